@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_CANCEL_H
+#define BASE_CANCEL_H
+
+#include "base/err.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Tells a thread that waits for the network that nobody wants the answer any more. */
+struct cancel {
+	pthread_mutex_t lock; /* guards all below */
+	pthread_cond_t cond;
+	bool fired;
+	void (*wake)(void *arg);
+	void *arg;
+};
+
+/* How long, and by whose leave, a call may wait for the network. */
+struct limit {
+	uint64_t deadline;     /* clock_mono() */
+	struct cancel *cancel; /* NULL: only the deadline ends it */
+};
+
+void cancel_init(struct cancel *c);
+void cancel_fini(struct cancel *c);
+
+/* For good; calls the wake function if one is set. */
+void cancel_fire(struct cancel *c);
+bool cancel_fired(struct cancel *c);
+
+/* Sleeps until clock_mono() is `until`, or it is fired: true then. NULL never fires. */
+bool cancel_sleep(struct cancel *c, uint64_t until);
+
+/* The waiting thread says how to wake it: `wake` is called under the lock of `c`, at once if it has
+ * fired already. NULL takes it back, and returns only when no call is under way. */
+void cancel_on(struct cancel *c, void (*wake)(void *), void *arg);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_CLEANUP_H
+#define BASE_CLEANUP_H
+
+/* Resources are declared with their cleanup, so that any line may return; what is to outlive the
+ * scope leaves by steal(). */
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define _cleanup_(f)	__attribute__((cleanup(f)))
+#define _printf_(f, a)	__attribute__((format(printf, f, a)))
+#define _cleanup_free_	_cleanup_(cleanup_free)
+#define _cleanup_close_ _cleanup_(cleanup_close)
+
+/* Empties the variable and yields what it held. */
+#define steal(var)                                                                                 \
+	({                                                                                         \
+		__typeof__(var) stolen_ = (var);                                                   \
+		(var) = (__typeof__(var))0;                                                        \
+		stolen_;                                                                           \
+	})
+
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+#define ARRAY_SIZE(a)			(sizeof(a) / sizeof((a)[0]))
+
+/* Holds a mutex until the end of the enclosing block. */
+#define LOCK_SCOPE(mutex)                                                                          \
+	__attribute__((cleanup(cleanup_unlock), unused)) pthread_mutex_t *lock_scope_ =            \
+		cleanup_lock(mutex)
+
+static inline void cleanup_free(void *p)
+{
+	free(*(void **)p);
+}
+
+static inline void cleanup_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+static inline pthread_mutex_t *cleanup_lock(pthread_mutex_t *m)
+{
+	pthread_mutex_lock(m);
+	return m;
+}
+
+static inline void cleanup_unlock(pthread_mutex_t **m)
+{
+	pthread_mutex_unlock(*m);
+}
+
+#endif

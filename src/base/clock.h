@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#define NS_PER_SEC UINT64_C(1000000000)
+#define NS_PER_MS  UINT64_C(1000000)
+
+/* Monotonic time in nanoseconds, from a point that is not said: for deadlines and ages. */
+uint64_t clock_mono(void);
+
+/* Wall clock time, in nanoseconds since 1970: for what a server says of times. */
+int64_t clock_wall(void);
+
+/* RFC 3339 with or without a fraction, in UTC or with an offset; nanoseconds since 1970, or
+ * INT64_MIN for what is not a time (Vault writes "" for none). */
+int64_t clock_parse_rfc3339(const char *s);
+
+struct timespec clock_timespec(int64_t ns);
+
+/* "250ms", "10s", "5m", "1h30m", "2d", or a plain number of seconds; in nanoseconds.
+ * 0 or -EINVAL. */
+int clock_parse_duration(const char *s, uint64_t *ns);
+
+/* The same the other way, in the largest unit that loses nothing. */
+void clock_format_duration(uint64_t ns, char *to, size_t room);
+
+/* A point between `ns` and half as much again, at random: what waits for the same thing must not
+ * come back at the same time. */
+uint64_t clock_jitter(uint64_t ns);
+
+#endif

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The log: one line an event, as text or JSON, to stderr, the journal or syslog.
+ *
+ * A line is built in a buffer of fixed size on the stack and handed over whole, so that threads need
+ * no lock and a failing allocation can still be reported; what does not fit is cut. The log and the
+ * metric registry are the only globals of the program. It knows nothing of secrets, and there is no
+ * way to hand it one. */
+
+#include "config.h"
+#include "base/log.h"
+
+#include "base/codec.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <syslog.h>
+#include <time.h>
+#ifdef HAVE_LIBSYSTEMD
+#include <sys/uio.h>
+#include <systemd/sd-journal.h>
+#endif
+
+#define LINE_MAX_BYTES 2048
+#define FIELDS_MAX     16
+#define REPLACEMENT    "\xef\xbf\xbd"
+
+struct line {
+	char text[LINE_MAX_BYTES];
+	size_t len;
+	bool cut; /* not all that was added had room */
+};
+
+struct log_format {
+	const char *name;
+	void (*encode)(struct line *, enum log_level, const char *event, const struct log_field *);
+};
+
+struct log_target {
+	const char *name;
+	void (*emit)(enum log_level, const char *event, const struct log_field *);
+};
+
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
+static const int syslog_priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
+
+static void add(struct line *l, const char *s, size_t n)
+{
+	if (l->cut)
+		return;
+	if (n > sizeof(l->text) - 1 - l->len) {
+		n = sizeof(l->text) - 1 - l->len;      /* the last byte is for the newline */
+		while (n > 0 && (s[n] & 0xc0) == 0x80) /* not within a character */
+			n--;
+		l->cut = true;
+	}
+	memcpy(l->text + l->len, s, n);
+	l->len += n;
+}
+
+static void add_str(struct line *l, const char *s)
+{
+	add(l, s, strlen(s));
+}
+
+static void add_escaped(struct line *l, const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)s[i];
+		char esc[8];
+
+		if (c == '"' || c == '\\')
+			snprintf(esc, sizeof(esc), "\\%c", c);
+		else if (c < 0x20 || c == 0x7f)
+			snprintf(esc, sizeof(esc), "\\u%04x", c);
+		else
+			snprintf(esc, sizeof(esc), "%c", c);
+		add_str(l, esc);
+	}
+}
+
+/* A JSON string; text lines use it too where a value has blanks or worse, so that a path can never
+ * forge a line. A byte that is no UTF-8 becomes U+FFFD. */
+static void add_quoted(struct line *l, const char *s)
+{
+	add_str(l, "\"");
+	for (;;) {
+		size_t len = strlen(s), valid = utf8_valid_len(s, len);
+
+		add_escaped(l, s, valid);
+		if (valid == len)
+			break;
+		add_str(l, REPLACEMENT);
+		s += valid + 1;
+	}
+	add_str(l, "\"");
+}
+
+static void add_time(struct line *l)
+{
+	char buf[40];
+	struct timespec now;
+	struct tm tm;
+	size_t n;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	n = strftime(buf, sizeof(buf), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(buf + n, sizeof(buf) - n, ".%03ldZ", now.tv_nsec / 1000000);
+	add_str(l, buf);
+}
+
+static void add_number(struct line *l, long long n)
+{
+	char buf[24];
+
+	snprintf(buf, sizeof(buf), "%lld", n);
+	add_str(l, buf);
+}
+
+static bool is_plain(const char *s)
+{
+	if (!*s || !utf8_valid(s, strlen(s)))
+		return false;
+	for (; *s; s++)
+		if ((unsigned char)*s <= ' ' || *s == '"' || *s == '=' || *s == '\\' || *s == 0x7f)
+			return false;
+	return true;
+}
+
+static void add_text_fields(struct line *l, const char *event, const struct log_field *f)
+{
+	add_str(l, event);
+	for (; f->key; f++) {
+		add_str(l, " ");
+		add_str(l, f->key);
+		add_str(l, "=");
+		if (!f->str)
+			add_number(l, f->num);
+		else if (is_plain(f->str))
+			add_str(l, f->str);
+		else
+			add_quoted(l, f->str);
+	}
+}
+
+static void encode_text(struct line *l, enum log_level level, const char *event,
+			const struct log_field *f)
+{
+	add_time(l);
+	add_str(l, " ");
+	add_str(l, level_names[level]);
+	add_str(l, " ");
+	add_text_fields(l, event, f);
+}
+
+/* With the fields whose text is not longer than `longest`. False where they have no room. */
+static bool try_json(struct line *l, enum log_level level, const char *event,
+		     const struct log_field *f, size_t longest)
+{
+	*l = (struct line){.len = 0};
+	add_str(l, "{\"time\":\"");
+	add_time(l);
+	add_str(l, "\",\"level\":\"");
+	add_str(l, level_names[level]);
+	add_str(l, "\",\"event\":");
+	add_quoted(l, event);
+	for (; f->key; f++) {
+		if (f->str && strlen(f->str) > longest)
+			continue;
+		add_str(l, ",\"");
+		add_str(l, f->key);
+		add_str(l, "\":");
+		if (f->str)
+			add_quoted(l, f->str);
+		else
+			add_number(l, f->num);
+	}
+	add_str(l, "}");
+	return !l->cut;
+}
+
+static size_t longest_below(const struct log_field *f, size_t bound)
+{
+	size_t longest = 0;
+
+	for (; f->key; f++)
+		if (f->str && strlen(f->str) < bound && strlen(f->str) > longest)
+			longest = strlen(f->str);
+	return longest;
+}
+
+/* A line cut in the middle would not be JSON: the longest fields are left out until the rest has
+ * room. */
+static void encode_json(struct line *l, enum log_level level, const char *event,
+			const struct log_field *f)
+{
+	size_t longest = longest_below(f, SIZE_MAX);
+
+	while (!try_json(l, level, event, f, longest) && longest > 0)
+		longest = longest_below(f, longest);
+}
+
+static const struct log_format log_formats[] = {{"text", encode_text}, {"json", encode_json}};
+static const struct log_format *format = &log_formats[0];
+
+static void emit_stderr(enum log_level level, const char *event, const struct log_field *f)
+{
+	struct line l = {.len = 0};
+
+	format->encode(&l, level, event, f);
+	l.text[l.len++] = '\n';
+	if (write(STDERR_FILENO, l.text, l.len) < 0)
+		return; /* nowhere left to say it */
+}
+
+static void emit_syslog(enum log_level level, const char *event, const struct log_field *f)
+{
+	struct line l = {.len = 0};
+
+	add_text_fields(&l, event, f);
+	l.text[l.len] = '\0';
+	syslog(syslog_priorities[level], "%s", l.text);
+}
+
+#ifdef HAVE_LIBSYSTEMD
+static void emit_journal(enum log_level level, const char *event, const struct log_field *fields)
+{
+	char fixed[2][64], extra[FIELDS_MAX][512];
+	struct iovec iov[3 + FIELDS_MAX];
+	struct line l = {.len = 0};
+	int n = 0;
+
+	add_str(&l, "MESSAGE=");
+	add_text_fields(&l, event, fields);
+	iov[n++] = (struct iovec){l.text, l.len};
+	snprintf(fixed[0], sizeof(fixed[0]), "PRIORITY=%d", syslog_priorities[level]);
+	snprintf(fixed[1], sizeof(fixed[1]), "SYSLOG_IDENTIFIER=vaultfs");
+	for (int i = 0; i < 2; i++)
+		iov[n++] = (struct iovec){fixed[i], strlen(fixed[i])};
+	for (int i = 0; i < FIELDS_MAX && fields[i].key; i++) {
+		char *p = extra[i];
+		size_t k = (size_t)snprintf(p, sizeof(extra[i]), "VAULTFS_%s=", fields[i].key);
+
+		for (char *c = p; *c != '='; c++)
+			*c = (char)(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
+		if (fields[i].str)
+			snprintf(p + k, sizeof(extra[i]) - k, "%s", fields[i].str);
+		else
+			snprintf(p + k, sizeof(extra[i]) - k, "%lld", fields[i].num);
+		iov[n++] = (struct iovec){p, strlen(p)};
+	}
+	sd_journal_sendv(iov, n);
+}
+#endif
+
+bool log_journal_available(void)
+{
+#ifdef HAVE_LIBSYSTEMD
+	return access("/run/systemd/journal/socket", F_OK) == 0;
+#else
+	return false;
+#endif
+}
+
+static const struct log_target log_targets[] = {
+	{"stderr", emit_stderr},
+	{"syslog", emit_syslog},
+#ifdef HAVE_LIBSYSTEMD
+	{"journal", emit_journal},
+#endif
+};
+static const struct log_target *target = &log_targets[0];
+static atomic_int threshold = LOG_LEVEL_INFO;
+
+int log_open(const char *target_name, const char *format_name, struct err *err)
+{
+	const struct log_target *t = NULL;
+	const struct log_format *f = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(log_targets); i++)
+		if (!strcmp(log_targets[i].name, target_name))
+			t = &log_targets[i];
+	for (size_t i = 0; i < ARRAY_SIZE(log_formats); i++)
+		if (!strcmp(log_formats[i].name, format_name))
+			f = &log_formats[i];
+	if (!t)
+		return err_set(err, EINVAL, "log=%s: this build cannot log there", target_name);
+	if (!f)
+		return err_set(err, EINVAL, "log_format=%s: no such format", format_name);
+	target = t;
+	format = f;
+	return 0;
+}
+
+void log_set_level(enum log_level level)
+{
+	atomic_store(&threshold, (int)level);
+}
+
+bool log_enabled(enum log_level level)
+{
+	return (int)level <= atomic_load_explicit(&threshold, memory_order_relaxed);
+}
+
+int log_level_parse(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum log_level level;
+	} names[] = {
+		{"error", LOG_LEVEL_ERROR},  {"warning", LOG_LEVEL_WARNING},
+		{"warn", LOG_LEVEL_WARNING}, {"info", LOG_LEVEL_INFO},
+		{"debug", LOG_LEVEL_DEBUG},  {"trace", LOG_LEVEL_DEBUG},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcasecmp(names[i].name, name))
+			return (int)names[i].level;
+	return -EINVAL;
+}
+
+void log_write(enum log_level level, const char *event, const struct log_field *fields)
+{
+	target->emit(level, event, fields);
+}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Secret memory: OpenSSL's secure heap for what is small, mappings of our own for what is large.
+ *
+ * The heap is a buddy allocator in one mapping that is locked and left out of dumps. It splits and
+ * joins blocks at every call, which costs a microsecond where the heap is nearly empty: blocks of the
+ * smallest sizes, of which a JSON tree has a hundred, are therefore kept when they are freed, wiped,
+ * in a list a size. A megabyte of value would waste up to a megabyte in the heap, so that large blocks
+ * get pages of their own. Every block starts with a header that says where it came from and how long it
+ * is, so that free() needs neither a registry nor the caller's memory. Under AddressSanitizer all blocks
+ * come from malloc(), since a private heap would hide the very overruns that it looks for. */
+
+#include "base/secmem.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <openssl/crypto.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define USE_MALLOC 1
+#else
+#define USE_MALLOC 0
+#endif
+
+#define ARENA_MIN_BLOCK 32
+
+enum origin { ORIGIN_ARENA = 0x5ec0a, ORIGIN_PAGES, ORIGIN_MALLOC };
+
+struct header {
+	size_t size; /* of the caller's part */
+	size_t origin;
+};
+_Static_assert(sizeof(struct header) == 16, "blocks must stay aligned for any type");
+
+static struct {
+	void *base;
+	size_t size;
+	atomic_bool locked;
+} arena;
+
+/* Wiped blocks, ready to be used again: of 32 bytes, 64, ... 4096, header included. */
+#define KEPT_SIZES 8
+#define KEPT_MAX   128 /* of each size */
+
+struct kept {
+	struct kept *next;
+};
+
+static struct {
+	pthread_mutex_t lock; /* guards all below */
+	struct kept *blocks[KEPT_SIZES];
+	unsigned count[KEPT_SIZES];
+} keeping = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static atomic_size_t used;
+static atomic_bool unlocked;
+
+int secmem_init(size_t size, struct err *err)
+{
+	size_t rounded = 32u << 10, page = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (USE_MALLOC)
+		return 0;
+	while (rounded * 2 <= size)
+		rounded <<= 1;
+	if (!CRYPTO_secure_malloc_init(rounded, ARENA_MIN_BLOCK))
+		return err_set(err, ENOMEM, "cannot reserve %zu bytes of secret memory", rounded);
+	/* OpenSSL does not tell where its arena lies. A block as large as the arena can only be the
+	 * arena. Freeing it writes to all of its pages: they are given back, but for the first, in
+	 * which its list of free blocks begins. */
+	arena.base = OPENSSL_secure_malloc(rounded);
+	OPENSSL_secure_free(arena.base);
+	arena.size = rounded;
+	munlock((char *)arena.base + page, rounded - page);
+	madvise((char *)arena.base + page, rounded - page, MADV_DONTNEED);
+	return 0;
+}
+
+int secmem_lock(struct err *err)
+{
+	if (!arena.base)
+		return 0;
+	if (mlock2(arena.base, arena.size, MLOCK_ONFAULT) < 0) {
+		int code = errno;
+
+		atomic_store(&unlocked, true);
+		return err_set(err, code,
+			       "cannot lock %zu bytes of memory: %s (raise RLIMIT_MEMLOCK, "
+			       "for instance with LimitMEMLOCK= or ulimit -l)",
+			       arena.size, strerror(code));
+	}
+	atomic_store(&arena.locked, true);
+	if (madvise(arena.base, arena.size, MADV_DONTFORK) < 0)
+		return err_set(err, errno, "cannot keep secret memory from children: %s",
+			       strerror(errno));
+	return 0;
+}
+
+/* Which of the kept sizes holds `total` bytes; KEPT_SIZES where none does. */
+static unsigned kept_size(size_t total)
+{
+	unsigned i = 0;
+
+	while (i < KEPT_SIZES && ((size_t)ARENA_MIN_BLOCK << i) < total)
+		i++;
+	return i;
+}
+
+static void *arena_alloc(size_t total)
+{
+	unsigned i = kept_size(total);
+	struct kept *k = NULL;
+
+	if (i == KEPT_SIZES)
+		return OPENSSL_secure_malloc(total);
+	pthread_mutex_lock(&keeping.lock);
+	k = keeping.blocks[i];
+	if (k) {
+		keeping.blocks[i] = k->next;
+		keeping.count[i]--;
+	}
+	pthread_mutex_unlock(&keeping.lock);
+	return k ? k : OPENSSL_secure_malloc((size_t)ARENA_MIN_BLOCK << i);
+}
+
+static void arena_free(void *p, size_t total)
+{
+	unsigned i = kept_size(total);
+	struct kept *k = p;
+	bool kept = false;
+
+	explicit_bzero(p, total);
+	if (i < KEPT_SIZES) {
+		pthread_mutex_lock(&keeping.lock);
+		kept = keeping.count[i] < KEPT_MAX;
+		if (kept) {
+			k->next = keeping.blocks[i];
+			keeping.blocks[i] = k;
+			keeping.count[i]++;
+		}
+		pthread_mutex_unlock(&keeping.lock);
+	}
+	if (!kept)
+		OPENSSL_secure_free(p);
+}
+
+static struct header *pages_alloc(size_t total)
+{
+	void *p = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	madvise(p, total, MADV_DONTDUMP);
+	if (atomic_load(&arena.locked)) {
+		madvise(p, total, MADV_DONTFORK);
+		if (mlock(p, total) < 0)
+			atomic_store(&unlocked, true);
+	}
+	return p;
+}
+
+void *secmem_alloc(size_t n)
+{
+	size_t total = n + sizeof(struct header);
+	struct header *h = NULL;
+	enum origin origin = ORIGIN_ARENA;
+
+	if (total < n)
+		return NULL;
+	if (USE_MALLOC) {
+		h = malloc(total);
+		origin = ORIGIN_MALLOC;
+	} else {
+		if (arena.base && n <= SECMEM_SMALL)
+			h = arena_alloc(total);
+		if (!h) {
+			h = pages_alloc(total);
+			origin = ORIGIN_PAGES;
+		}
+	}
+	if (!h)
+		return NULL;
+	*h = (struct header){.size = n, .origin = origin};
+	atomic_fetch_add_explicit(&used, n, memory_order_relaxed);
+	return h + 1;
+}
+
+void secmem_free(void *p)
+{
+	struct header *h;
+	size_t total;
+	enum origin origin;
+
+	if (!p)
+		return;
+	h = (struct header *)p - 1;
+	total = h->size + sizeof(*h);
+	origin = (enum origin)h->origin;
+	atomic_fetch_sub_explicit(&used, h->size, memory_order_relaxed);
+	switch (origin) {
+	case ORIGIN_ARENA:
+		arena_free(h, total);
+		break;
+	case ORIGIN_PAGES:
+		explicit_bzero(h, total);
+		munmap(h, total);
+		break;
+	case ORIGIN_MALLOC:
+		explicit_bzero(h, total);
+		free(h);
+		break;
+	}
+}
+
+void *secmem_realloc(void *p, size_t n)
+{
+	void *to = secmem_alloc(n);
+	struct header *h;
+
+	if (!p || !to)
+		return to;
+	h = (struct header *)p - 1;
+	memcpy(to, p, h->size < n ? h->size : n);
+	secmem_free(p);
+	return to;
+}
+
+#ifdef __x86_64__
+/* Those that only AVX-512 has; the assembler knows them whatever the compiler is told to use. */
+static void clear_high_registers(void)
+{
+#define CLEAR(n) "vpxord %%zmm" #n ", %%zmm" #n ", %%zmm" #n "\n\t"
+	__asm__ volatile(CLEAR(16) CLEAR(17) CLEAR(18) CLEAR(19) CLEAR(20) CLEAR(21) CLEAR(22)
+				 CLEAR(23) CLEAR(24) CLEAR(25) CLEAR(26) CLEAR(27) CLEAR(28)
+					 CLEAR(29) CLEAR(30) CLEAR(31)::);
+#undef CLEAR
+}
+
+void secmem_clear_registers(void)
+{
+	if (!__builtin_cpu_supports("avx"))
+		return; /* SSE's are overwritten by the next call of anything */
+	__asm__ volatile("vzeroall" ::
+				 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+				   "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
+				   "xmm15");
+	if (__builtin_cpu_supports("avx512f"))
+		clear_high_registers();
+}
+#else
+void secmem_clear_registers(void)
+{
+}
+#endif
+
+size_t secmem_arena(void)
+{
+	return arena.size;
+}
+
+size_t secmem_used(void)
+{
+	return atomic_load_explicit(&used, memory_order_relaxed);
+}
+
+bool secmem_unlocked(void)
+{
+	return atomic_load(&unlocked);
+}
+
+void *wipe_malloc(size_t n)
+{
+	return malloc(n);
+}
+
+void *wipe_calloc(size_t n, size_t size)
+{
+	return calloc(n, size);
+}
+
+void wipe_free(void *p)
+{
+	if (p)
+		explicit_bzero(p, malloc_usable_size(p));
+	free(p);
+}
+
+/* realloc(3) may move the block and leave the old bytes where they were. */
+void *wipe_realloc(void *p, size_t n)
+{
+	size_t old = p ? malloc_usable_size(p) : 0;
+	void *to;
+
+	if (p && n && n <= old)
+		return p;
+	to = malloc(n ? n : 1);
+	if (!to)
+		return NULL;
+	if (p)
+		memcpy(to, p, old < n ? old : n);
+	wipe_free(p);
+	return to;
+}
+
+char *wipe_strdup(const char *s)
+{
+	return strdup(s);
+}
+
+static void *openssl_malloc(size_t n, const char *file, int line)
+{
+	(void)file, (void)line;
+	return malloc(n);
+}
+
+static void *openssl_realloc(void *p, size_t n, const char *file, int line)
+{
+	(void)file, (void)line;
+	return wipe_realloc(p, n);
+}
+
+static void openssl_free(void *p, const char *file, int line)
+{
+	(void)file, (void)line;
+	wipe_free(p);
+}
+
+int wipe_install_openssl(void)
+{
+	return CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) ? 0
+										       : -EALREADY;
+}

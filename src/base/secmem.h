@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_SECMEM_H
+#define BASE_SECMEM_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Memory for tokens, values and keys: locked, left out of core dumps, wiped when freed.
+ *
+ * Blocks of up to SECMEM_SMALL bytes come from one arena (OpenSSL's secure heap); larger ones are
+ * mapped each on their own. Where the kernel lets no more be locked, further blocks are not locked,
+ * and secmem_unlocked() tells. Thread-safe. */
+
+#define SECMEM_SMALL (64u << 10)
+
+/* Makes the arena, of at most `arena` bytes (rounded down to a power of two, at least 32 KiB). Once,
+ * before the first use, and before anything else in the process uses OpenSSL. */
+int secmem_init(size_t arena, struct err *err);
+
+/* Locks the arena, in this process: a fork inherits no locks, so the daemon calls it after it has
+ * detached. Children forked later do not inherit the arena at all.
+ * -EPERM or -ENOMEM where RLIMIT_MEMLOCK does not allow it. */
+int secmem_lock(struct err *err);
+
+/* NULL when there is no memory. Aligned for any type; not cleared. n == 0 yields a valid block. */
+void *secmem_alloc(size_t n);
+
+/* As realloc(3); the old block is wiped when it moves. */
+void *secmem_realloc(void *p, size_t n);
+
+/* Wipes and frees. NULL is fine. */
+void secmem_free(void *p);
+
+/* The arena's size in bytes. */
+size_t secmem_arena(void);
+
+/* Clears the vector registers, in which memcpy(3) leaves what it has copied last: a core holds them
+ * also where it holds no memory. A thread calls it when it is done with secrets for a while. */
+void secmem_clear_registers(void);
+
+/* Bytes in use now, and whether any block could not be locked since the start. */
+size_t secmem_used(void);
+bool secmem_unlocked(void);
+
+/* malloc(3)'s functions, that clear what is freed: for libraries through which secrets pass on
+ * their way (a header with the token, a TLS record). */
+void *wipe_malloc(size_t n);
+void *wipe_calloc(size_t n, size_t size);
+void *wipe_realloc(void *p, size_t n);
+char *wipe_strdup(const char *s);
+void wipe_free(void *p);
+
+/* Has OpenSSL use them. Before OpenSSL's first allocation; -EALREADY after it. */
+int wipe_install_openssl(void);
+
+static inline void cleanup_secmem(void *p)
+{
+	secmem_free(*(void **)p);
+}
+#define _cleanup_secmem_ _cleanup_(cleanup_secmem)
+
+#endif

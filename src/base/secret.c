@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Tokens, passwords and keys as values that are counted and wiped. */
+
+#include "base/secret.h"
+
+#include "base/secmem.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <string.h>
+
+struct secret *secret_new(const char *bytes, size_t len)
+{
+	struct secret *s = secmem_alloc(sizeof(*s) + len + 1);
+
+	if (!s)
+		return NULL;
+	s->refs = 1;
+	s->len = len;
+	memcpy(s->bytes, bytes, len);
+	s->bytes[len] = '\0';
+	return s;
+}
+
+int secret_from_file(const char *path, size_t max, struct secret **out)
+{
+	_cleanup_secmem_ char *text = secmem_alloc(max + 1);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	size_t len = 0, from = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	if (!text)
+		return -ENOMEM;
+	while ((n = read(fd, text + len, max + 1 - len)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		len += (size_t)n;
+		if (len > max)
+			return -EFBIG;
+	}
+	while (len > 0 && isspace((unsigned char)text[len - 1]))
+		len--;
+	while (from < len && isspace((unsigned char)text[from]))
+		from++;
+	if (from == len)
+		return -ENODATA;
+	*out = secret_new(text + from, len - from);
+	return *out ? 0 : -ENOMEM;
+}
+
+struct secret *secret_ref(struct secret *s)
+{
+	if (s)
+		__atomic_add_fetch(&s->refs, 1, __ATOMIC_RELAXED);
+	return s;
+}
+
+void secret_put(struct secret *s)
+{
+	if (s && __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		secmem_free(s);
+}
+
+bool secret_equal(const struct secret *a, const struct secret *b)
+{
+	if (!a || !b)
+		return a == b;
+	return a->len == b->len && CRYPTO_memcmp(a->bytes, b->bytes, a->len) == 0;
+}

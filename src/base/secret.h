@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_SECRET_H
+#define BASE_SECRET_H
+
+#include "base/cleanup.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A token, a password or a key. Counted, because a request under way may still send the token that
+ * a renewal has just replaced. There is no way to print one. */
+struct secret {
+	int refs; /* atomic */
+	size_t len;
+	char bytes[]; /* ends with a NUL that `len` does not count */
+};
+
+/* A copy of `len` bytes, in secret memory; NULL when there is no memory. The caller's. */
+struct secret *secret_new(const char *bytes, size_t len);
+
+/* The content of a file, at most `max` bytes, without white space at either end: what people put in
+ * a token file with echo. 0, -errno of open(2) or read(2), -EFBIG, or -ENODATA for an empty one. */
+int secret_from_file(const char *path, size_t max, struct secret **out);
+
+struct secret *secret_ref(struct secret *s);
+void secret_put(struct secret *s);
+
+/* In time that does not depend on where they differ. NULL equals only NULL. */
+bool secret_equal(const struct secret *a, const struct secret *b);
+
+static inline void cleanup_secret(struct secret **s)
+{
+	secret_put(*s);
+}
+#define _cleanup_secret_ _cleanup_(cleanup_secret)
+
+#endif
