@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A request as curl's options, and curl's result as a reply.
+ *
+ * Redirects are not left to curl: it would carry the token to any host, and to plain HTTP. Protocols
+ * are held to HTTP, TLS to 1.2 and up, paths are sent as they are. */
+
+#include "http/transfer.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+	struct buf *body = &t->reply->body;
+
+	if (body->len + size * n > t->max_body) {
+		t->reply->fault = HTTP_TOO_LARGE;
+		return CURL_WRITEFUNC_ERROR;
+	}
+	if (body->len == 0) {
+		curl_off_t expected = 0;
+
+		curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &expected);
+		if (expected > 0 && (size_t)expected <= t->max_body)
+			buf_reserve(body, (size_t)expected);
+	}
+	buf_add(body, bytes, size * n);
+	if (buf_status(body) < 0) {
+		t->reply->fault = HTTP_NO_MEMORY;
+		return CURL_WRITEFUNC_ERROR;
+	}
+	return size * n;
+}
+
+/* curl sends what met a closed connection again by itself, on another that it has. */
+static int on_attempt(void *arg, char *ip, char *local_ip, int port, int local_port)
+{
+	struct transfer *t = arg;
+
+	t->attempts++;
+	return CURL_PREREQFUNC_OK;
+}
+
+static int add_header(struct transfer *t, const char *name, const char *value)
+{
+	_cleanup_buf_ struct buf line = {0};
+	struct curl_slist *list;
+
+	buf_printf(&line, "%s: %s", name, value);
+	if (buf_status(&line) < 0)
+		return -ENOMEM;
+	list = curl_slist_append(t->headers, line.data);
+	if (!list)
+		return -ENOMEM;
+	t->headers = list;
+	return 0;
+}
+
+static int set_headers(struct transfer *t, const struct http_request *req)
+{
+	int r = add_header(t, "X-Vault-Request", "true");
+
+	if (r == 0 && req->token)
+		r = add_header(t, "X-Vault-Token", req->token->bytes);
+	if (r == 0 && req->wire_namespace)
+		r = add_header(t, "X-Vault-Namespace", req->wire_namespace);
+	if (r == 0 && req->body)
+		r = add_header(t, "Content-Type",
+			       req->content_type ? req->content_type : "application/json");
+	/* A body of over a megabyte would wait a second for the server's "100 Continue". */
+	if (r == 0)
+		r = add_header(t, "Expect", "");
+	return r;
+}
+
+/* curl takes the name for TLS from the URL, so the URL gets the name, the connection the address and
+ * the Host header what it would have been. */
+static int set_server_name(struct transfer *t, const char *name, CURLU *url)
+{
+	char to[512], host_header[300];
+	char *host = NULL, *port = NULL;
+	int r = -ENOMEM;
+
+	if (curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+	    curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK) {
+		snprintf(to, sizeof(to), "%s:%s:%s:%s", name, port, host, port);
+		snprintf(host_header, sizeof(host_header), "%s:%s", host, port);
+		t->connect_to = curl_slist_append(NULL, to);
+		if (t->connect_to && curl_url_set(url, CURLUPART_HOST, name, 0) == CURLUE_OK)
+			r = add_header(t, "Host", host_header);
+	}
+	curl_free(host);
+	curl_free(port);
+	return r;
+}
+
+/* The URL as it is, unless the name for TLS is to be another. */
+static int set_url(struct transfer *t, const struct http_config *c, const char *address,
+		   const char *path)
+{
+	_cleanup_buf_ struct buf b = {0};
+	CURLU *url;
+	int r = -ENOMEM;
+
+	buf_add_str(&b, address);
+	buf_add_str(&b, path);
+	if (buf_status(&b) < 0)
+		return -ENOMEM;
+	if (!c->server_name || strncmp(address, "https:", 6) != 0)
+		return curl_easy_setopt(t->easy, CURLOPT_URL, b.data) == CURLE_OK ? 0 : -ENOMEM;
+	url = curl_url();
+	if (url && curl_url_set(url, CURLUPART_URL, b.data, CURLU_PATH_AS_IS) == CURLUE_OK) {
+		char *text = NULL;
+
+		r = set_server_name(t, c->server_name, url);
+		if (r == 0 && (curl_url_get(url, CURLUPART_URL, &text, 0) != CURLUE_OK ||
+			       curl_easy_setopt(t->easy, CURLOPT_URL, text) != CURLE_OK))
+			r = -ENOMEM;
+		curl_free(text);
+	}
+	curl_url_cleanup(url);
+	return r;
+}
+
+static void set_tls(CURL *e, const struct http_config *c)
+{
+	curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (c->ca_file || c->ca_path) {
+		/* Either one stands in place of the system's roots, as the official client has it. */
+		curl_easy_setopt(e, CURLOPT_CAINFO, c->ca_file);
+		curl_easy_setopt(e, CURLOPT_CAPATH, c->ca_file ? NULL : c->ca_path);
+	}
+	if (c->client_cert) {
+		curl_easy_setopt(e, CURLOPT_SSLCERT, c->client_cert);
+		curl_easy_setopt(e, CURLOPT_SSLKEY, c->client_key);
+	}
+	if (c->skip_verify) {
+		curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+}
+
+int transfer_init(struct transfer *t, CURL *easy, const struct http_config *config,
+		  const char *address, const struct http_request *req, struct http_reply *reply)
+{
+	uint64_t now = clock_mono(), end = req->limit.deadline;
+	long left_ms = end > now ? (long)((end - now) / NS_PER_MS) + 1 : 1;
+	CURL *e = easy;
+	int r;
+
+	*t = (struct transfer){.easy = easy, .reply = reply, .max_body = config->max_body};
+	r = set_headers(t, req);
+	if (r == 0)
+		r = set_url(t, config, address, req->path);
+	if (r < 0)
+		return r;
+	curl_easy_setopt(e, CURLOPT_PRIVATE, t);
+	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->error);
+	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
+	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, left_ms);
+	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, left_ms);
+	curl_easy_setopt(e, CURLOPT_USERAGENT, "vaultfs");
+	curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers);
+	curl_easy_setopt(e, CURLOPT_CONNECT_TO, t->connect_to);
+	curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, req->method);
+	if (req->body) {
+		curl_easy_setopt(e, CURLOPT_POST, 1L);
+		curl_easy_setopt(e, CURLOPT_POSTFIELDS, req->body->data);
+		curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body->len);
+	}
+	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_attempt);
+	curl_easy_setopt(e, CURLOPT_PREREQDATA, t);
+	set_tls(e, config);
+	return 0;
+}
+
+static enum http_fault fault_of(CURLcode code)
+{
+	switch (code) {
+	case CURLE_OK:
+		return HTTP_ANSWERED;
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+		return HTTP_NO_HOST;
+	case CURLE_COULDNT_CONNECT:
+		return HTTP_NO_CONNECT;
+	case CURLE_OPERATION_TIMEDOUT:
+		return HTTP_TIMEOUT;
+	case CURLE_OUT_OF_MEMORY:
+		return HTTP_NO_MEMORY;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+	case CURLE_USE_SSL_FAILED:
+		return HTTP_TLS;
+	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
+	case CURLE_GOT_NOTHING:
+		return HTTP_BROKEN;
+	default:
+		return HTTP_NONSENSE;
+	}
+}
+
+static uint64_t retry_after(CURL *easy)
+{
+	curl_off_t seconds = 0;
+
+	curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &seconds);
+	if (seconds <= 0)
+		return 0;
+	return (uint64_t)(seconds > 3600 ? 3600 : seconds) * NS_PER_SEC;
+}
+
+void transfer_result(struct transfer *t, CURLcode code)
+{
+	struct http_reply *reply = t->reply;
+	struct curl_header *location;
+	curl_off_t begun = 0;
+
+	curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &begun);
+	reply->sent = begun > 0;
+	reply->repeated = t->attempts > 1;
+	if (code != CURLE_OK) {
+		if (reply->fault == HTTP_ANSWERED)
+			reply->fault = fault_of(code);
+		snprintf(reply->why, sizeof(reply->why), "%s",
+			 t->error[0] ? t->error : curl_easy_strerror(code));
+		return;
+	}
+	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &reply->status);
+	reply->retry_after = retry_after(t->easy);
+	if (curl_easy_header(t->easy, "Location", 0, CURLH_HEADER, -1, &location) == CURLHE_OK)
+		reply->location = strdup(location->value);
+}
+
+void transfer_fini(struct transfer *t)
+{
+	curl_slist_free_all(t->headers);
+	curl_slist_free_all(t->connect_to);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HTTP_TRANSFER_H
+#define HTTP_TRANSFER_H
+
+#include "http/http.h"
+
+#include <curl/curl.h>
+
+/* One exchange as curl sees it: an easy handle, set up from a request and read out into a reply. */
+struct transfer {
+	CURL *easy;
+	struct curl_slist *headers, *connect_to;
+	struct http_reply *reply;
+	size_t max_body;
+	unsigned attempts; /* on how many connections it was sent */
+	char error[CURL_ERROR_SIZE];
+};
+
+/* Sets up `easy`, which stays the caller's. 0 or -ENOMEM. */
+int transfer_init(struct transfer *t, CURL *easy, const struct http_config *config,
+		  const char *address, const struct http_request *req, struct http_reply *reply);
+
+/* After curl is done with it: fills the reply from the result. */
+void transfer_result(struct transfer *t, CURLcode code);
+
+void transfer_fini(struct transfer *t);
+
+#endif
