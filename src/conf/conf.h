@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/secret.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* All that can be configured, as values. Strings are heap, NULL where nothing is set; times are in
+ * nanoseconds, sizes in bytes. The rows of conf/option.c describe each. */
+struct conf {
+	char *source;
+	char *address, *server_namespace;
+	char *ca_cert, *ca_path, *client_cert, *client_key, *tls_server_name;
+	bool tls_skip_verify;
+	char *auth, *auth_mount;
+	struct secret *token, *role_id, *secret_id;
+	char *token_file, *role_id_file, *secret_id_file;
+	uint64_t timeout, ttl, negative_ttl, max_stale;
+	uint64_t max_retries, rate, parallel;
+	uint64_t cache_size, max_size;
+	uint64_t uid, gid, mode, dir_mode;
+	bool read_only, allow_other, auto_unmount;
+	uint64_t rmdir, conflict, newline, binary; /* indexes of their choices */
+	char *scratch;
+	uint64_t scratch_max, unlink_grace; /* bytes; ms */
+	char *log, *log_format, *log_level;
+};
+
+enum { CONF_RMDIR_HIDE, CONF_RMDIR_PURGE };
+enum { CONF_CONFLICT_MERGE, CONF_CONFLICT_STRICT };
+enum { CONF_NEWLINE_KEEP, CONF_NEWLINE_STRIP };
+enum { CONF_BINARY_BASE64, CONF_BINARY_REJECT };
+
+/* With every option's default. 0 or -ENOMEM. */
+int conf_init(struct conf *c, struct err *err);
+void conf_fini(struct conf *c);
+
+/* The layers, weakest first; each overrides what the ones before have set. 0 or -EINVAL with a
+ * sentence that names the layer, the option and what it takes. */
+int conf_read_file(struct conf *c, const char *path, struct err *err);
+/* Takes the credentials out of the environment: their bytes are zeroed where the process was given
+ * them, which is what /proc/PID/environ shows. */
+int conf_read_environment(struct conf *c, struct err *err);
+/* "ttl=1m,ro": what follows -o; "\," is a comma. */
+int conf_read_options(struct conf *c, const char *options, struct err *err);
+
+#endif

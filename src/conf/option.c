@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The table of options, and how each type is read. */
+
+#include "conf/option.h"
+
+#include "base/clock.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define AT(member) .offset = offsetof(struct conf, member)
+#define MINUTES	   (60 * NS_PER_SEC)
+#define DAYS	   (24 * 60 * MINUTES)
+#define MIB	   (1u << 20)
+
+/* clang-format off */
+static const struct option table[] = {
+	{.name = "addr", .meaning = "URL", .type = OPTION_STRING, AT(address),
+	 .env = {"BAO_AGENT_ADDR", "VAULT_AGENT_ADDR", "BAO_ADDR", "VAULT_ADDR", "VAULT_URL"},
+	 .help = "address of the server, https://HOST:PORT"},
+	{.name = "namespace", .meaning = "NAME", .type = OPTION_STRING, AT(server_namespace),
+	 .env = {"BAO_NAMESPACE", "VAULT_NAMESPACE"},
+	 .help = "namespace in the server (OpenBao, Vault Enterprise)"},
+	{.meaning = "PATH", .preset = "secret", .type = OPTION_STRING, AT(source),
+	 .env = {"VAULT_MOUNT"},
+	 .help = "what to mount where no SOURCE is given"},
+
+	{.name = "auth", .meaning = "METHOD", .type = OPTION_STRING, AT(auth),
+	 .help = "how to log in: token or approle; else by what credentials there are"},
+	{.name = "auth_mount", .meaning = "PATH", .type = OPTION_STRING, AT(auth_mount),
+	 .help = "where the login method is mounted in the server, if not at its usual place"},
+	{.name = "token_file", .meaning = "FILE", .type = OPTION_FILE, AT(token_file),
+	 .help = "file with the token; read anew when the token has died"},
+	{.type = OPTION_SECRET, AT(token), .replaces = offsetof(struct conf, token_file),
+	 .env = {"BAO_TOKEN", "VAULT_TOKEN"},
+	 .help = "the token"},
+	{.name = "role_id_file", .meaning = "FILE", .type = OPTION_FILE, AT(role_id_file),
+	 .help = "file with AppRole's role_id"},
+	{.type = OPTION_SECRET, AT(role_id), .replaces = offsetof(struct conf, role_id_file),
+	 .env = {"VAULT_ROLE_ID"},
+	 .help = "AppRole's role_id"},
+	{.name = "secret_id_file", .meaning = "FILE", .type = OPTION_FILE, AT(secret_id_file),
+	 .help = "file with AppRole's secret_id; read anew at each login"},
+	{.type = OPTION_SECRET, AT(secret_id), .replaces = offsetof(struct conf, secret_id_file),
+	 .env = {"VAULT_SECRET_ID"},
+	 .help = "AppRole's secret_id"},
+
+	{.name = "ca_cert", .meaning = "FILE", .type = OPTION_FILE, AT(ca_cert),
+	 .env = {"BAO_CACERT", "VAULT_CACERT"},
+	 .help = "certificates (PEM) to trust, in place of the system's"},
+	{.name = "ca_path", .meaning = "DIR", .type = OPTION_FILE, AT(ca_path),
+	 .env = {"BAO_CAPATH", "VAULT_CAPATH"},
+	 .help = "folder of certificates to trust, in place of the system's"},
+	{.name = "client_cert", .meaning = "FILE", .type = OPTION_FILE, AT(client_cert),
+	 .env = {"BAO_CLIENT_CERT", "VAULT_CLIENT_CERT"},
+	 .help = "certificate (PEM) to show to the server"},
+	{.name = "client_key", .meaning = "FILE", .type = OPTION_FILE, AT(client_key),
+	 .env = {"BAO_CLIENT_KEY", "VAULT_CLIENT_KEY"},
+	 .help = "its key (PEM)"},
+	{.name = "tls_server_name", .meaning = "NAME", .type = OPTION_STRING, AT(tls_server_name),
+	 .env = {"BAO_TLS_SERVER_NAME", "VAULT_TLS_SERVER_NAME"},
+	 .help = "name that the server's certificate must have, if not the address's"},
+	{.name = "tls_skip_verify", .type = OPTION_BOOL, AT(tls_skip_verify),
+	 .env = {"BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY"},
+	 .help = "do not check the server's certificate: whoever is in between reads everything"},
+
+	{.name = "timeout", .meaning = "TIME", .preset = "10s", .type = OPTION_DURATION, AT(timeout),
+	 .env = {"BAO_CLIENT_TIMEOUT", "VAULT_CLIENT_TIMEOUT"},
+	 .min = 100 * NS_PER_MS, .max = 10 * MINUTES,
+	 .help = "longest time that a program waits for the server"},
+	{.name = "max_retries", .meaning = "N", .preset = "2", .type = OPTION_NUMBER,
+	 AT(max_retries), .env = {"BAO_MAX_RETRIES", "VAULT_MAX_RETRIES"}, .max = 100,
+	 .help = "how often a request is made again when the server is busy or away"},
+	{.name = "rate", .meaning = "N", .preset = "1000", .type = OPTION_NUMBER, AT(rate),
+	 .max = 1000000,
+	 .help = "most requests a second; 0: no bound"},
+	{.name = "parallel", .meaning = "N", .preset = "16", .type = OPTION_NUMBER, AT(parallel),
+	 .min = 1, .max = 256,
+	 .help = "most requests at the same time"},
+
+	{.name = "ttl", .meaning = "TIME", .preset = "5m", .type = OPTION_DURATION, AT(ttl),
+	 .max = 365 * DAYS,
+	 .help = "how long what was read is fresh"},
+	{.name = "negative_ttl", .meaning = "TIME", .preset = "5s", .type = OPTION_DURATION,
+	 AT(negative_ttl), .max = 60 * MINUTES,
+	 .help = "how long a name that was not there is taken not to be"},
+	{.name = "max_stale", .meaning = "TIME", .preset = "1h", .type = OPTION_DURATION,
+	 AT(max_stale), .max = 365 * DAYS,
+	 .help = "how long after that it still serves while the server does not answer"},
+	{.name = "cache_size", .meaning = "SIZE", .preset = "16M", .type = OPTION_SIZE,
+	 AT(cache_size), .min = 64 << 10, .max = 4096ull * MIB,
+	 .help = "most memory for what was read"},
+	{.name = "max_size", .meaning = "SIZE", .preset = "1M", .type = OPTION_SIZE, AT(max_size),
+	 .min = 1, .max = 32 * MIB,
+	 .help = "longest value that may be written"},
+
+	{.name = "ro", .type = OPTION_BOOL, AT(read_only), .help = "read only"},
+	{.name = "uid", .meaning = "USER", .type = OPTION_USER, AT(uid),
+	 .help = "owner of the files, by name or number; default: who mounts"},
+	{.name = "gid", .meaning = "GROUP", .type = OPTION_GROUP, AT(gid),
+	 .help = "group of the files, by name or number; default: who mounts"},
+	{.name = "mode", .meaning = "MODE", .preset = "0600", .type = OPTION_MODE, AT(mode),
+	 .help = "permissions of fields"},
+	{.name = "dir_mode", .meaning = "MODE", .preset = "0700", .type = OPTION_MODE, AT(dir_mode),
+	 .help = "permissions of directories"},
+	{.name = "allow_other", .type = OPTION_BOOL, AT(allow_other),
+	 .help = "other users may use the mount, as owner, group and mode allow"},
+	{.name = "auto_unmount", .meaning = "yes|no", .preset = "yes", .type = OPTION_BOOL,
+	 AT(auto_unmount),
+	 .help = "unmount when the daemon dies, however it dies"},
+	{.name = "rmdir", .meaning = "hide|purge", .preset = "hide", .type = OPTION_CHOICE,
+	 .choices = "hide purge", AT(rmdir),
+	 .help = "what rmdir does with an emptied secret: hide it, or remove all its versions"},
+	{.name = "conflict", .meaning = "merge|strict", .preset = "merge", .type = OPTION_CHOICE,
+	 .choices = "merge strict", AT(conflict),
+	 .help = "strict: refuse to overwrite a field that somebody else has changed meanwhile"},
+
+	{.name = "newline", .meaning = "keep|strip", .preset = "keep", .type = OPTION_CHOICE,
+	 .choices = "keep strip", AT(newline),
+	 .help = "strip: the one newline that ends a value of a single line is not stored"},
+	{.name = "binary", .meaning = "base64|reject", .preset = "base64", .type = OPTION_CHOICE,
+	 .choices = "base64 reject", AT(binary),
+	 .help = "values that are no text: store them in base64, marked, or refuse them"},
+	{.name = "scratch", .meaning = "PATTERN:...",
+	 .preset = ".*.sw?:.*.swpx:*~:#*#:.#*:.goutputstream-*", .type = OPTION_STRING, AT(scratch),
+	 .empties = true,
+	 .help = "names of files that stay in memory, and never reach the server; empty: none"},
+	{.name = "scratch_max", .meaning = "SIZE", .preset = "16M", .type = OPTION_SIZE,
+	 AT(scratch_max), .max = 1024ull * MIB,
+	 .help = "most memory for such files and for writes that met a conflict"},
+	{.name = "unlink_grace", .meaning = "MS", .preset = "0", .type = OPTION_NUMBER,
+	 AT(unlink_grace), .max = 10000,
+	 .help = "how long a removed field waits to be made anew, so that both are one version"},
+
+	{.name = "log", .meaning = "auto|stderr|journal|syslog", .preset = "auto",
+	 .type = OPTION_STRING, AT(log),
+	 .help = "where the log goes; auto: stderr with -f, else the journal, else syslog"},
+	{.name = "log_format", .meaning = "text|json", .preset = "text", .type = OPTION_STRING,
+	 AT(log_format), .help = "how a line of the log looks"},
+	{.name = "log_level", .meaning = "error|warning|info|debug", .preset = "info",
+	 .type = OPTION_STRING, AT(log_level), .env = {"BAO_LOG_LEVEL", "VAULT_LOG_LEVEL"},
+	 .help = "how much is logged"},
+
+	{.name = "rw", .type = OPTION_IGNORED, .help = "not read only: the default"},
+};
+/* clang-format on */
+
+const struct option *option_table(size_t *count)
+{
+	*count = ARRAY_SIZE(table);
+	return table;
+}
+
+const struct option *option_find(const char *name, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (table[i].name && strlen(table[i].name) == len &&
+		    !memcmp(table[i].name, name, len))
+			return &table[i];
+	return NULL;
+}
+
+static int parse_bool(const char *s, bool *out)
+{
+	static const char *const yes[] = {"", "1", "t", "true", "y", "yes", "on"};
+	static const char *const no[] = {"0", "f", "false", "n", "no", "off"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(yes); i++)
+		if (!strcasecmp(s, yes[i]))
+			return *out = true, 0;
+	for (size_t i = 0; i < ARRAY_SIZE(no); i++)
+		if (!strcasecmp(s, no[i]))
+			return *out = false, 0;
+	return -EINVAL;
+}
+
+static int parse_number(const char *s, int base, uint64_t *out)
+{
+	char *end;
+
+	if (*s < '0' || *s > '9')
+		return -EINVAL;
+	errno = 0;
+	*out = strtoull(s, &end, base);
+	return errno || *end ? -EINVAL : 0;
+}
+
+static int parse_size(const char *s, uint64_t *out)
+{
+	static const char units[] = {'K', 'M', 'G'};
+	const char *unit;
+	size_t shift;
+	char *end;
+
+	if (*s < '0' || *s > '9')
+		return -EINVAL;
+	errno = 0;
+	*out = strtoull(s, &end, 10);
+	unit = memchr(units, toupper((unsigned char)*end), sizeof(units));
+	shift = unit ? 10 * (size_t)(unit - units + 1) : 0;
+	if (unit)
+		end += !strcmp(end + 1, "iB") ? 3 : 1;
+	if (*end)
+		return -EINVAL;
+	if (errno || *out > UINT64_MAX >> shift)
+		return -ERANGE;
+	*out <<= shift;
+	return 0;
+}
+
+static int parse_user(const char *s, uint64_t *out)
+{
+	const struct passwd *p;
+
+	if (parse_number(s, 10, out) == 0)
+		return *out < UINT32_MAX ? 0 : -EINVAL;
+	p = getpwnam(s);
+	if (!p)
+		return -EINVAL;
+	*out = p->pw_uid;
+	return 0;
+}
+
+static int parse_group(const char *s, uint64_t *out)
+{
+	const struct group *g;
+
+	if (parse_number(s, 10, out) == 0)
+		return *out < UINT32_MAX ? 0 : -EINVAL;
+	g = getgrnam(s);
+	if (!g)
+		return -EINVAL;
+	*out = g->gr_gid;
+	return 0;
+}
+
+static int parse_choice(const char *s, const char *choices, uint64_t *out)
+{
+	size_t len = strlen(s);
+	uint64_t index = 0;
+
+	for (const char *p = choices; *p; p += *p == ' ', index++) {
+		size_t n = strcspn(p, " ");
+
+		if (n == len && !memcmp(p, s, n))
+			return *out = index, 0;
+		p += n;
+	}
+	return -EINVAL;
+}
+
+static int set_string(char **to, const char *value)
+{
+	char *copy = *value ? strdup(value) : NULL;
+
+	if (*value && !copy)
+		return -ENOMEM;
+	free(*to);
+	*to = copy;
+	return 0;
+}
+
+static int set_file(char **to, const char *value)
+{
+	_cleanup_free_ char *here = NULL, *path = NULL;
+
+	if (!*value || *value == '/')
+		return set_string(to, value);
+	here = getcwd(NULL, 0);
+	if (!here || asprintf(&path, "%s/%s", here, value) < 0)
+		return -ENOMEM;
+	return set_string(to, path);
+}
+
+static const char *const expected[] = {
+	[OPTION_STRING] = "a value",
+	[OPTION_FILE] = "a file",
+	[OPTION_BOOL] = "yes or no",
+	[OPTION_NUMBER] = "a number",
+	[OPTION_SIZE] = "a size: 65536, 512K, 16M",
+	[OPTION_DURATION] = "a time: 250ms, 10s, 5m, 1h",
+	[OPTION_MODE] = "permissions, in octal: 0640",
+	[OPTION_USER] = "a user, by name or number",
+	[OPTION_GROUP] = "a group, by name or number",
+	[OPTION_CHOICE] = "one of",
+	[OPTION_SECRET] = "",
+	[OPTION_IGNORED] = "",
+};
+
+static int parse_value(const struct option *o, const char *value, void *to)
+{
+	uint64_t n = 0;
+	int r = 0;
+
+	switch (o->type) {
+	case OPTION_STRING:
+		return set_string(to, *value || !o->preset || o->empties ? value : o->preset);
+	case OPTION_FILE:
+		return set_file(to, value);
+	case OPTION_BOOL:
+		return parse_bool(value, to);
+	case OPTION_NUMBER:
+		r = parse_number(value, 10, &n);
+		break;
+	case OPTION_SIZE:
+		r = parse_size(value, &n);
+		break;
+	case OPTION_DURATION:
+		r = clock_parse_duration(value, &n);
+		break;
+	case OPTION_MODE:
+		r = parse_number(value, 8, &n);
+		if (n > 0777)
+			r = -EINVAL;
+		break;
+	case OPTION_USER:
+		r = parse_user(value, &n);
+		break;
+	case OPTION_GROUP:
+		r = parse_group(value, &n);
+		break;
+	case OPTION_CHOICE:
+		r = parse_choice(value, o->choices, &n);
+		break;
+	case OPTION_SECRET:
+		return -EINVAL;
+	case OPTION_IGNORED:
+		return 0;
+	}
+	if (r == 0 && o->max && (n < o->min || n > o->max))
+		return -ERANGE;
+	if (r == 0)
+		*(uint64_t *)to = n;
+	return r;
+}
+
+int option_set(struct conf *c, const struct option *o, const char *value, struct err *err)
+{
+	int r;
+
+	if (!value && o->type != OPTION_BOOL && o->type != OPTION_IGNORED)
+		return err_set(err, EINVAL, "%s needs a value: %s=%s", o->name, o->name,
+			       o->meaning);
+	r = parse_value(o, value ? value : "", (char *)c + o->offset);
+	if (r == -ENOMEM)
+		return err_set(err, ENOMEM, "no memory");
+	if (r == -ERANGE)
+		return err_set(err, EINVAL, "%s=%s is out of bounds", o->name, value);
+	if (r < 0)
+		return err_set(err, EINVAL, "%s=%s: expected %s%s%s", o->name, value,
+			       expected[o->type], o->choices ? " " : "",
+			       o->choices ? o->choices : "");
+	return 0;
+}

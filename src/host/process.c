@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Reading /proc/PID/status and /proc/PID/stat. */
+
+#include "host/process.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PF_EXITING 0x4 /* include/linux/sched.h; shown in stat's field 9 */
+
+/* The whole file as a string, heap: with 65536 groups it has 700 KB. NULL where it cannot be read. */
+static char *read_proc(pid_t pid, const char *name)
+{
+	char path[64];
+	_cleanup_close_ int fd = -1;
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0, room = 0;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	do {
+		if (room - len < 2048) {
+			char *larger = realloc(text, room = room ? room * 2 : 4096);
+
+			if (!larger)
+				return NULL;
+			text = larger;
+		}
+		n = read(fd, text + len, room - len - 1);
+		if (n < 0)
+			return NULL;
+		len += (size_t)n;
+	} while (n > 0);
+	text[len] = '\0';
+	return len ? steal(text) : NULL;
+}
+
+pid_t process_of(pid_t pid)
+{
+	_cleanup_free_ char *status = pid > 0 ? read_proc(pid, "status") : NULL;
+	const char *line = status ? strstr(status, "\nTgid:") : NULL;
+	int tgid;
+
+	return line && sscanf(line, "\nTgid: %d", &tgid) == 1 ? tgid : pid;
+}
+
+bool process_alive(pid_t pid)
+{
+	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+}
+
+static bool is_exiting_by_signal(pid_t pid)
+{
+	_cleanup_free_ char *stat = read_proc(pid, "stat");
+	unsigned long flags = 0;
+	int code = 0, field = 3;
+	char *p, *rest;
+
+	if (!stat)
+		return false;
+	/* The second field is the program's name, which may hold anything. */
+	p = strrchr(stat, ')');
+	p = p ? strtok_r(p + 1, " ", &rest) : NULL;
+	for (; p; p = strtok_r(NULL, " ", &rest), field++) {
+		if (field == 9)
+			flags = strtoul(p, NULL, 10);
+		else if (field == 52)
+			code = (int)strtol(p, NULL, 10);
+	}
+	return (flags & PF_EXITING) && (code & 0x7f);
+}
+
+static uint64_t signal_set(const char *status, const char *name)
+{
+	const char *p = strstr(status, name);
+
+	return p ? strtoull(p + strlen(name), NULL, 16) : 0;
+}
+
+/* A signal that waits for it, which it neither catches nor ignores, and of which that is the end. */
+static bool is_doomed(pid_t pid)
+{
+	static const int harmless[] = {SIGCHLD, SIGCONT, SIGURG,  SIGWINCH,
+				       SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
+	_cleanup_free_ char *status = read_proc(pid, "status");
+	uint64_t deadly;
+
+	if (!status)
+		return false;
+	deadly = signal_set(status, "\nSigPnd:") | signal_set(status, "\nShdPnd:");
+	deadly &= ~(signal_set(status, "\nSigCgt:") | signal_set(status, "\nSigIgn:") |
+		    signal_set(status, "\nSigBlk:"));
+	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
+		deadly &= ~(1ull << (harmless[i] - 1));
+	return deadly != 0;
+}
+
+bool process_killed(pid_t pid)
+{
+	return pid > 0 && (is_exiting_by_signal(pid) || is_doomed(pid));
+}
+
+bool process_in_group(pid_t pid, gid_t gid)
+{
+	_cleanup_free_ char *status = pid > 0 ? read_proc(pid, "status") : NULL;
+	const char *p = status ? strstr(status, "\nGroups:") : NULL;
+	char *end;
+
+	if (!p)
+		return false;
+	p += strlen("\nGroups:");
+	for (;;) {
+		while (*p == ' ' || *p == '\t')
+			p++;
+		if (*p < '0' || *p > '9')
+			return false;
+		if (strtoul(p, &end, 10) == gid)
+			return true;
+		p = end;
+	}
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOST_PROCESS_H
+#define HOST_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* What /proc says of the processes that call us. A pid may be a thread's. 0 is one that we cannot
+ * see, in another namespace. */
+
+/* The process of a thread; the pid itself where it cannot be found out. */
+pid_t process_of(pid_t pid);
+
+bool process_alive(pid_t pid);
+
+/* Whether a signal is ending it, or will as soon as it leaves the kernel, and it does not merely exit:
+ * what it was writing then is not whole. */
+bool process_killed(pid_t pid);
+
+/* Whether a group is among its supplementary groups. */
+bool process_in_group(pid_t pid, gid_t gid);
+
+#endif
