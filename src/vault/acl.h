@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VAULT_ACL_H
+#define VAULT_ACL_H
+
+#include "base/object.h"
+#include "vault/client.h"
+#include "vault/kv.h"
+
+/* All the rules of our token, as sys/internal/ui/resultant-acl gives them. Shared and not changed;
+ * begins with a struct object. */
+struct acl;
+
+/* From the server. Where it refuses, an ACL that knows nothing. */
+int acl_fetch(struct vault *v, struct limit limit, struct acl **out, struct err *err);
+
+/* From the "data" of its answer; exported for its tests. NULL: no memory. */
+struct acl *acl_parse(const cJSON *data);
+
+/* Whether any rule speaks of this API path or of one below it. */
+enum kv_reach acl_reach(const struct acl *acl, const char *api_path);
+
+#endif

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One server call: encode, take a place in the budget, ask, judge.
+ *
+ * The ladder of a call: token, request, verdict; where the verdict is that the token is dead, the
+ * session is told, and the call is made again with what it gives. */
+
+#include "vault/client.h"
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/log.h"
+#include "http/budget.h"
+#include "http/retry.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct vault {
+	struct http *http;
+	struct budget *budget;
+	const char *wire_namespace;
+	unsigned retries;
+	struct vault_tokens tokens;
+};
+
+struct vault *vault_new(struct http *http, struct budget *budget, const char *wire_namespace,
+			unsigned retries, struct err *err)
+{
+	struct vault *v = calloc(1, sizeof(*v));
+
+	if (!v) {
+		err_set(err, ENOMEM, "no memory for the server");
+		return NULL;
+	}
+	v->http = http;
+	v->budget = budget;
+	v->wire_namespace = wire_namespace;
+	v->retries = retries;
+	return v;
+}
+
+void vault_free(struct vault *v)
+{
+	free(v);
+}
+
+void vault_set_tokens(struct vault *v, const struct vault_tokens *tokens)
+{
+	v->tokens = *tokens;
+}
+
+const char *vault_address(const struct vault *v)
+{
+	return http_address(v->http);
+}
+
+static char *request_path(const struct vault_call *call)
+{
+	_cleanup_free_ char *path = url_encode_path(call->path);
+	char *out = NULL;
+
+	if (!path || asprintf(&out, "/v1/%s%s%s", path, call->query ? "?" : "",
+			      call->query ? call->query : "") < 0)
+		return NULL;
+	return out;
+}
+
+/* Asks once, with this token or with none. */
+static int ask(struct vault *v, const struct vault_call *call, const struct secret *token,
+	       struct http_reply *reply, struct err *err)
+{
+	_cleanup_free_ char *path = request_path(call);
+	_cleanup_buf_ struct buf body = {0};
+	uint64_t begun = clock_mono();
+	struct retry_policy policy = {.retries = call->once ? 0 : v->retries,
+				      .again = reply_transient};
+	struct http_request req = {.method = call->method,
+				   .path = path,
+				   .token = token,
+				   .wire_namespace = call->plain ? NULL : v->wire_namespace,
+				   .content_type = strcmp(call->method, "PATCH") == 0
+							   ? "application/merge-patch+json"
+							   : NULL,
+				   .limit = call->limit};
+	int r;
+
+	if (!path || (call->body && json_print(call->body, false, &body) < 0))
+		return err_set(err, ENOMEM, "no memory for a request");
+	req.body = call->body ? &body : NULL;
+	r = budget_take(v->budget, call->limit);
+	if (r < 0)
+		return err_set(err, -r, "no place in the request budget (option rate)");
+	http_retry(v->http, &req, &policy, reply);
+	r = reply_verdict(reply, http_address(v->http), err);
+	log_debug("request", F_STR("method", call->method), F_STR("path", call->path),
+		  F_INT("status", reply->status), F_STR("errno", err_name(-r)),
+		  F_INT("us", (clock_mono() - begun) / 1000));
+	return r;
+}
+
+static int read_answer(const struct http_reply *reply, const char *address,
+		       struct vault_answer *answer, int verdict, struct err *err)
+{
+	struct json_where where;
+	int r;
+
+	answer->status = reply->status;
+	answer->sent = reply->sent;
+	answer->repeated = reply->repeated;
+	answer->about = reply_token(reply);
+	if (!reply->body.len)
+		return verdict;
+	r = json_parse(reply->body.data, reply->body.len, &answer->json, &where);
+	if (r == 0 || verdict < 0)
+		return verdict;
+	if (r == -ENOMEM)
+		return err_set(err, ENOMEM, "no memory for an answer of %zu bytes",
+			       reply->body.len);
+	return err_set(err, EIO, "the answer from %s makes no sense: %s, at byte %zu", address,
+		       where.what, where.offset);
+}
+
+int vault_call(struct vault *v, const struct vault_call *call, struct vault_answer *answer,
+	       struct err *err)
+{
+	for (bool again = false;; again = true) {
+		_cleanup_reply_ struct http_reply reply = {0};
+		_cleanup_secret_ struct secret *token = NULL;
+		enum reply_token about;
+		int r, s;
+
+		*answer = (struct vault_answer){0};
+		if (!call->anonymous && !call->token) {
+			r = v->tokens.get(v->tokens.arg, call->limit, &token, err);
+			if (r < 0)
+				return r;
+		}
+		r = ask(v, call, token ? token : call->token, &reply, err);
+		about = reply_token(&reply);
+		if (r == -EACCES && token && about != REPLY_TOKEN_FINE && !again) {
+			struct err why = {0};
+
+			s = v->tokens.rejected(v->tokens.arg, token, about == REPLY_TOKEN_DEAD,
+					       call->limit, &why);
+			if (s == 0)
+				continue;
+			if (s != -EACCES) {
+				if (err)
+					*err = why;
+				return s;
+			}
+		}
+		return read_answer(&reply, http_address(v->http), answer, r, err);
+	}
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the server says of itself. The member "enterprise" is only in Vault's answer. */
+
+#include "vault/health.h"
+
+#include <errno.h>
+
+int health_has_namespaces(struct vault *v, struct limit limit, bool *out, struct err *err)
+{
+	_cleanup_answer_ struct vault_answer answer = {0};
+	struct vault_call call = {
+		.method = "GET",
+		.path = "sys/health",
+		.query = "standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200",
+		.anonymous = true,
+		.plain = true,
+		.limit = limit};
+	const cJSON *enterprise;
+	int r = vault_call(v, &call, &answer, err);
+
+	if (r < 0)
+		return r;
+	if (!json_get(answer.json, "version"))
+		return err_set(err, EIO, "the answer from %s makes no sense: it is no health",
+			       vault_address(v));
+	enterprise = json_get(answer.json, "enterprise");
+	*out = !enterprise || cJSON_IsTrue(enterprise);
+	return 0;
+}

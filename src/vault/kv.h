@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VAULT_KV_H
+#define VAULT_KV_H
+
+#include "base/cancel.h"
+#include "vault/kv_list.h"
+#include "vault/kv_version.h"
+
+/* A store of secrets, whatever is behind it. Paths are those of the engine, "" its root, components
+ * parted by single slashes. Every call may wait, until its limit; -ENOENT and the rest are as in
+ * vault/reply.h. Thread-safe. */
+
+enum { /* what a token may do with a path */
+       KV_CREATE = 1,
+       KV_READ = 2,
+       KV_UPDATE = 4,
+       KV_DELETE = 8,
+       KV_LIST = 16,
+       KV_PATCH = 32,
+};
+
+#define KV_ANY (-1)
+
+enum kv_reach { KV_REACH_NO, KV_REACH_YES, KV_REACH_UNKNOWN };
+
+struct kv {
+	const struct kv_ops *ops;
+};
+
+struct kv_ops {
+	/* The latest version, also where it is KV_ABSENT or KV_DELETED. */
+	int (*read)(struct kv *kv, const char *path, struct limit limit, struct kv_version **out,
+		    struct err *err);
+
+	/* Writes `next`, where the latest version is still number `cas` (0: none; KV_ANY: whatever
+	 * it is), and fills in its number and time. -EBUSY where it is not. Once begun it is not
+	 * cancelled; an answer that was lost is settled by reading back. */
+	int (*write)(struct kv *kv, const char *path, struct kv_version *next, int64_t cas,
+		     struct limit limit, struct err *err);
+
+	/* The same, where `next` is what these changes make of live version `cas`: only they are
+	 * sent. Needs KV_PATCH. -EOPNOTSUPP, nothing being done, for what it cannot say; NULL where
+	 * the store has no such request. */
+	int (*patch)(struct kv *kv, const char *path, const struct kv_change *changes, size_t count,
+		     struct kv_version *next, int64_t cas, struct limit limit, struct err *err);
+
+	/* Sets or removes the mark of a field; see kv_version.h. `number`: of the secret's latest
+	 * version, 0 where there is none. */
+	int (*mark)(struct kv *kv, const char *path, const struct kv_mark *mark, bool set,
+		    int64_t number, struct limit limit, struct err *err);
+
+	/* Soft-deletes version `number`, which may be undeleted. */
+	int (*delete_version)(struct kv *kv, const char *path, int64_t number, struct limit limit,
+			      struct err *err);
+
+	/* Removes the secret with all its versions. */
+	int (*purge)(struct kv *kv, const char *path, struct limit limit, struct err *err);
+
+	/* The folder's entries; none for one that is not there. */
+	int (*list)(struct kv *kv, const char *path, struct limit limit, struct kv_list **out,
+		    struct err *err);
+
+	/* The secret's metadata as the server sends it: a JSON object. The caller's. */
+	int (*metadata)(struct kv *kv, const char *path, struct limit limit, cJSON **out,
+			struct err *err);
+
+	/* What we may do with the secret's data. */
+	int (*rights)(struct kv *kv, const char *path, struct limit limit, unsigned *rights,
+		      struct err *err);
+
+	/* Whether the token may do anything at all with a path or with one below it. */
+	int (*reach)(struct kv *kv, const char *path, struct limit limit, enum kv_reach *out,
+		     struct err *err);
+
+	void (*free)(struct kv *kv);
+};
+
+static inline void kv_free(struct kv *kv)
+{
+	if (kv)
+		kv->ops->free(kv);
+}
+
+#endif

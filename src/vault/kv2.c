@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: Apache-2.0
+/* KV version 2 (https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2).
+ *
+ * The engine has a tree for each purpose (data/, metadata/, delete/), which ends here: above, there
+ * are paths and versions. A write whose answer was lost is read back: the version that we asked for,
+ * with the very content that we sent, is ours. */
+
+#include "vault/kv2.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "vault/acl.h"
+#include "vault/policy.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ACL_TTL	    (60 * NS_PER_SEC)
+#define SETTLE_TIME (5 * NS_PER_SEC) /* for reading back, at the end of a write's own time */
+
+struct kv2 {
+	struct kv kv;
+	struct vault *vault;
+	char *mount;
+	pthread_mutex_t lock; /* guards all below */
+	struct acl *acl;
+	uint64_t acl_until; /* clock_mono() */
+};
+
+static struct kv2 *self(struct kv *kv)
+{
+	return container_of(kv, struct kv2, kv);
+}
+
+/* "secret/data/app/db". Heap; NULL: no memory. */
+static char *api_path(const struct kv2 *k, const char *tree, const char *path)
+{
+	char *out;
+
+	return asprintf(&out, "%s/%s/%s", k->mount, tree, path) < 0 ? NULL : out;
+}
+
+static int no_memory(struct err *err)
+{
+	return err_set(err, ENOMEM, "no memory for a request");
+}
+
+static int kv2_call(struct kv2 *k, const char *method, const char *tree, const char *path,
+		    const cJSON *body, struct limit limit, struct vault_answer *answer,
+		    struct err *err)
+{
+	_cleanup_free_ char *full = api_path(k, tree, path);
+	struct vault_call call = {.method = method, .path = full, .body = body, .limit = limit};
+
+	*answer = (struct vault_answer){0};
+	if (!full)
+		return no_memory(err);
+	return vault_call(k->vault, &call, answer, err);
+}
+
+/* Version `number`, 0 the latest. */
+static int read_version(struct kv2 *k, const char *path, int64_t number, struct limit limit,
+			struct kv_version **out, struct err *err)
+{
+	_cleanup_free_ char *full = api_path(k, "data", path);
+	_cleanup_answer_ struct vault_answer answer = {0};
+	struct vault_call call = {.method = "GET", .path = full, .limit = limit};
+	const cJSON *data, *metadata;
+	char query[40];
+	int r;
+
+	if (!full)
+		return no_memory(err);
+	snprintf(query, sizeof(query), "version=%lld", (long long)number);
+	if (number)
+		call.query = query;
+	r = vault_call(k->vault, &call, &answer, err);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	data = json_get(answer.json, "data");
+	metadata = json_get(data, "metadata");
+	if (r == 0 && (!metadata || !cJSON_IsObject(json_get(data, "data"))))
+		return err_set(err, EIO, "the answer from %s makes no sense: it is no secret",
+			       vault_address(k->vault));
+	/* 404 with metadata is a deleted version; without, there is no such secret. */
+	r = kv_version_parse(r == 0 ? json_get(data, "data") : NULL, metadata, out);
+	if (r == -EIO)
+		return err_set(err, EIO, "the answer from %s makes no sense: it is no secret",
+			       vault_address(k->vault));
+	return r < 0 ? no_memory(err) : 0;
+}
+
+static int kv2_read(struct kv *kv, const char *path, struct limit limit, struct kv_version **out,
+		    struct err *err)
+{
+	return read_version(self(kv), path, 0, limit, out, err);
+}
+
+static cJSON *write_body(cJSON *data, int64_t cas)
+{
+	_cleanup_json_ cJSON *body = cJSON_CreateObject();
+	cJSON *options = cJSON_AddObjectToObject(body, "options");
+	char number[24];
+
+	snprintf(number, sizeof(number), "%lld", (long long)cas);
+	if (json_add(body, "data", 4, data) < 0 || !options ||
+	    (cas != KV_ANY && !cJSON_AddRawToObject(options, "cas", number)))
+		return NULL;
+	return steal(body);
+}
+
+static bool same_content(const struct kv_version *a, const struct kv_version *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (a->fields[i].name_len != b->fields[i].name_len ||
+		    memcmp(a->fields[i].name, b->fields[i].name, a->fields[i].name_len) != 0 ||
+		    !kv_field_equal(&a->fields[i], &b->fields[i]))
+			return false;
+	return true;
+}
+
+/* Whether the version after `cas` holds what we sent. Then it becomes `next`, and 0 is returned;
+ * -EBUSY where it holds something else; -ENOENT where nothing was written. */
+static int settle(struct kv2 *k, const char *path, struct kv_version *next, int64_t cas,
+		  struct limit limit)
+{
+	_cleanup_object_ struct kv_version *now = NULL;
+	struct err err = {0};
+	int r;
+
+	if (limit.deadline < clock_mono() + SETTLE_TIME)
+		limit.deadline = clock_mono() + SETTLE_TIME;
+	r = kv2_read(&k->kv, path, limit, &now, &err);
+	if (r < 0)
+		return r;
+	if (now->number <= cas)
+		return -ENOENT;
+	if (now->number > cas + 1) { /* others have written since: ours may be behind theirs */
+		object_put(steal(now));
+		r = read_version(k, path, cas + 1, limit, &now, &err);
+	}
+	if (r < 0)
+		return r;
+	if (now->number != cas + 1 || now->state != KV_LIVE || !same_content(now, next))
+		return -EBUSY;
+	next->number = now->number;
+	next->created = now->created;
+	log_info("write settled by reading back", F_STR("path", path),
+		 F_INT("version", now->number));
+	return 0;
+}
+
+/* Whether the answer leaves open what became of the write. */
+static bool is_lost(int r, const struct vault_answer *answer)
+{
+	if (r == -EBUSY)
+		return answer->repeated; /* it may be our own write that was there first */
+	if (r == -EFBIG || r == -E2BIG || r == -EINVAL || r == -ENAMETOOLONG)
+		return false;
+	return answer->sent && (answer->status < 300 || answer->status >= 500);
+}
+
+struct kv2_write {
+	const char *method, *path;
+	const cJSON *body;
+	struct kv_version *next;
+	int64_t cas;
+	struct limit limit;
+};
+
+/* One attempt. *unwritten: the connection was lost, and nothing has been written. */
+static int write_once(struct kv2 *k, const struct kv2_write *w, bool *unwritten, struct err *err)
+{
+	_cleanup_answer_ struct vault_answer answer = {0};
+	const cJSON *data;
+	int r = kv2_call(k, w->method, "data", w->path, w->body, w->limit, &answer, err), s;
+
+	*unwritten = false;
+	if (r < 0 && w->cas != KV_ANY && is_lost(r, &answer)) {
+		s = settle(k, w->path, w->next, w->cas, w->limit);
+		*unwritten = s == -ENOENT && answer.status == 0;
+		return s == 0 ? 0 : r;
+	}
+	if (r < 0)
+		return r;
+	data = json_get(answer.json, "data");
+	w->next->number = json_get_int(data, "version", -1);
+	if (w->next->number < 1) {
+		s = w->cas == KV_ANY ? -EIO : settle(k, w->path, w->next, w->cas, w->limit);
+		if (s < 0)
+			return err_set(err, EIO, "the answer from %s to a write makes no sense",
+				       vault_address(k->vault));
+		return 0;
+	}
+	w->next->created = clock_parse_rfc3339(json_get_str(data, "created_time"));
+	return 0;
+}
+
+/* Twice at most: what was sent first may still be under way somewhere, but check-and-set lets only one
+ * of the two become a version, and it is ours either way. */
+static int write_data(struct kv2 *k, struct kv2_write *w, struct err *err)
+{
+	bool unwritten;
+	int r;
+
+	w->limit.cancel = NULL; /* once sent, it is waited for */
+	r = write_once(k, w, &unwritten, err);
+	if (r == 0 || !unwritten || clock_mono() >= w->limit.deadline)
+		return r;
+	r = write_once(k, w, &unwritten, err);
+	if (r == -EBUSY && settle(k, w->path, w->next, w->cas, w->limit) == 0)
+		return 0;
+	return r;
+}
+
+static int kv2_write(struct kv *kv, const char *path, struct kv_version *next, int64_t cas,
+		     struct limit limit, struct err *err)
+{
+	_cleanup_json_ cJSON *body = write_body(kv_version_json(next), cas);
+	struct kv2_write w = {
+		.method = "POST", .path = path, .next = next, .cas = cas, .limit = limit};
+
+	w.body = body;
+	return body ? write_data(self(kv), &w, err) : no_memory(err);
+}
+
+/* A merge patch (RFC 7396) takes null for a removal, and merges an object with what is there; servers
+ * also take nulls out of objects within an array. */
+static bool can_patch(const struct kv_change *c)
+{
+	return c->remove || (c->type != KV_NULL && c->type != KV_OBJECT && c->type != KV_ARRAY);
+}
+
+static cJSON *patch_data(const struct kv_change *changes, size_t count)
+{
+	_cleanup_json_ cJSON *data = cJSON_CreateObject();
+
+	for (size_t i = 0; data && i < count; i++) {
+		const struct kv_change *c = &changes[i];
+		struct kv_field f = {
+			.text = c->text, .len = c->len, .type = c->type, .binary = c->binary};
+		cJSON *item = c->remove ? cJSON_CreateNull() : kv_field_json(&f);
+
+		if (json_add(data, c->name, c->name_len, item) < 0)
+			return NULL;
+	}
+	return steal(data);
+}
+
+static int kv2_patch(struct kv *kv, const char *path, const struct kv_change *changes, size_t count,
+		     struct kv_version *next, int64_t cas, struct limit limit, struct err *err)
+{
+	_cleanup_json_ cJSON *body = NULL;
+	struct kv2_write w = {
+		.method = "PATCH", .path = path, .next = next, .cas = cas, .limit = limit};
+
+	for (size_t i = 0; i < count; i++)
+		if (!can_patch(&changes[i]))
+			return -EOPNOTSUPP;
+	body = write_body(patch_data(changes, count), cas);
+	w.body = body;
+	return body ? write_data(self(kv), &w, err) : no_memory(err);
+}
+
+/* Takes `value`; NULL removes the mark. */
+static int put_mark(cJSON *custom, const struct kv_mark *mark, cJSON *value)
+{
+	char name[sizeof(KV_MARK_PREFIX) + sizeof(mark->hash)];
+
+	snprintf(name, sizeof(name), "%s%s", KV_MARK_PREFIX, mark->hash);
+	cJSON_DeleteItemFromObjectCaseSensitive(custom, name);
+	return value ? json_add(custom, name, strlen(name), value) : 0;
+}
+
+static int send_metadata(struct kv2 *k, const char *method, const char *path, cJSON *custom,
+			 struct limit limit, struct err *err)
+{
+	_cleanup_json_ cJSON *body = cJSON_CreateObject();
+	_cleanup_answer_ struct vault_answer answer = {0};
+
+	limit.cancel = NULL;
+	if (json_add(body, "custom_metadata", strlen("custom_metadata"), custom) < 0)
+		return no_memory(err);
+	return kv2_call(k, method, "metadata", path, body, limit, &answer, err);
+}
+
+/* Where it cannot be patched, custom metadata is replaced as a whole. */
+static int rewrite_custom(struct kv2 *k, const char *path, const struct kv_mark *mark, bool set,
+			  int64_t number, struct limit limit, struct err *err)
+{
+	_cleanup_json_ cJSON *metadata = NULL, *custom = NULL;
+	int r = number ? k->kv.ops->metadata(&k->kv, path, limit, &metadata, err) : -ENOENT;
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	custom = cJSON_DetachItemFromObjectCaseSensitive(metadata, "custom_metadata");
+	if (!cJSON_IsObject(custom)) {
+		cJSON_Delete(custom);
+		custom = cJSON_CreateObject();
+	}
+	if (!custom || put_mark(custom, mark, set ? json_new_string("1", 1) : NULL) < 0)
+		return no_memory(err);
+	return send_metadata(k, "POST", path, steal(custom), limit, err);
+}
+
+static int kv2_mark(struct kv *kv, const char *path, const struct kv_mark *mark, bool set,
+		    int64_t number, struct limit limit, struct err *err)
+{
+	struct kv2 *k = self(kv);
+	_cleanup_json_ cJSON *custom = cJSON_CreateObject();
+	int r;
+
+	if (!custom ||
+	    put_mark(custom, mark, set ? json_new_string("1", 1) : cJSON_CreateNull()) < 0)
+		return no_memory(err);
+	r = number ? send_metadata(k, "PATCH", path, steal(custom), limit, err) : -ENOENT;
+	if (r == -ENOENT || r == -EACCES || r == -EOPNOTSUPP)
+		r = rewrite_custom(k, path, mark, set, number, limit, err);
+	return r < 0 ? err_prefix(err, "the mark of a binary value cannot be set") : 0;
+}
+
+static int kv2_delete_version(struct kv *kv, const char *path, int64_t number, struct limit limit,
+			      struct err *err)
+{
+	_cleanup_json_ cJSON *body = cJSON_CreateObject();
+	_cleanup_answer_ struct vault_answer answer = {0};
+	cJSON *versions = cJSON_AddArrayToObject(body, "versions");
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lld", (long long)number);
+	if (!versions || !cJSON_AddItemToArray(versions, cJSON_CreateRaw(text)))
+		return no_memory(err);
+	limit.cancel = NULL;
+	return kv2_call(self(kv), "POST", "delete", path, body, limit, &answer, err);
+}
+
+static int kv2_purge(struct kv *kv, const char *path, struct limit limit, struct err *err)
+{
+	_cleanup_answer_ struct vault_answer answer = {0};
+
+	limit.cancel = NULL;
+	return kv2_call(self(kv), "DELETE", "metadata", path, NULL, limit, &answer, err);
+}
+
+static int kv2_list(struct kv *kv, const char *path, struct limit limit, struct kv_list **out,
+		    struct err *err)
+{
+	struct kv2 *k = self(kv);
+	_cleanup_answer_ struct vault_answer answer = {0};
+	_cleanup_free_ char *dir = NULL;
+	int r;
+
+	if (asprintf(&dir, "%s%s", path, *path ? "/" : "") < 0)
+		return no_memory(err);
+	r = kv2_call(k, "LIST", "metadata", dir, NULL, limit, &answer, err);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	r = kv_list_parse(r == 0 ? json_get(json_get(answer.json, "data"), "keys") : NULL, out);
+	if (r == -EIO)
+		return err_set(err, EIO, "the answer from %s makes no sense: it is no list",
+			       vault_address(k->vault));
+	return r < 0 ? no_memory(err) : 0;
+}
+
+static int kv2_metadata(struct kv *kv, const char *path, struct limit limit, cJSON **out,
+			struct err *err)
+{
+	_cleanup_answer_ struct vault_answer answer = {0};
+	int r = kv2_call(self(kv), "GET", "metadata", path, NULL, limit, &answer, err);
+
+	if (r < 0)
+		return r;
+	*out = cJSON_DetachItemFromObjectCaseSensitive(answer.json, "data");
+	if (!cJSON_IsObject(*out)) {
+		cJSON_Delete(steal(*out));
+		return err_set(err, EIO, "the answer makes no sense: it is no metadata");
+	}
+	return 0;
+}
+
+static int kv2_rights(struct kv *kv, const char *path, struct limit limit, unsigned *rights,
+		      struct err *err)
+{
+	struct kv2 *k = self(kv);
+	_cleanup_free_ char *full = api_path(k, "data", path);
+
+	if (!full)
+		return no_memory(err);
+	return policy_rights(k->vault, full, limit, rights, err);
+}
+
+/* The token's rules, asked for once a minute at most. */
+static int current_acl(struct kv2 *k, struct limit limit, struct acl **out, struct err *err)
+{
+	struct acl *acl;
+	int r;
+
+	pthread_mutex_lock(&k->lock);
+	*out = clock_mono() < k->acl_until ? object_ref(k->acl) : NULL;
+	pthread_mutex_unlock(&k->lock);
+	if (*out)
+		return 0;
+	r = acl_fetch(k->vault, limit, &acl, err);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&k->lock);
+	object_put(k->acl);
+	k->acl = object_ref(acl);
+	k->acl_until = clock_mono() + ACL_TTL;
+	pthread_mutex_unlock(&k->lock);
+	*out = acl;
+	return 0;
+}
+
+static int kv2_reach(struct kv *kv, const char *path, struct limit limit, enum kv_reach *out,
+		     struct err *err)
+{
+	struct kv2 *k = self(kv);
+	_cleanup_object_ struct acl *acl = NULL;
+	_cleanup_free_ char *data = api_path(k, "data", path);
+	_cleanup_free_ char *metadata = api_path(k, "metadata", path);
+	int r;
+
+	if (!data || !metadata)
+		return no_memory(err);
+	r = current_acl(k, limit, &acl, err);
+	if (r < 0)
+		return r;
+	*out = acl_reach(acl, data);
+	if (*out != KV_REACH_YES)
+		*out = acl_reach(acl, metadata);
+	return 0;
+}
+
+static void kv2_free(struct kv *kv)
+{
+	struct kv2 *k = self(kv);
+
+	object_put(k->acl);
+	pthread_mutex_destroy(&k->lock);
+	free(k->mount);
+	free(k);
+}
+
+static const struct kv_ops kv2_ops = {
+	.read = kv2_read,
+	.write = kv2_write,
+	.patch = kv2_patch,
+	.mark = kv2_mark,
+	.delete_version = kv2_delete_version,
+	.purge = kv2_purge,
+	.list = kv2_list,
+	.metadata = kv2_metadata,
+	.rights = kv2_rights,
+	.reach = kv2_reach,
+	.free = kv2_free,
+};
+
+struct kv *kv2_new(struct vault *vault, const char *mount)
+{
+	struct kv2 *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	k->kv.ops = &kv2_ops;
+	k->vault = vault;
+	k->mount = strdup(mount);
+	pthread_mutex_init(&k->lock, NULL);
+	if (!k->mount) {
+		free(k);
+		return NULL;
+	}
+	return &k->kv;
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Listings: the server's flat array, in which `a` and `a/` are two rows, as entries with kinds. */
+
+#include "vault/kv_list.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void list_free(struct object *o)
+{
+	free(container_of(o, struct kv_list, object));
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+	return strcmp(((const struct kv_entry *)a)->name, ((const struct kv_entry *)b)->name);
+}
+
+/* The row's name into `to`; its kind, or 0 for one that is left out. */
+static unsigned take_row(const cJSON *key, char *to)
+{
+	size_t len = strlen(key->valuestring);
+	unsigned kind = KV_ENTRY_SECRET;
+
+	if (json_string_len(key) != len)
+		return 0; /* it holds NUL */
+	memcpy(to, key->valuestring, len + 1);
+	if (len > 0 && to[len - 1] == '/') {
+		kind = KV_ENTRY_FOLDER;
+		to[--len] = '\0';
+	}
+	if (len == 0 || strchr(to, '/') || !strcmp(to, ".") || !strcmp(to, ".."))
+		return 0;
+	return kind;
+}
+
+static void merge_twins(struct kv_list *list)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (kept > 0 && !strcmp(list->entries[kept - 1].name, list->entries[i].name))
+			list->entries[kept - 1].kinds |= list->entries[i].kinds;
+		else
+			list->entries[kept++] = list->entries[i];
+	}
+	list->count = kept;
+}
+
+static struct kv_list *list_new(size_t rows, size_t bytes, char **blob)
+{
+	size_t size = sizeof(struct kv_list) + rows * sizeof(struct kv_entry) + bytes;
+	struct kv_list *list = malloc(size);
+
+	if (!list)
+		return NULL;
+	list->object = (struct object){.refs = 1, .size = size, .free = list_free};
+	list->count = 0;
+	*blob = (char *)&list->entries[rows];
+	return list;
+}
+
+static void add_entry(struct kv_list *list, char **blob, const char *name, unsigned kinds)
+{
+	size_t len = strlen(name);
+
+	memmove(*blob, name, len + 1);
+	list->entries[list->count++] = (struct kv_entry){.name = *blob, .kinds = kinds};
+	*blob += len + 1;
+}
+
+int kv_list_parse(const cJSON *keys, struct kv_list **out)
+{
+	size_t rows = 0, bytes = 0;
+	struct kv_list *list;
+	char *blob;
+
+	if (keys && !cJSON_IsArray(keys))
+		return -EIO;
+	for (const cJSON *key = keys ? keys->child : NULL; key; key = key->next) {
+		if (!cJSON_IsString(key))
+			return -EIO;
+		rows++;
+		bytes += strlen(key->valuestring) + 1;
+	}
+	list = list_new(rows, bytes, &blob);
+	if (!list)
+		return -ENOMEM;
+	for (const cJSON *key = keys ? keys->child : NULL; key; key = key->next) {
+		unsigned kind = take_row(key, blob);
+
+		if (kind)
+			add_entry(list, &blob, blob, kind);
+	}
+	qsort(list->entries, list->count, sizeof(list->entries[0]), compare_entries);
+	merge_twins(list);
+	*out = list;
+	return 0;
+}
+
+struct kv_list *kv_list_with(const struct kv_list *list, const char *name, unsigned kinds)
+{
+	size_t bytes = strlen(name) + 1;
+	struct kv_list *with;
+	char *blob;
+
+	for (size_t i = 0; i < list->count; i++)
+		bytes += strlen(list->entries[i].name) + 1;
+	with = list_new(list->count + 1, bytes, &blob);
+	if (!with)
+		return NULL;
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->entries[i].name, name) != 0)
+			add_entry(with, &blob, list->entries[i].name, list->entries[i].kinds);
+	if (kinds)
+		add_entry(with, &blob, name, kinds);
+	qsort(with->entries, with->count, sizeof(with->entries[0]), compare_entries);
+	return with;
+}
+
+unsigned kv_list_find(const struct kv_list *list, const char *name)
+{
+	struct kv_entry key = {.name = name};
+	const struct kv_entry *e = bsearch(&key, list->entries, list->count,
+					   sizeof(list->entries[0]), compare_entries);
+
+	return e ? e->kinds : 0;
+}

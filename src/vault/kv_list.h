@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VAULT_KV_LIST_H
+#define VAULT_KV_LIST_H
+
+#include "base/json.h"
+#include "base/object.h"
+
+/* The entries of one folder. Never changed once it is shared. Names are no secrets. */
+
+enum { KV_ENTRY_SECRET = 1, KV_ENTRY_FOLDER = 2 }; /* both, where `a` and `a/` exist */
+
+struct kv_entry {
+	const char *name; /* one path component, without a slash */
+	unsigned kinds;
+};
+
+struct kv_list {
+	struct object object;
+	size_t count;
+	struct kv_entry entries[]; /* by name, bytewise */
+};
+
+/* From the array "keys" of a LIST reply; NULL for a folder that is empty or not there. 0, -ENOMEM,
+ * or -EIO for what is no list. Names that no path can have are left out. */
+int kv_list_parse(const cJSON *keys, struct kv_list **out);
+
+/* A list with one entry's kinds set to `kinds`, 0 to leave it out. NULL: no memory. */
+struct kv_list *kv_list_with(const struct kv_list *list, const char *name, unsigned kinds);
+
+/* The kinds of the entry of that name, 0 where there is none. */
+unsigned kv_list_find(const struct kv_list *list, const char *name);
+
+#endif

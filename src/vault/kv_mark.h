@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VAULT_KV_MARK_H
+#define VAULT_KV_MARK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The key "vaultfs.b64.HASH" in custom metadata says that the field of which the name has this hash
+ * is base64 of bytes that no JSON string holds. It is believed where the value is canonical base64,
+ * and what it stands for is no text. */
+#define KV_MARK_PREFIX "vaultfs.b64."
+struct kv_mark {
+	char hash[33]; /* of SHA-256, the first 16 bytes in hexadecimal */
+};
+
+struct kv_mark kv_mark_of(const char *name, size_t len);
+/* Whether the bytes, as a marked string, would be taken for something else. */
+bool kv_mark_misleads(const char *text, size_t len);
+
+/* Text that a JSON string can hold as it is. */
+bool kv_is_text(const char *bytes, size_t len);
+
+#endif

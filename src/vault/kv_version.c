@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Versions of secrets, as blocks.
+ *
+ *      +------------+----------------------+-------+----------------------------+
+ *      | kv_version | fields[0 .. count-1] | marks | names and texts, NUL-ended |
+ *      +------------+----------------------+-------+----------------------------+
+ *
+ * One allocation, so that a version is locked, counted and wiped as a whole, and a field is found by
+ * bisection. */
+
+#include "vault/kv_version.h"
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/secmem.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void version_free(struct object *o)
+{
+	secmem_free(container_of(o, struct kv_version, object));
+}
+
+static int compare_names(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	int c = memcmp(a, b, a_len < b_len ? a_len : b_len);
+
+	return c ? c : (a_len > b_len) - (a_len < b_len);
+}
+
+static int compare_fields(const void *a, const void *b)
+{
+	const struct kv_field *x = a, *y = b;
+
+	return compare_names(x->name, x->name_len, y->name, y->name_len);
+}
+
+/* Room for `count` fields, `marks` and `bytes` of names and texts, that start at *blob. */
+static struct kv_version *version_new(size_t count, size_t marks, size_t bytes, char **blob)
+{
+	size_t size = sizeof(struct kv_version) + count * sizeof(struct kv_field) +
+		      marks * sizeof(struct kv_mark) + bytes;
+	struct kv_version *v = secmem_alloc(size);
+
+	if (!v)
+		return NULL;
+	memset(v, 0, sizeof(*v));
+	v->object = (struct object){.refs = 1, .size = size, .free = version_free};
+	v->marks = (struct kv_mark *)&v->fields[count];
+	*blob = (char *)&v->marks[marks];
+	return v;
+}
+
+static const char *const type_names[] = {
+	[KV_STRING] = "string", [KV_NUMBER] = "number", [KV_TRUE] = "boolean",
+	[KV_FALSE] = "boolean", [KV_NULL] = "null",	[KV_OBJECT] = "object",
+	[KV_ARRAY] = "array",
+};
+
+const char *kv_type_name(enum kv_type type)
+{
+	return type_names[type];
+}
+
+int kv_type_parse(const char *name, size_t len, enum kv_type *type)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(type_names); i++) {
+		if (strlen(type_names[i]) == len && !memcmp(type_names[i], name, len)) {
+			*type = (enum kv_type)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int compare_marks(const void *a, const void *b)
+{
+	const struct kv_mark *x = a, *y = b;
+
+	return strcmp(x->hash, y->hash);
+}
+
+struct kv_mark kv_mark_of(const char *name, size_t len)
+{
+	unsigned char md[EVP_MAX_MD_SIZE] = {0};
+	struct kv_mark m;
+
+	EVP_Digest(name, len, md, NULL, EVP_sha256(), NULL);
+	for (size_t i = 0; i < 16; i++)
+		snprintf(m.hash + 2 * i, 3, "%02x", md[i]);
+	return m;
+}
+
+bool kv_version_marked(const struct kv_version *v, const char *name, size_t len)
+{
+	struct kv_mark key;
+
+	if (!v->mark_count)
+		return false;
+	key = kv_mark_of(name, len);
+	return bsearch(&key, v->marks, v->mark_count, sizeof(key), compare_marks) != NULL;
+}
+
+bool kv_is_text(const char *bytes, size_t len)
+{
+	return !memchr(bytes, '\0', len) && utf8_valid(bytes, len);
+}
+
+/* What marked base64 stands for goes to `to`, which has room for all of the text; false where it is to
+ * be taken as it is. */
+static bool decode(const char *text, size_t len, char *to, size_t *to_len)
+{
+	return len && base64_decode(text, len, to, to_len) && !kv_is_text(to, *to_len);
+}
+
+bool kv_mark_misleads(const char *text, size_t len)
+{
+	char *bytes = secmem_alloc(len + 1);
+	size_t n;
+	bool misleads = !bytes || decode(text, len, bytes, &n);
+
+	secmem_free(bytes);
+	return misleads;
+}
+
+static bool is_mark(const cJSON *item)
+{
+	size_t prefix = strlen(KV_MARK_PREFIX);
+
+	return item->string && !strncmp(item->string, KV_MARK_PREFIX, prefix) &&
+	       strlen(item->string) == prefix + sizeof(struct kv_mark) - 1;
+}
+
+static size_t count_marks(const cJSON *custom)
+{
+	size_t n = 0;
+
+	for (const cJSON *item = custom ? custom->child : NULL; item; item = item->next)
+		n += is_mark(item);
+	return n;
+}
+
+static void take_marks(struct kv_version *v, const cJSON *custom)
+{
+	for (const cJSON *item = custom ? custom->child : NULL; item; item = item->next)
+		if (is_mark(item))
+			strcpy(v->marks[v->mark_count++].hash,
+			       item->string + strlen(KV_MARK_PREFIX));
+	qsort(v->marks, v->mark_count, sizeof(v->marks[0]), compare_marks);
+}
+
+static enum kv_type type_of(const cJSON *item)
+{
+	if (cJSON_IsString(item))
+		return KV_STRING;
+	if (json_is_number(item))
+		return KV_NUMBER;
+	if (cJSON_IsTrue(item))
+		return KV_TRUE;
+	if (cJSON_IsFalse(item))
+		return KV_FALSE;
+	if (cJSON_IsObject(item))
+		return KV_OBJECT;
+	if (cJSON_IsArray(item))
+		return KV_ARRAY;
+	return KV_NULL;
+}
+
+/* The texts of what is not a string, one after the other, each ended by a NUL. */
+static int print_others(const cJSON *data, struct buf *texts)
+{
+	for (const cJSON *item = data ? data->child : NULL; item; item = item->next) {
+		if (cJSON_IsString(item))
+			continue;
+		if (json_print(item, false, texts) < 0)
+			return -ENOMEM;
+		buf_add(texts, "", 1);
+	}
+	return buf_status(texts);
+}
+
+/* The text of `f` stands at `at`, and may be replaced there by what it stands for, which is shorter. */
+static void read_marked(const struct kv_version *v, struct kv_field *f, char *at)
+{
+	char *bytes;
+	size_t n;
+
+	if (!kv_version_marked(v, f->name, f->name_len))
+		return;
+	bytes = secmem_alloc(f->len + 1);
+	if (bytes && decode(at, f->len, bytes, &n)) {
+		memcpy(at, bytes, n);
+		at[n] = '\0';
+		f->len = n;
+		f->binary = true;
+	}
+	secmem_free(bytes);
+}
+
+static void add_field(struct kv_version *v, char **blob, const cJSON *item, const char **other)
+{
+	struct kv_field *f = &v->fields[v->count++];
+
+	*f = (struct kv_field){.type = type_of(item), .name_len = json_key_len(item)};
+	f->name = *blob;
+	json_key_copy(item, *blob);
+	(*blob)[f->name_len] = '\0';
+	*blob += f->name_len + 1;
+	f->text = *blob;
+	if (f->type == KV_STRING) {
+		f->len = json_string_len(item);
+		json_string_copy(item, *blob);
+		read_marked(v, f, *blob);
+	} else {
+		f->len = strlen(*other);
+		memcpy(*blob, *other, f->len);
+		*other += f->len + 1;
+	}
+	(*blob)[f->len] = '\0';
+	*blob += f->len + 1;
+}
+
+static int64_t parse_time(const cJSON *metadata, const char *name)
+{
+	int64_t t = clock_parse_rfc3339(json_get_str(metadata, name));
+
+	return t == INT64_MIN ? 0 : t;
+}
+
+static int parse_metadata(struct kv_version *v, const cJSON *metadata, bool have_data)
+{
+	v->number = json_get_int(metadata, "version", -1);
+	v->created = parse_time(metadata, "created_time");
+	v->deletion = parse_time(metadata, "deletion_time");
+	if (v->number < 0)
+		return -EIO;
+	if (json_get_bool(metadata, "destroyed"))
+		v->state = KV_DESTROYED;
+	else if (have_data)
+		v->state = KV_LIVE; /* a deletion_time in the future is no deletion yet */
+	else
+		v->state = v->number > 0 ? KV_DELETED : KV_ABSENT;
+	return 0;
+}
+
+static bool has_duplicates(const struct kv_version *v)
+{
+	for (size_t i = 1; i < v->count; i++)
+		if (compare_fields(&v->fields[i - 1], &v->fields[i]) == 0)
+			return true;
+	return false;
+}
+
+int kv_version_parse(const cJSON *data, const cJSON *metadata, struct kv_version **out)
+{
+	_cleanup_object_ struct kv_version *v = NULL;
+	_cleanup_buf_ struct buf others = {0};
+	const cJSON *custom = json_get(metadata, "custom_metadata");
+	const char *other;
+	size_t count = 0, bytes;
+	char *blob;
+
+	if (cJSON_IsNull(data))
+		data = NULL;
+	if ((data && !cJSON_IsObject(data)) || (metadata && !cJSON_IsObject(metadata)))
+		return -EIO;
+	if (json_get_bool(metadata, "destroyed"))
+		data = NULL;
+	if (print_others(data, &others) < 0)
+		return -ENOMEM;
+	bytes = others.len;
+	for (const cJSON *item = data ? data->child : NULL; item; item = item->next) {
+		count++;
+		bytes += json_key_len(item) + 1;
+		if (cJSON_IsString(item))
+			bytes += json_string_len(item) + 1;
+	}
+	v = version_new(count, count_marks(custom), bytes, &blob);
+	if (!v)
+		return -ENOMEM;
+	take_marks(v, custom);
+	other = others.data;
+	for (const cJSON *item = data ? data->child : NULL; item; item = item->next)
+		add_field(v, &blob, item, &other);
+	qsort(v->fields, v->count, sizeof(v->fields[0]), compare_fields);
+	v->state = data ? KV_LIVE : KV_ABSENT;
+	if (has_duplicates(v) || (metadata && parse_metadata(v, metadata, data != NULL) < 0))
+		return -EIO;
+	*out = steal(v);
+	return 0;
+}
+
+static const struct kv_change *change_of(const struct kv_change *changes, size_t n,
+					 const char *name, size_t len)
+{
+	while (n-- > 0)
+		if (!compare_names(changes[n].name, changes[n].name_len, name, len))
+			return &changes[n];
+	return NULL;
+}
+
+static void put_field(struct kv_version *v, char **blob, const struct kv_field *from)
+{
+	struct kv_field *f = &v->fields[v->count++];
+
+	*f = *from;
+	f->name = memcpy(*blob, from->name, from->name_len);
+	(*blob)[from->name_len] = '\0';
+	*blob += from->name_len + 1;
+	f->text = *blob;
+	if (from->len)
+		memcpy(*blob, from->text, from->len);
+	(*blob)[from->len] = '\0';
+	*blob += from->len + 1;
+}
+
+/* The marks of `base`, with those that the changes have set and without those that they removed. */
+static void apply_marks(struct kv_version *v, const struct kv_version *base,
+			const struct kv_change *changes, size_t n)
+{
+	for (size_t i = 0; i < base->mark_count; i++) {
+		bool removed = false;
+
+		for (size_t j = 0; j < n && !removed; j++) {
+			struct kv_mark m = kv_mark_of(changes[j].name, changes[j].name_len);
+
+			removed = changes[j].unmark && !strcmp(m.hash, base->marks[i].hash);
+		}
+		if (!removed)
+			v->marks[v->mark_count++] = base->marks[i];
+	}
+	for (size_t j = 0; j < n; j++)
+		if (changes[j].binary &&
+		    !kv_version_marked(base, changes[j].name, changes[j].name_len))
+			v->marks[v->mark_count++] =
+				kv_mark_of(changes[j].name, changes[j].name_len);
+	qsort(v->marks, v->mark_count, sizeof(v->marks[0]), compare_marks);
+}
+
+static void put_change(struct kv_version *v, char **blob, const struct kv_change *c)
+{
+	struct kv_field from = {.name = c->name,
+				.name_len = c->name_len,
+				.text = c->text,
+				.len = c->len,
+				.type = c->type,
+				.binary = c->binary};
+	struct kv_field *f = &v->fields[v->count];
+
+	put_field(v, blob, &from);
+	if (f->type == KV_STRING && !f->binary)
+		read_marked(v, f, (char *)f->text);
+}
+
+struct kv_version *kv_version_apply(const struct kv_version *base, const struct kv_change *changes,
+				    size_t n, bool whole)
+{
+	size_t bytes = 0, kept = whole ? 0 : base->count;
+	struct kv_version *v;
+	char *blob;
+
+	for (size_t i = 0; i < kept; i++)
+		bytes += base->fields[i].name_len + base->fields[i].len + 2;
+	for (size_t i = 0; i < n; i++)
+		bytes += changes[i].name_len + changes[i].len + 2;
+	v = version_new(kept + n, base->mark_count + n, bytes, &blob);
+	if (!v)
+		return NULL;
+	v->state = KV_LIVE;
+	v->number = base->number;
+	apply_marks(v, base, changes, n);
+	for (size_t i = 0; i < kept; i++)
+		if (!change_of(changes, n, base->fields[i].name, base->fields[i].name_len))
+			put_field(v, &blob, &base->fields[i]);
+	for (size_t i = 0; i < n; i++) {
+		const struct kv_change *c = &changes[i];
+
+		if (!c->remove && change_of(changes, n, c->name, c->name_len) == c)
+			put_change(v, &blob, c);
+	}
+	qsort(v->fields, v->count, sizeof(v->fields[0]), compare_fields);
+	return v;
+}
+
+struct kv_version *kv_version_empty(enum kv_state state, int64_t number)
+{
+	char *blob;
+	struct kv_version *v = version_new(0, 0, 0, &blob);
+
+	if (v) {
+		v->state = state;
+		v->number = number;
+	}
+	return v;
+}
+
+const struct kv_field *kv_version_field(const struct kv_version *v, const char *name, size_t len)
+{
+	struct kv_field key = {.name = name, .name_len = len};
+
+	return bsearch(&key, v->fields, v->count, sizeof(v->fields[0]), compare_fields);
+}
+
+cJSON *kv_field_json(const struct kv_field *f)
+{
+	_cleanup_buf_ struct buf text = {0};
+
+	if (f->type != KV_STRING)
+		return json_new_raw(f->text, f->len);
+	if (!f->binary)
+		return json_new_string(f->text, f->len);
+	base64_encode(f->text, f->len, &text);
+	return buf_status(&text) < 0 ? NULL : json_new_string(text.data, text.len);
+}
+
+cJSON *kv_version_json(const struct kv_version *v)
+{
+	_cleanup_json_ cJSON *object = cJSON_CreateObject();
+
+	for (size_t i = 0; object && i < v->count; i++)
+		if (json_add(object, v->fields[i].name, v->fields[i].name_len,
+			     kv_field_json(&v->fields[i])) < 0)
+			return NULL;
+	return steal(object);
+}
+
+bool kv_version_same(const struct kv_version *a, const struct kv_version *b)
+{
+	return a->number == b->number && a->state == b->state && a->created == b->created;
+}
+
+bool kv_field_equal(const struct kv_field *a, const struct kv_field *b)
+{
+	if (!a || !b)
+		return a == b;
+	return a->type == b->type && a->len == b->len && !memcmp(a->text, b->text, a->len);
+}

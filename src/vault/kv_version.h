@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VAULT_KV_VERSION_H
+#define VAULT_KV_VERSION_H
+
+#include "base/json.h"
+#include "base/object.h"
+#include "vault/kv_mark.h"
+
+#include <stdint.h>
+
+/* One version of a secret: its fields, and what the server says of it. One block of secret memory,
+ * never changed once it is shared. */
+
+enum kv_type { KV_STRING, KV_NUMBER, KV_TRUE, KV_FALSE, KV_NULL, KV_OBJECT, KV_ARRAY };
+
+struct kv_field {
+	const char *name; /* `name_len` bytes, then a NUL; may hold NUL itself */
+	size_t name_len;
+	const char *text; /* a string's bytes; else compact JSON. `len` bytes, then a NUL */
+	size_t len;
+	enum kv_type type;
+	bool binary; /* a string that is stored in base64: `text` is what it stands for */
+};
+
+/* "string", "number", "boolean", "null", "object", "array"; the other way -EINVAL for anything else.
+ * A boolean is KV_TRUE there. */
+const char *kv_type_name(enum kv_type type);
+int kv_type_parse(const char *name, size_t len, enum kv_type *type);
+
+enum kv_state {
+	KV_ABSENT, /* no such secret, or one that has metadata alone */
+	KV_LIVE,
+	KV_DELETED, /* the latest version is deleted; it may be undeleted */
+	KV_DESTROYED,
+};
+
+struct kv_version {
+	struct object object;
+	enum kv_state state;
+	int64_t number;	       /* the latest version's, dead or alive; 0 for KV_ABSENT */
+	int64_t created;       /* ns since 1970; 0 where it is not known */
+	int64_t deletion;      /* ns since 1970, may be in the future; 0: none */
+	struct kv_mark *marks; /* of what the secret's custom metadata marks as base64, ascending */
+	size_t mark_count;
+	size_t count;
+	struct kv_field fields[]; /* by name, bytewise; none unless KV_LIVE */
+};
+
+/* Whether the secret's custom metadata marks that field as base64; see vault/kv_mark.h. */
+bool kv_version_marked(const struct kv_version *v, const char *name, size_t len);
+
+/* A change to one field. */
+struct kv_change {
+	const char *name;
+	size_t name_len;
+	bool remove;
+	enum kv_type type;
+	bool binary; /* to be stored in base64; its mark is set before */
+	bool unmark; /* a mark is removed before */
+	const char *text;
+	size_t len;
+};
+
+/* From the objects "data" and "metadata" of a KV version 2 reply; either may be NULL. 0, -ENOMEM, or
+ * -EIO for what is no secret. */
+int kv_version_parse(const cJSON *data, const cJSON *metadata, struct kv_version **out);
+
+/* What comes of `base` by `n` changes, applied in order: a version that is not written yet, with
+ * base's number. With `whole` the changes are all that is in it. NULL: no memory. */
+struct kv_version *kv_version_apply(const struct kv_version *base, const struct kv_change *changes,
+				    size_t n, bool whole);
+
+/* A version without fields. */
+struct kv_version *kv_version_empty(enum kv_state state, int64_t number);
+
+/* NULL where there is none. Borrowed from `v`. */
+const struct kv_field *kv_version_field(const struct kv_version *v, const char *name, size_t len);
+
+/* The fields as a JSON object, as they are stored. NULL: no memory. */
+cJSON *kv_version_json(const struct kv_version *v);
+cJSON *kv_field_json(const struct kv_field *f);
+
+/* Same version in the same state: nothing that a reader could see differs. */
+bool kv_version_same(const struct kv_version *a, const struct kv_version *b);
+
+/* Same type and same text; NULL is a field that is not there. */
+bool kv_field_equal(const struct kv_field *a, const struct kv_field *b);
+
+#endif

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Which engine lives where: the preflight of the official command line. */
+
+#include "vault/mounts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int read_info(const cJSON *data, struct mount_info *out)
+{
+	const char *path = json_get_str(data, "path"), *type = json_get_str(data, "type");
+	const char *version = json_get_str(json_get(data, "options"), "version");
+	size_t len = path ? strlen(path) : 0;
+
+	if (!type || !len || len >= sizeof(out->path) || strlen(type) >= sizeof(out->type))
+		return -EIO;
+	memcpy(out->path, path, len + 1);
+	if (out->path[len - 1] == '/')
+		out->path[len - 1] = '\0';
+	strcpy(out->type, type);
+	out->version = 0;
+	if (!strcmp(type, "kv") || !strcmp(type, "generic"))
+		out->version = version && !strcmp(version, "2") ? 2 : 1;
+	return 0;
+}
+
+int mounts_find(struct vault *v, const char *path, struct limit limit, struct mount_info *out,
+		struct err *err)
+{
+	_cleanup_answer_ struct vault_answer answer = {0};
+	_cleanup_free_ char *full = NULL;
+	struct vault_call call = {.method = "GET", .limit = limit, .once = true};
+	int r;
+
+	if (asprintf(&full, "sys/internal/ui/mounts/%s", path) < 0)
+		return err_set(err, ENOMEM, "no memory for a request");
+	call.path = full;
+	r = vault_call(v, &call, &answer, err);
+	if (r == -EACCES || r == -ENOENT)
+		return err_set(err, ENOENT,
+			       "no engine at %s, or none that this token may see, at %s", path,
+			       vault_address(v));
+	if (r < 0)
+		return r;
+	if (read_info(json_get(answer.json, "data"), out) < 0)
+		return err_set(err, EIO, "the answer from %s makes no sense: it is no mount",
+			       vault_address(v));
+	return 0;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VAULT_MOUNTS_H
+#define VAULT_MOUNTS_H
+
+#include "vault/client.h"
+
+/* An engine as it is mounted in the server. */
+struct mount_info {
+	char path[512]; /* "secret", without a slash at its end */
+	char type[64];	/* "kv" */
+	int version;	/* of a KV engine: 1 or 2; 0 for others */
+};
+
+/* Which engine a path ("secret/app/db") belongs to, by sys/internal/ui/mounts/, which any token may
+ * ask that may do something below. -ENOENT where there is none, or none that the token may know of:
+ * the server tells them not apart. */
+int mounts_find(struct vault *v, const char *path, struct limit limit, struct mount_info *out,
+		struct err *err);
+
+#endif

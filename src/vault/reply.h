@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VAULT_REPLY_H
+#define VAULT_REPLY_H
+
+#include "base/err.h"
+#include "base/json.h"
+#include "http/http.h"
+
+/* What an answer means. HTTP statuses and transport faults become errnos here and nowhere else; the
+ * table is in vaultfs(1), ERROR NUMBERS. */
+
+/* 0 for success. -errno otherwise, with a sentence that holds the server's own words. `address` is
+ * who was asked. */
+int reply_verdict(const struct http_reply *reply, const char *address, struct err *err);
+
+/* The "errors" of an answer in one line, "" where it has none. */
+void reply_words(const cJSON *json, char *to, size_t room);
+
+/* Whether the same request may succeed in a moment. For requests that change something: only where
+ * the server has surely not acted on this one. (A retry_policy's `again`.) */
+bool reply_transient(const struct http_request *req, const struct http_reply *reply);
+
+/* Whether a refusal is about the token and not about the path. */
+enum reply_token {
+	REPLY_TOKEN_FINE,
+	REPLY_TOKEN_DEAD,
+	REPLY_TOKEN_DOUBTFUL, /* OpenBao says so little: ask lookup-self */
+};
+enum reply_token reply_token(const struct http_reply *reply);
+
+/* Whether an errno says that the server could not be asked, rather than what it answered. */
+bool reply_is_outage(int code);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VAULT_TOKEN_H
+#define VAULT_TOKEN_H
+
+#include "vault/client.h"
+
+/* The calls about tokens. */
+
+struct token_info {
+	uint64_t ttl; /* ns that are left; 0 where it never expires */
+	bool known;   /* false: the token may not look itself up */
+	bool renewable;
+	int64_t uses; /* that are left; 0: unbounded */
+};
+
+/* auth/token/lookup-self. -EKEYEXPIRED for a dead token, -EACCES for one that may not look itself up:
+ * without the policy `default`. */
+int token_lookup(struct vault *v, const struct secret *token, struct limit limit,
+		 struct token_info *out, struct err *err);
+
+/* auth/token/renew-self. Fills `out` with what is left then. Errors as above; -EINVAL for a token that
+ * cannot be renewed. */
+int token_renew(struct vault *v, const struct secret *token, struct limit limit,
+		struct token_info *out, struct err *err);
+
+/* Reads the "auth" of a login's or a renewal's answer. 0 or -EIO; `*token` is the caller's, and may
+ * be asked for as NULL. */
+int token_from_auth(const cJSON *auth, struct secret **token, struct token_info *out);
+
+#endif
