@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Login by a token that somebody else got: from the environment, a file that is named, or the file
+ * that `vault login` writes. Logging in anew means reading it anew: an agent may have renewed it. */
+
+#include "auth/method.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+
+static const char *file_of(const struct auth_config *c)
+{
+	return c->token_file ? c->token_file : c->home_token_file;
+}
+
+static bool token_offers(const struct auth_config *c)
+{
+	return c->token || c->token_file ||
+	       (c->home_token_file && access(c->home_token_file, R_OK) == 0);
+}
+
+static int token_check(const struct auth_config *c, struct err *err)
+{
+	if (c->token || file_of(c))
+		return 0;
+	return err_set(err, EINVAL,
+		       "auth=token: set VAULT_TOKEN, or token_file=FILE, or write "
+		       "~/.vault-token (vault login)");
+}
+
+static bool is_printable(const struct secret *token)
+{
+	for (size_t i = 0; i < token->len; i++)
+		if (token->bytes[i] <= ' ' || token->bytes[i] > '~')
+			return false;
+	return true;
+}
+
+static int token_login(struct vault *v, const struct auth_config *c, struct limit limit,
+		       struct secret **out, struct token_info *info, struct err *err)
+{
+	_cleanup_secret_ struct secret *token = NULL;
+	int r = auth_credential(c->token_file ? NULL : c->token, file_of(c), "token", &token, err);
+
+	if (r < 0)
+		return r;
+	/* A line break in it would put a header of its own into each request. */
+	if (!is_printable(token))
+		return err_set(err, EKEYREJECTED,
+			       "the token has blanks or control characters in it");
+	r = token_lookup(v, token, limit, info, err);
+	if (r == -EKEYEXPIRED)
+		return err_prefix(err, "the token is refused"), r;
+	if (r == -EACCES) {
+		/* Alive, but without the policy `default`: how long is not known. */
+		*info = (struct token_info){.known = false};
+		r = 0;
+	}
+	if (r < 0)
+		return r;
+	if (info->uses > 0)
+		log_warning("the token is good for few requests only, and each takes one",
+			    F_INT("uses", info->uses));
+	*out = steal(token);
+	return 0;
+}
+
+const struct auth_method auth_token = {
+	.name = "token",
+	.offers = token_offers,
+	.check = token_check,
+	.login = token_login,
+};

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The table of login methods, in the order in which they are tried when none is named. */
+
+#include "auth/method.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct auth_method *const methods[] = {&auth_token, &auth_approle};
+
+static const struct auth_method *find(const char *name, struct err *err)
+{
+	char names[128] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
+		if (!strcmp(methods[i]->name, name))
+			return methods[i];
+		n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "",
+				      methods[i]->name);
+	}
+	err_set(err, EINVAL, "auth=%s: no such login method; there are %s", name, names);
+	return NULL;
+}
+
+const struct auth_method *auth_choose(const struct auth_config *c, struct err *err)
+{
+	const struct auth_method *m = NULL;
+
+	if (c->method) {
+		m = find(c->method, err);
+		return m && m->check(c, err) == 0 ? m : NULL;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+		if (methods[i]->offers(c))
+			return methods[i]->check(c, err) == 0 ? methods[i] : NULL;
+	err_set(err, EINVAL,
+		"no credentials: set VAULT_TOKEN, or token_file=FILE, or write ~/.vault-token "
+		"(vault login), or set VAULT_ROLE_ID and VAULT_SECRET_ID");
+	return NULL;
+}
+
+int auth_credential(struct secret *set, const char *file, const char *what, struct secret **out,
+		    struct err *err)
+{
+	int r;
+
+	if (set) {
+		*out = secret_ref(set);
+		return 0;
+	}
+	r = secret_from_file(file, AUTH_TEXT_MAX, out);
+	if (r < 0)
+		return err_set(err, -r, "cannot read the %s from %s: %s", what, file,
+			       r == -ENODATA ? "the file is empty" : strerror(-r));
+	return 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AUTH_METHOD_H
+#define AUTH_METHOD_H
+
+#include "vault/token.h"
+
+/* The ways to get a token. One file each; auth/method.c holds the table. */
+
+#define AUTH_TEXT_MAX (64u << 10) /* of a token or an id in a file */
+
+/* Strings and secrets are borrowed; NULL where nothing is set. */
+struct auth_config {
+	const char *method; /* a name of the table; NULL: what the credentials suggest */
+	const char *mount;  /* where the method is mounted in the server; NULL: its usual place */
+	struct secret *token;
+	const char *token_file;
+	const char *home_token_file; /* "~/.vault-token", with ~ resolved */
+	struct secret *role_id, *secret_id;
+	const char *role_id_file, *secret_id_file;
+};
+
+struct auth_method {
+	const char *name;
+
+	/* Whether the configuration has credentials for it: then it may be chosen unasked. */
+	bool (*offers)(const struct auth_config *c);
+
+	/* 0, or -EINVAL with a sentence that says what to set. */
+	int (*check)(const struct auth_config *c, struct err *err);
+
+	/* A token, with what is known of it. Credentials in files are read anew each time.
+	 * -EKEYREJECTED where the server refuses them; -EKEYEXPIRED for a token that is dead. */
+	int (*login)(struct vault *v, const struct auth_config *c, struct limit limit,
+		     struct secret **token, struct token_info *info, struct err *err);
+};
+
+extern const struct auth_method auth_token, auth_approle;
+
+/* The method of c->method, or the first of the table that `offers`; checked. NULL with `err` set,
+ * which says what to set. */
+const struct auth_method *auth_choose(const struct auth_config *c, struct err *err);
+
+/* A secret that is set, or else is in a file: a reference of the caller's. `what` names it. */
+int auth_credential(struct secret *set, const char *file, const char *what, struct secret **out,
+		    struct err *err);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AUTH_RENEWAL_H
+#define AUTH_RENEWAL_H
+
+#include "vault/token.h"
+
+/* When a token is to be renewed, and when it is time for another. A plain value. */
+struct renewal {
+	uint64_t expires; /* clock_mono(); 0: never, or not known */
+	uint64_t next;	  /* clock_mono() of the next step */
+	uint64_t grace;	  /* ns before its end at which we look for another */
+	uint64_t backoff; /* ns; of renewals that found no server */
+	bool renewable, warned;
+};
+
+enum renewal_verdict {
+	RENEWAL_LATER,	 /* step again at `next` */
+	RENEWAL_REPLACE, /* it lives, but its end is near */
+	RENEWAL_DEAD,
+};
+
+/* Of a token that was just had. */
+void renewal_begin(struct renewal *r, const struct token_info *info);
+
+/* One step, at or after `next`: renews, if that is due. Waits for the network. */
+enum renewal_verdict renewal_step(struct renewal *r, struct vault *v, const struct secret *token,
+				  struct limit limit);
+
+#endif

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The life of a token.
+ *
+ *                 login                renewed, in time
+ *      (start) ----------> ALIVE <--------------------------.
+ *                          |  |  \__ timer, 2/3 of the life _|   renewal unreachable: back off,
+ *                          |  |                                   the token lives on
+ *      the server says     |  |  its end comes near and it
+ *      that it is dead     |  |  cannot be renewed further
+ *                          v  v
+ *                        login anew ----> ALIVE, with the new token
+ *                            |
+ *                            | refused, or nothing to log in with
+ *                            v
+ *                          DEAD  --- after a pause, when somebody asks ---> login anew
+ *
+ * A network failure never throws a token away: only the server can say that it is dead. Logins are
+ * made one at a time, and after a failure not before a pause that doubles, 1 s to 5 min; requests
+ * that come meanwhile get the error of the last. */
+
+#include "auth/session.h"
+
+#include "auth/renewal.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+
+#define LOGIN_PAUSE_MIN NS_PER_SEC
+#define LOGIN_PAUSE_MAX (300 * NS_PER_SEC)
+
+struct session {
+	struct session_config config;
+	struct timer timer;
+	struct job job;
+	pthread_mutex_t lock; /* guards all below */
+	pthread_cond_t changed;
+	struct secret *token; /* NULL: DEAD, for the reason in `why` */
+	struct renewal renewal;
+	struct err why;
+	bool logging_in, ticking, stop;
+	uint64_t login_pause, login_after; /* not before clock_mono() says so */
+};
+
+static struct limit own_limit(const struct session *s)
+{
+	return (struct limit){.deadline = clock_mono() + s->config.timeout};
+}
+
+static void on_timer(struct timer *t)
+{
+	struct session *s = container_of(t, struct session, timer);
+	LOCK_SCOPE(&s->lock);
+
+	/* A step that is under way plans the next one when it ends. */
+	if (s->stop || s->ticking)
+		return;
+	s->ticking = true;
+	pool_submit_urgent(s->config.pool, &s->job);
+}
+
+static void schedule_locked(struct session *s)
+{
+	if (!s->stop)
+		timer_arm(s->config.timers, &s->timer, s->renewal.next);
+}
+
+static void adopt_locked(struct session *s, struct secret *token, const struct token_info *info)
+{
+	secret_put(s->token);
+	s->token = token;
+	s->why = (struct err){0};
+	s->login_pause = 0;
+	s->login_after = 0;
+	renewal_begin(&s->renewal, info);
+	schedule_locked(s);
+}
+
+static void back_off_locked(struct session *s)
+{
+	s->login_pause = s->login_pause ? s->login_pause * 2 : LOGIN_PAUSE_MIN;
+	if (s->login_pause > LOGIN_PAUSE_MAX)
+		s->login_pause = LOGIN_PAUSE_MAX;
+	s->login_after = clock_mono() + clock_jitter(s->login_pause) * 2 / 3;
+}
+
+/* Whether a login that yields the same token again is as good as any. */
+enum same { SAME_IS_NONE, SAME_IS_FINE };
+
+/* Tries to get a token that is not `old`; one thread at a time. Called and left with the lock held,
+ * without it in between. Afterwards there is a new token, or why there is none. */
+static int login_locked(struct session *s, const struct secret *old, enum same same,
+			struct err *err)
+{
+	_cleanup_secret_ struct secret *token = NULL;
+	struct token_info info;
+	struct err why = {0};
+	int r;
+
+	s->logging_in = true;
+	pthread_mutex_unlock(&s->lock);
+	r = s->config.method->login(s->config.vault, s->config.auth, own_limit(s), &token, &info,
+				    &why);
+	if (r == 0 && same == SAME_IS_NONE && secret_equal(token, old))
+		r = err_set(&why, EKEYEXPIRED, "there is no new token to take the old one's place");
+	pthread_mutex_lock(&s->lock);
+	s->logging_in = false;
+	pthread_cond_broadcast(&s->changed);
+	if (r == 0) {
+		adopt_locked(s, steal(token), &info);
+		log_info("logged in", F_STR("method", s->config.method->name),
+			 F_INT("ttl", info.ttl / NS_PER_SEC));
+		return 0;
+	}
+	back_off_locked(s);
+	log_warning("login failed", F_STR("method", s->config.method->name), F_ERR(&why));
+	if (err)
+		*err = why;
+	return r;
+}
+
+/* The server says that `token` is dead. 0 where there is another by now. */
+static int replace(struct session *s, const struct secret *token, struct limit limit,
+		   struct err *err)
+{
+	bool died = false;
+	struct err why = {0};
+	int r;
+
+	pthread_mutex_lock(&s->lock);
+	while (s->logging_in && clock_mono() < limit.deadline)
+		pthread_cond_wait(&s->changed, &s->lock);
+	if (s->token && !secret_equal(s->token, token)) {
+		r = 0;
+	} else if (!s->token && clock_mono() < s->login_after) {
+		why = s->why;
+		r = -s->why.code;
+	} else {
+		r = login_locked(s, token, SAME_IS_NONE, &why);
+		if (r < 0) {
+			died = s->token != NULL;
+			secret_put(steal(s->token));
+			s->why = why;
+			s->why.code = -r;
+		}
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (died) {
+		log_warning("the token is dead", F_ERR(&why));
+		s->config.dead(s->config.arg);
+	}
+	if (r < 0 && err)
+		*err = why;
+	return r;
+}
+
+static int session_get(void *arg, struct limit limit, struct secret **out, struct err *err)
+{
+	struct session *s = arg;
+	int r = 0;
+
+	pthread_mutex_lock(&s->lock);
+	*out = secret_ref(s->token);
+	pthread_mutex_unlock(&s->lock);
+	if (*out)
+		return 0;
+	r = replace(s, NULL, limit, err);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&s->lock);
+	*out = secret_ref(s->token);
+	pthread_mutex_unlock(&s->lock);
+	return *out ? 0 : err_set(err, EKEYEXPIRED, "the token has expired");
+}
+
+static int session_rejected(void *arg, const struct secret *token, bool certain, struct limit limit,
+			    struct err *err)
+{
+	struct session *s = arg;
+	struct token_info info;
+
+	/* Only the token's own word can tell a dead one from a policy that says no. Where it cannot
+	 * be had, the refusal stands as what it seems. */
+	if (!certain && token_lookup(s->config.vault, token, limit, &info, NULL) != -EKEYEXPIRED)
+		return -EACCES;
+	return replace(s, token, limit, err);
+}
+
+struct vault_tokens session_tokens(struct session *s)
+{
+	return (struct vault_tokens){.get = session_get, .rejected = session_rejected, .arg = s};
+}
+
+/* What the timer asked for: renew, or log in anew, or find out that it is over. */
+static void tick(struct job *job)
+{
+	struct session *s = container_of(job, struct session, job);
+	_cleanup_secret_ struct secret *token = NULL;
+	enum renewal_verdict verdict;
+	struct renewal renewal;
+
+	pthread_mutex_lock(&s->lock);
+	token = secret_ref(s->token);
+	renewal = s->renewal;
+	pthread_mutex_unlock(&s->lock);
+	verdict = token ? renewal_step(&renewal, s->config.vault, token, own_limit(s))
+			: RENEWAL_LATER;
+	if (verdict == RENEWAL_DEAD) {
+		replace(s, token, own_limit(s), NULL);
+	} else if (verdict == RENEWAL_REPLACE) {
+		pthread_mutex_lock(&s->lock);
+		/* It still lives: a login that fails costs nothing but a warning. */
+		if (!s->stop && !s->logging_in && secret_equal(s->token, token) &&
+		    login_locked(s, token, SAME_IS_NONE, NULL) < 0)
+			verdict = RENEWAL_LATER;
+		pthread_mutex_unlock(&s->lock);
+	}
+	pthread_mutex_lock(&s->lock);
+	if (verdict == RENEWAL_LATER && s->token && secret_equal(s->token, token))
+		s->renewal = renewal;
+	s->ticking = false;
+	if (s->token)
+		schedule_locked(s);
+	pthread_mutex_unlock(&s->lock);
+}
+
+struct session *session_new(const struct session_config *config, struct err *err)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		err_set(err, ENOMEM, "no memory for a session");
+		return NULL;
+	}
+	s->config = *config;
+	s->timer.fire = on_timer;
+	s->job.run = tick;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->changed, NULL);
+	return s;
+}
+
+int session_start(struct session *s, struct err *err)
+{
+	int r;
+
+	pthread_mutex_lock(&s->lock);
+	r = login_locked(s, NULL, SAME_IS_NONE, err);
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+void session_reload(struct session *s)
+{
+	_cleanup_secret_ struct secret *old = NULL;
+
+	pthread_mutex_lock(&s->lock);
+	while (s->logging_in)
+		pthread_cond_wait(&s->changed, &s->lock);
+	old = secret_ref(s->token);
+	if (!s->stop && s->config.method == &auth_token)
+		login_locked(s, old, SAME_IS_FINE, NULL);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void session_stop(struct session *s)
+{
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stop = true;
+	pthread_mutex_unlock(&s->lock);
+	timer_disarm(s->config.timers, &s->timer);
+}
+
+void session_free(struct session *s)
+{
+	if (!s)
+		return;
+	secret_put(s->token);
+	pthread_cond_destroy(&s->changed);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}

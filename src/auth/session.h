@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AUTH_SESSION_H
+#define AUTH_SESSION_H
+
+#include "auth/method.h"
+#include "base/pool.h"
+#include "base/timer.h"
+
+/* Who we are to the server: one token at a time, that is renewed, and replaced when it dies. */
+struct session;
+
+struct session_config {
+	struct vault *vault;
+	const struct auth_method *method;
+	const struct auth_config *auth;
+	struct timers *timers;
+	struct pool *pool;
+	uint64_t timeout; /* ns, for one call about a token */
+	/* The token is dead and no login replaced it: what was read under it must go. Without any
+	 * lock, from any thread. */
+	void (*dead)(void *arg);
+	void *arg;
+};
+
+/* Borrows all that the config points to. NULL: no memory. */
+struct session *session_new(const struct session_config *config, struct err *err);
+
+/* Logs in, and starts to renew. 0, or what the method's login says. */
+int session_start(struct session *s, struct err *err);
+
+/* Ends the renewals. To be called before the pool ends; NULL is fine. */
+void session_stop(struct session *s);
+void session_free(struct session *s);
+
+/* For vault_set_tokens(). */
+struct vault_tokens session_tokens(struct session *s);
+
+/* Reads a token anew where one has come: for SIGHUP. Waits for the network. */
+void session_reload(struct session *s);
+
+#endif
