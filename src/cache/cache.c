@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The cache: a table of entries in the order of their use, and the flights that fill them.
+ *
+ * A request that finds no answer in memory starts a flight, or joins the one that is under way, and is
+ * parked on it; the flight runs in the pool without any lock, and when it has landed all that are
+ * parked ask again. So there is at most one request at the server for one thing, and no thread waits
+ * but the flight's own. */
+
+#include "cache/cache.h"
+
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "cache/entry.h"
+
+#include <errno.h>
+#include <string.h>
+#include <utlist.h>
+
+/* With less time left it is not worth a request. */
+#define SHORTEST_FETCH (50 * NS_PER_MS)
+
+struct cache {
+	struct cache_config config;
+	pthread_mutex_t lock; /* guards all below, and all entries and flights */
+	struct entry *table;
+	struct entry *used; /* the same entries, the latest used first */
+	size_t bytes;
+	uint64_t generation;
+};
+
+/* One fetch under way. It outlives its entry, if that is dropped. */
+struct flight {
+	struct job job;
+	struct cache *cache;
+	struct waitq parked;
+	uint64_t generation, deadline;
+	size_t kind;
+	char path[];
+};
+
+struct cache *cache_new(const struct cache_config *config, struct err *err)
+{
+	struct cache *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		err_set(err, ENOMEM, "no memory for the cache");
+		return NULL;
+	}
+	c->config = *config;
+	pthread_mutex_init(&c->lock, NULL);
+	return c;
+}
+
+static void remove_locked(struct cache *c, struct entry *e)
+{
+	c->bytes -= entry_size(e);
+	DL_DELETE(c->used, e);
+	HASH_DELETE(hh, c->table, e);
+	entry_free(e);
+}
+
+void cache_free(struct cache *c)
+{
+	if (!c)
+		return;
+	while (c->used)
+		remove_locked(c, c->used);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+static struct entry *find_locked(struct cache *c, size_t kind, const char *path)
+{
+	char key[CACHE_PATH_MAX + 2];
+	size_t len = strlen(path);
+	struct entry *e = NULL;
+
+	if (len > CACHE_PATH_MAX)
+		return NULL;
+	key[0] = (char)kind;
+	memcpy(key + 1, path, len + 1);
+	HASH_FIND(hh, c->table, key, len + 1, e);
+	return e;
+}
+
+static struct entry *find_or_add_locked(struct cache *c, size_t kind, const char *path)
+{
+	struct entry *e = find_locked(c, kind, path);
+
+	if (e) {
+		DL_DELETE(c->used, e);
+		DL_PREPEND(c->used, e);
+		return e;
+	}
+	e = strlen(path) <= CACHE_PATH_MAX ? entry_new(kind, path) : NULL;
+	if (!e)
+		return NULL;
+	/* A dropped entry's flights must not fill its successor. */
+	e->generation = ++c->generation;
+	HASH_ADD(hh, c->table, key, e->key_len, e);
+	DL_PREPEND(c->used, e);
+	c->bytes += entry_size(e);
+	return e;
+}
+
+/* Lets go of what was not used for longest, but for the entry at hand and those in flight. */
+static void shrink_locked(struct cache *c, const struct entry *keep)
+{
+	struct entry *e = c->used ? c->used->prev : NULL; /* the last: the list is circular there */
+
+	while (e && c->bytes > c->config.bytes) {
+		struct entry *before = e == c->used ? NULL : e->prev;
+
+		if (e != keep && !e->flight)
+			remove_locked(c, e);
+		e = before;
+	}
+}
+
+static void land(struct flight *f, int r, struct cache_fetched *got, const struct err *why)
+{
+	struct cache *c = f->cache;
+	struct waitq parked;
+	struct entry *e;
+
+	pthread_mutex_lock(&c->lock);
+	e = find_locked(c, f->kind, f->path);
+	if (e && e->flight == f) {
+		e->flight = NULL;
+		c->bytes -= entry_size(e);
+		if (r == 0)
+			entry_fill(e, &c->config, got, f->generation);
+		else
+			entry_fail(e, &c->config, why, f->generation);
+		c->bytes += entry_size(e);
+		shrink_locked(c, e);
+	} else {
+		object_put(got->object);
+	}
+	parked = waitq_take_locked(&f->parked);
+	pthread_mutex_unlock(&c->lock);
+	waitq_wake(parked);
+	free(f);
+}
+
+static void log_outcome(const struct flight *f, int r, const struct err *why, uint64_t begun)
+{
+	const char *kind = f->cache->config.kinds[f->kind].name;
+
+	if (r == 0 || r == -EINTR)
+		log_debug("fetched", F_STR("kind", kind), F_STR("path", f->path),
+			  F_STR("errno", err_name(-r)), F_INT("us", (clock_mono() - begun) / 1000));
+	else
+		log_at(r == -EACCES ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "fetch failed",
+		       F_STR("kind", kind), F_STR("path", f->path), F_ERR(why));
+}
+
+static void fly(struct job *job)
+{
+	struct flight *f = container_of(job, struct flight, job);
+	const struct cache_kind *kind = &f->cache->config.kinds[f->kind];
+	struct cache_fetched got = {0};
+	uint64_t begun = clock_mono();
+	struct err why = {0};
+	int r;
+
+	if (begun + SHORTEST_FETCH >= f->deadline)
+		r = err_set(&why, ETIMEDOUT,
+			    "no answer in time: the requests before it wait for the server too");
+	else
+		r = kind->fetch(f->cache->config.source, f->path,
+				(struct limit){.deadline = f->deadline}, &got, &why);
+	if (r < 0)
+		why.code = -r;
+	log_outcome(f, r, &why, begun);
+	land(f, r, &got, &why);
+}
+
+static int start_locked(struct cache *c, struct entry *e, uint64_t deadline)
+{
+	size_t len = e->key_len;
+	struct flight *f = calloc(1, sizeof(*f) + len);
+
+	if (!f)
+		return -ENOMEM;
+	f->job.run = fly;
+	f->cache = c;
+	f->generation = e->generation;
+	f->deadline = deadline;
+	f->kind = entry_kind(e);
+	memcpy(f->path, entry_path(e), len);
+	e->flight = f;
+	pool_submit(c->config.pool, &f->job);
+	return 0;
+}
+
+static int wait_locked(struct cache *c, struct entry *e, const struct ask *ask)
+{
+	/* A flight from before the last write would not be believed: wait for it, then ask again. */
+	if (!e->flight && ask->waiter && start_locked(c, e, ask->deadline) < 0)
+		return -ENOMEM;
+	if (!e->flight)
+		return PARKED;
+	return waitq_park_locked(&e->flight->parked, ask);
+}
+
+int cache_get(struct cache *c, size_t kind, const char *path, const struct ask *ask,
+	      struct object **out, struct cache_note *note, struct err *err)
+{
+	LOCK_SCOPE(&c->lock);
+	struct entry *e;
+	enum entry_state state;
+	uint64_t now;
+	int r;
+
+	*out = NULL;
+	if (strlen(path) > CACHE_PATH_MAX)
+		return err_set(err, ENAMETOOLONG, "a path of %zu bytes", strlen(path));
+	/* A question that starts no flight leaves nothing behind. */
+	if (!ask->waiter && !find_locked(c, kind, path))
+		return PARKED;
+	e = find_or_add_locked(c, kind, path);
+	if (!e)
+		return err_set(err, ENOMEM, "no memory for the cache");
+	now = clock_mono();
+	state = entry_judge(e, &c->config, ask, now);
+	if (entry_retries(e, &c->config, state, now))
+		start_locked(c, e, now + c->config.timeout);
+	switch (state) {
+	case ENTRY_GOOD:
+	case ENTRY_STALE:
+		*out = object_ref(e->object);
+		if (note)
+			*note = (struct cache_note){.fetched = e->fetched,
+						    .fresh = e->fresh,
+						    .stale = state == ENTRY_STALE};
+		return 0;
+	case ENTRY_FAILED:
+		if (err)
+			*err = e->why;
+		return -e->why.code;
+	case ENTRY_ASK:
+		break;
+	}
+	r = wait_locked(c, e, ask);
+	return r == -ENOMEM ? err_set(err, ENOMEM, "no memory for a request") : r;
+}
+
+struct object *cache_peek(struct cache *c, size_t kind, const char *path)
+{
+	LOCK_SCOPE(&c->lock);
+	struct entry *e = find_locked(c, kind, path);
+
+	return e ? object_ref(e->object) : NULL;
+}
+
+void cache_put(struct cache *c, size_t kind, const char *path, struct object *object, uint64_t ttl)
+{
+	LOCK_SCOPE(&c->lock);
+	struct entry *e = find_or_add_locked(c, kind, path);
+	const struct cache_kind *k = &c->config.kinds[kind];
+
+	if (!e) {
+		object_put(object);
+		return;
+	}
+	/* Two writes may come here in the other order than the server took them. */
+	if (e->object && k->newer && !k->newer(object, e->object)) {
+		object_put(object);
+		return;
+	}
+	c->bytes -= entry_size(e);
+	object_put(e->object);
+	e->object = object;
+	e->generation = ++c->generation;
+	e->fetched = clock_mono();
+	e->fresh = e->fetched + ttl;
+	e->failed = 0;
+	e->backoff = 0;
+	c->bytes += entry_size(e);
+	shrink_locked(c, e);
+}
+
+void cache_amend(struct cache *c, size_t kind, const char *path, struct object *object)
+{
+	LOCK_SCOPE(&c->lock);
+	struct entry *e = find_locked(c, kind, path);
+
+	if (!e || !e->object) {
+		object_put(object);
+		return;
+	}
+	c->bytes -= entry_size(e);
+	object_put(e->object);
+	e->object = object;
+	e->generation = ++c->generation;
+	c->bytes += entry_size(e);
+	shrink_locked(c, e);
+}
+
+/* An entry with a flight stays, empty, so that those who are parked there find the next flight. */
+static void forget_locked(struct cache *c, struct entry *e)
+{
+	if (!e->flight) {
+		remove_locked(c, e);
+		return;
+	}
+	c->bytes -= entry_size(e);
+	object_put(e->object);
+	e->object = NULL;
+	e->failed = 0;
+	e->generation = ++c->generation;
+	c->bytes += entry_size(e);
+}
+
+void cache_drop(struct cache *c, size_t kind, const char *path)
+{
+	LOCK_SCOPE(&c->lock);
+	struct entry *e = find_locked(c, kind, path);
+
+	if (e)
+		forget_locked(c, e);
+}
+
+void cache_drop_all(struct cache *c)
+{
+	LOCK_SCOPE(&c->lock);
+	struct entry *e, *next;
+
+	DL_FOREACH_SAFE (c->used, e, next)
+		forget_locked(c, e);
+}
+
+size_t cache_bytes(struct cache *c)
+{
+	LOCK_SCOPE(&c->lock);
+
+	return c->bytes;
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One entry: when what it knows may be believed.
+ *
+ *      fetched          fresh                          fresh + max_stale
+ *      |---- ttl -------|---- only while the server ---|---- never ----
+ *         believed           does not answer
+ *
+ * A refusal takes the object away at once; an outage leaves it, and attempts are spaced out and made
+ * in the background, so that readers do not wait for a dead server. A request believes what was learnt
+ * after it was made, good or bad, however short the ttl: those who waited for a fetch together get its
+ * one answer. */
+
+#include "cache/entry.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define BACKOFF_MIN NS_PER_SEC
+#define BACKOFF_MAX (30 * NS_PER_SEC)
+
+/* How long after an attempt was due readers need not wait for its outcome: somebody makes it for all
+ * of them. Later, nobody has looked for a while, and the server may well be back. */
+#define OUTAGE_WATCHED (5 * NS_PER_SEC)
+
+size_t entry_size(const struct entry *e)
+{
+	return sizeof(*e) + e->key_len + (e->object ? e->object->size : 0);
+}
+
+struct entry *entry_new(size_t kind, const char *path)
+{
+	size_t len = strlen(path);
+	struct entry *e = calloc(1, sizeof(*e) + len + 2);
+
+	if (!e)
+		return NULL;
+	e->key[0] = (char)kind;
+	memcpy(e->key + 1, path, len + 1);
+	e->key_len = len + 1;
+	return e;
+}
+
+void entry_free(struct entry *e)
+{
+	object_put(e->object);
+	free(e);
+}
+
+/* An answer, though a bad one: the same request would get it again. */
+static bool is_answer(const struct cache_config *config, int code)
+{
+	return !config->is_outage(code) && code != ENOMEM && code != EINTR && code != EKEYEXPIRED &&
+	       code != EKEYREJECTED;
+}
+
+enum entry_state entry_judge(const struct entry *e, const struct cache_config *config,
+			     const struct ask *ask, uint64_t now)
+{
+	uint64_t asked = ask->asked;
+
+	if (e->object && e->fetched >= ask->since && now < e->fresh)
+		return ENTRY_GOOD;
+	if (e->object && e->fetched >= asked)
+		return ENTRY_GOOD;
+	if (!e->failed)
+		return ENTRY_ASK;
+	if (config->is_outage(e->why.code) && e->object && now < e->fresh + config->max_stale &&
+	    (now < e->retry + OUTAGE_WATCHED || e->failed >= asked))
+		return e->fetched >= ask->since ? ENTRY_STALE : ENTRY_FAILED;
+	if (e->failed >= asked)
+		return ENTRY_FAILED;
+	if (is_answer(config, e->why.code) && now < e->failed + config->refusal_ttl)
+		return ENTRY_FAILED;
+	return ENTRY_ASK;
+}
+
+bool entry_retries(const struct entry *e, const struct cache_config *config, enum entry_state state,
+		   uint64_t now)
+{
+	return (state == ENTRY_STALE || state == ENTRY_FAILED) && e->object && !e->flight &&
+	       config->is_outage(e->why.code) && now >= e->retry;
+}
+
+void entry_fill(struct entry *e, const struct cache_config *config, struct cache_fetched *got,
+		uint64_t generation)
+{
+	const struct cache_kind *kind = &config->kinds[entry_kind(e)];
+	uint64_t now = clock_mono();
+
+	/* Something was written or dropped since it set out: it may be from before that. */
+	if (generation != e->generation) {
+		object_put(got->object);
+		return;
+	}
+	e->failed = 0;
+	e->backoff = 0;
+	e->fetched = now;
+	e->fresh = now + got->ttl;
+	if (e->object && kind->newer && !kind->newer(got->object, e->object)) {
+		/* A standby that lags behind. What we have is true, but not for long. */
+		e->fresh = now + (got->ttl < NS_PER_SEC ? got->ttl : NS_PER_SEC);
+		object_put(got->object);
+		return;
+	}
+	object_put(e->object);
+	e->object = got->object;
+}
+
+void entry_fail(struct entry *e, const struct cache_config *config, const struct err *why,
+		uint64_t generation)
+{
+	uint64_t now = clock_mono();
+
+	if (generation != e->generation)
+		return;
+	e->failed = now;
+	e->why = *why;
+	if (config->is_outage(why->code)) {
+		e->backoff = e->backoff ? e->backoff * 2 : BACKOFF_MIN;
+		if (e->backoff > BACKOFF_MAX)
+			e->backoff = BACKOFF_MAX;
+		e->retry = now + clock_jitter(e->backoff);
+	} else if (why->code != ENOMEM && why->code != EINTR) {
+		/* A refusal is no outage: the value goes at once. */
+		object_put(e->object);
+		e->object = NULL;
+	}
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CACHE_ENTRY_H
+#define CACHE_ENTRY_H
+
+#include "cache/cache.h"
+
+#include <uthash.h>
+
+struct flight;
+
+/* What is known of one kind and path. All of it is guarded by the cache's lock. */
+struct entry {
+	UT_hash_handle hh;
+	struct entry *prev, *next; /* the order of use, the latest first */
+	struct object *object;	   /* NULL: nothing good is known */
+	uint64_t fetched, fresh;   /* clock_mono() */
+	uint64_t retry;		   /* in an outage: no new attempt before this */
+	uint64_t backoff;
+	uint64_t failed;       /* when the last attempt ended badly; 0: it did not */
+	struct err why;	       /* of it */
+	uint64_t generation;   /* grows with each put and drop */
+	struct flight *flight; /* NULL: none is under way */
+	size_t key_len;
+	char key[]; /* the kind's number as a byte, then the path */
+};
+
+/* The number of bytes that it stands for. */
+size_t entry_size(const struct entry *e);
+
+/* Heap; NULL: no memory. */
+struct entry *entry_new(size_t kind, const char *path);
+void entry_free(struct entry *e);
+
+static inline size_t entry_kind(const struct entry *e)
+{
+	return (unsigned char)e->key[0];
+}
+
+static inline const char *entry_path(const struct entry *e)
+{
+	return e->key + 1;
+}
+
+/* Judges what an entry knows, for a request. */
+enum entry_state {
+	ENTRY_GOOD,   /* the object answers */
+	ENTRY_STALE,  /* the object answers, since the server does not */
+	ENTRY_FAILED, /* `why` answers */
+	ENTRY_ASK,    /* the server must be asked */
+};
+enum entry_state entry_judge(const struct entry *e, const struct cache_config *config,
+			     const struct ask *ask, uint64_t now);
+
+/* Whether it is time for an attempt that those who are told so do not wait for. */
+bool entry_retries(const struct entry *e, const struct cache_config *config, enum entry_state state,
+		   uint64_t now);
+
+/* Takes in how a fetch that started in `generation` has ended: the object with its ttl, or err. */
+void entry_fill(struct entry *e, const struct cache_config *config, struct cache_fetched *got,
+		uint64_t generation);
+void entry_fail(struct entry *e, const struct cache_config *config, const struct err *why,
+		uint64_t generation);
+
+#endif

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The cache while no server answers: what it has is served until max_stale has passed since it was
+ * fresh, and said to be stale; what it has not fails with the cause; and it finds out by itself when
+ * the server is back; a server that cannot answer in time is not asked. */
+
+#include "cache_source.h"
+
+TestSuite(cache_outage, .fini = support_fini, .timeout = 120);
+
+static const int outages[] = {EHOSTUNREACH, ETIMEDOUT, EIO, EAGAIN};
+
+Test(cache_outage, what_was_read_is_served_on_and_said_to_be_stale, .init = support_init)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(outages); i++) {
+		struct source s = {.max_stale = 3600 * NS_PER_SEC};
+		struct cache *c = source_cache(&s);
+		struct got first = wait_for(c, "a"), got;
+
+		s.fails = outages[i];
+		support_sleep(NS_PER_MS);
+		got = wait_for(c, "a");
+		cr_assert_eq(got.r, 0, "%s", err_name(outages[i]));
+		cr_assert_eq(got.number, 1);
+		cr_assert(got.note.stale);
+		cr_assert_eq(got.note.fetched, first.note.fetched);
+		source_end(&s, c);
+	}
+}
+
+Test(cache_outage, what_is_fresh_is_not_stale, .init = support_init)
+{
+	struct source s = {.max_stale = 3600 * NS_PER_SEC, .ttl = 60 * NS_PER_SEC};
+	struct cache *c = source_cache(&s);
+	struct got got;
+
+	wait_for(c, "a");
+	s.fails = EIO;
+	got = wait_for(c, "a");
+	cr_assert_eq(got.number, 1);
+	cr_assert_not(got.note.stale);
+	cr_assert_eq(s.calls, 1);
+	source_end(&s, c);
+}
+
+Test(cache_outage, it_is_served_until_max_stale_and_not_after, .init = support_init)
+{
+	struct source s = {.max_stale = 300 * NS_PER_MS};
+	struct cache *c = source_cache(&s);
+	struct got got = wait_for(c, "a");
+	uint64_t end = got.note.fresh + s.max_stale;
+
+	s.fails = EHOSTUNREACH;
+	got = wait_for(c, "a");
+	if (clock_mono() < end)
+		cr_assert_eq(got.number, 1);
+	support_sleep(end - clock_mono() < s.max_stale ? end - clock_mono() : 0);
+	got = wait_for(c, "a");
+	cr_assert_eq(got.r, -EHOSTUNREACH);
+	cr_assert_str_eq(got.err.text, "the source says no");
+	source_end(&s, c);
+}
+
+Test(cache_outage, without_max_stale_nothing_is_served, .init = support_init)
+{
+	struct source s = {0};
+	struct cache *c = source_cache(&s);
+
+	cr_assert_eq(wait_for(c, "a").number, 1);
+	s.fails = EHOSTUNREACH;
+	cr_assert_eq(wait_for(c, "a").r, -EHOSTUNREACH);
+	source_end(&s, c);
+}
+
+Test(cache_outage, what_was_never_read_fails_with_the_cause, .init = support_init)
+{
+	struct source s = {.max_stale = 3600 * NS_PER_SEC, .fails = EAGAIN};
+	struct cache *c = source_cache(&s);
+	struct got got = wait_for(c, "a");
+
+	cr_assert_eq(got.r, -EAGAIN);
+	cr_assert_str_eq(got.err.text, "the source says no");
+	cr_assert_null(cache_peek(c, DATA, "a"));
+	s.fails = 0;
+	cr_assert_eq(wait_for(c, "a").number, 2, "an outage was remembered like a refusal");
+	source_end(&s, c);
+}
+
+/* So that a dead server costs one wait and not one each. */
+Test(cache_outage, readers_do_not_wait_for_a_dead_server_again, .init = support_init)
+{
+	struct source s = {.max_stale = 3600 * NS_PER_SEC};
+	struct cache *c = source_cache(&s);
+	struct ask ask = ask_now(NULL);
+	uint64_t failed;
+
+	wait_for(c, "a");
+	s.fails = EHOSTUNREACH;
+	failed = clock_mono();
+	wait_for(c, "a");
+	cr_assert_eq(s.calls, 2);
+	for (int i = 0; i < 20; i++) {
+		ask = ask_now(NULL);
+		cr_assert_eq(get(c, "a", &ask).number, 1, "memory alone does not answer");
+	}
+	if (clock_mono() < failed + NS_PER_SEC) /* the next attempt is not due yet */
+		cr_assert_eq(s.calls, 2, "attempts are not spaced out");
+	source_end(&s, c);
+}
+
+/* The first pause is between 1 and 1.5 s. */
+Test(cache_outage, it_finds_out_by_itself_that_the_server_is_back, .init = support_init)
+{
+	struct source s = {.max_stale = 3600 * NS_PER_SEC};
+	struct cache *c = source_cache(&s);
+	struct got got;
+
+	wait_for(c, "a");
+	s.fails = EHOSTUNREACH;
+	wait_for(c, "a");
+	s.fails = 0;
+	s.ttl = 60 * NS_PER_SEC;
+	support_sleep(1500 * NS_PER_MS + NS_PER_MS);
+	got = wait_for(c, "a");
+	cr_assert_eq(got.number, 1, "the reader waits for the attempt");
+	cr_assert(got.note.stale);
+	cr_assert(tally_reaches(&s.entered, 3), "no attempt was made");
+	while (wait_for(c, "a").note.stale)
+		support_sleep(NS_PER_MS);
+	cr_assert_eq(wait_for(c, "a").number, 3);
+	source_end(&s, c);
+}
+
+Test(cache_outage, a_refusal_after_an_outage_takes_the_value_away, .init = support_init)
+{
+	struct source s = {.max_stale = 3600 * NS_PER_SEC};
+	struct cache *c = source_cache(&s);
+
+	wait_for(c, "a");
+	s.fails = EHOSTUNREACH;
+	cr_assert_eq(wait_for(c, "a").number, 1);
+	s.fails = EACCES;
+	support_sleep(1500 * NS_PER_MS + NS_PER_MS);
+	wait_for(c, "a"); /* starts the attempt that is refused */
+	cr_assert(tally_reaches(&s.entered, 3));
+	for (int i = 0; i < 5000 && peek(c, "a"); i++)
+		support_sleep(NS_PER_MS);
+	cr_assert_eq(peek(c, "a"), 0);
+	cr_assert_eq(wait_for(c, "a").r, -EACCES);
+	source_end(&s, c);
+}
+
+Test(cache_outage, what_is_dropped_is_not_served, .init = support_init)
+{
+	struct source s = {.max_stale = 3600 * NS_PER_SEC};
+	struct cache *c = source_cache(&s);
+
+	wait_for(c, "a");
+	s.fails = EHOSTUNREACH;
+	cr_assert_eq(wait_for(c, "a").number, 1);
+	cache_drop(c, DATA, "a");
+	cr_assert_eq(wait_for(c, "a").r, -EHOSTUNREACH);
+	source_end(&s, c);
+}
+
+/* base/wait.h: "what is older is no answer, fresh or not". */
+Test(cache_outage, what_is_older_than_since_is_no_answer, .init = support_init)
+{
+	struct source s = {.max_stale = 3600 * NS_PER_SEC, .ttl = 60 * NS_PER_SEC};
+	struct cache *c = source_cache(&s);
+
+	wait_for(c, "a");
+	s.fails = EHOSTUNREACH;
+	cr_assert_eq(wait_since(c, "a", clock_mono()).r, -EHOSTUNREACH);
+	source_end(&s, c);
+}
+
+Test(cache_outage, who_has_no_time_left_does_not_trouble_the_server, .init = support_init)
+{
+	struct source s = {.ttl = 60 * NS_PER_SEC};
+	struct cache *c = source_cache(&s);
+	struct parked p;
+	struct ask ask;
+
+	parked_init(&p);
+	ask = ask_now(&p.waiter);
+	ask.deadline = ask.asked + NS_PER_MS;
+	cr_assert_eq(get(c, "a", &ask).r, PARKED);
+	cr_assert(tally_reaches(&p.ready, 1));
+	cr_assert_eq(get(c, "a", &ask).r, -ETIMEDOUT);
+	source_end(&s, c);
+	cr_assert_eq(s.calls, 0);
+}
+
+/* As long as it is known to be away, they are told so without waiting. */
+Test(cache_outage, who_wants_newer_does_not_wait_for_a_dead_server_again, .init = support_init)
+{
+	struct source s = {.max_stale = 3600 * NS_PER_SEC};
+	struct cache *c = source_cache(&s);
+	struct ask ask;
+	uint64_t failed;
+
+	wait_for(c, "a");
+	s.fails = EHOSTUNREACH;
+	failed = clock_mono();
+	wait_for(c, "a");
+	for (int i = 0; i < 20; i++) {
+		ask = ask_now(NULL);
+		ask.since = ask.asked;
+		cr_assert_eq(get(c, "a", &ask).r, -EHOSTUNREACH);
+		cr_assert_eq(wait_for(c, "a").number, 1, "the value is gone");
+	}
+	if (clock_mono() < failed + NS_PER_SEC) /* the next attempt is not due yet */
+		cr_assert_eq(s.calls, 2, "attempts are not spaced out");
+	source_end(&s, c);
+}
+
+Test(cache_outage, who_wants_newer_finds_out_too_that_the_server_is_back, .init = support_init)
+{
+	struct source s = {.max_stale = 3600 * NS_PER_SEC};
+	struct cache *c = source_cache(&s);
+
+	wait_for(c, "a");
+	s.fails = EHOSTUNREACH;
+	wait_for(c, "a");
+	s.fails = 0;
+	s.ttl = 60 * NS_PER_SEC;
+	support_sleep(1500 * NS_PER_MS + NS_PER_MS);
+	for (int i = 0; i < 5000 && wait_since(c, "a", clock_mono() - NS_PER_SEC).r != 0; i++)
+		support_sleep(NS_PER_MS);
+	cr_assert_eq(wait_for(c, "a").number, 3);
+	source_end(&s, c);
+}
