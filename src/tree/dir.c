@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Directories: what a name in one means, asked of the server as little as can be.
+ *
+ * A name is an entry of the folder, or else a field of the secret. The parent's listing often says
+ * that a directory is not both; then one request is saved. Where a listing is refused, the path itself
+ * is asked for, so that a token with rights on one deep path gets there. */
+
+#include "tree/dir.h"
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "tree/control.h"
+#include "tree/field.h"
+#include "tree/name.h"
+#include "vault/reply.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+char *dir_child_path(const char *path, const char *component)
+{
+	char *out;
+
+	return asprintf(&out, "%s%s%s", path, *path ? "/" : "", component) < 0 ? NULL : out;
+}
+
+bool dir_may_be_secret(const struct dir *d)
+{
+	if (!*d->path)
+		return false; /* the engine itself holds no fields */
+	return clock_mono() >= d->kinds_until || (d->kinds & KV_ENTRY_SECRET);
+}
+
+bool dir_may_be_folder(const struct dir *d)
+{
+	return !*d->path || clock_mono() >= d->kinds_until || (d->kinds & KV_ENTRY_FOLDER);
+}
+
+uint64_t dir_ino(const char *path, const char *component)
+{
+	_cleanup_free_ char *key = NULL;
+	int n = asprintf(&key, "d:%s%s%s", path, *path && *component ? "/" : "", component);
+
+	return n < 0 ? 2 : stable_hash(key, (size_t)n);
+}
+
+static struct dir *dir_new(struct node *parent, const char *name, char *path)
+{
+	struct dir *d = calloc(1, sizeof(*d));
+
+	if (!d || !path ||
+	    node_init_locked(&d->node, &dir_type, parent, name, dir_ino(path, "")) < 0) {
+		free(path);
+		free(d);
+		return NULL;
+	}
+	d->path = path;
+	return d;
+}
+
+struct dir *dir_new_root(struct tree *t, const char *path)
+{
+	return dir_new(NULL, "", strdup(path));
+}
+
+struct dir *dir_child_locked(struct tree *t, struct node *parent, const char *name,
+			     const char *component)
+{
+	struct node *known = node_child_locked(parent, name);
+
+	if (known && node_is_dir(known))
+		return dir_of(node_use_locked(known));
+	if (known)
+		node_detach_locked(known); /* a field that an entry of that name hides now */
+	return dir_new(parent, name, dir_child_path(dir_of(parent)->path, component));
+}
+
+static int empty_list(struct kv_list **out, struct err *err)
+{
+	return kv_list_parse(NULL, out) < 0 ? err_set(err, ENOMEM, "no memory") : 0;
+}
+
+int dir_list_locked(struct tree *t, struct dir *d, const struct ask *ask, struct kv_list **out,
+		    uint64_t *ttl, struct err *err)
+{
+	struct object *o = NULL;
+	struct cache_note note;
+	uint64_t now = clock_mono();
+	int r;
+
+	*ttl = 0;
+	if (!dir_may_be_folder(d)) {
+		*ttl = d->kinds_until - now;
+		return empty_list(out, err);
+	}
+	r = cache_get(t->config.cache, TREE_LIST, d->path, ask, &o, &note, err);
+	/* In an outage what was known of it last still serves, as its values do. */
+	if (r < 0 && reply_is_outage(-r) && d->kinds == KV_ENTRY_SECRET)
+		return empty_list(out, err);
+	if (r != 0)
+		return r;
+	if (now < note.fresh)
+		*ttl = note.fresh - now;
+	*out = (struct kv_list *)o;
+	return 0;
+}
+
+int dir_version_locked(struct tree *t, struct dir *d, const struct ask *ask,
+		       struct kv_version **out, uint64_t *ttl, struct err *err)
+{
+	uint64_t now = clock_mono();
+
+	if (dir_may_be_secret(d))
+		return secret_get_locked(t, d, ask, out, ttl, err);
+	*ttl = *d->path ? d->kinds_until - now : t->config.ttl;
+	*out = kv_version_empty(KV_ABSENT, 0);
+	return *out ? 0 : err_set(err, ENOMEM, "no memory");
+}
+
+bool dir_hidden_locked(struct tree *t, const char *path)
+{
+	struct hidden *h;
+
+	HASH_FIND_STR(t->hidden, path, h);
+	return h != NULL;
+}
+
+int dir_hide_locked(struct tree *t, const char *path, int64_t number)
+{
+	struct hidden *h;
+
+	dir_unhide_locked(t, path);
+	h = calloc(1, sizeof(*h) + strlen(path) + 1);
+	if (!h)
+		return -ENOMEM;
+	h->number = number;
+	strcpy(h->path, path);
+	HASH_ADD_STR(t->hidden, path, h);
+	return 0;
+}
+
+void dir_unhide_locked(struct tree *t, const char *path)
+{
+	struct hidden *h;
+
+	HASH_FIND_STR(t->hidden, path, h);
+	if (h)
+		HASH_DELETE(hh, t->hidden, h);
+	free(h);
+}
+
+bool dir_has_entries_locked(struct tree *t, const char *path, const struct kv_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		_cleanup_free_ char *entry = dir_child_path(path, list->entries[i].name);
+
+		if (!entry || !dir_hidden_locked(t, entry))
+			return true;
+	}
+	return false;
+}
+
+/* Takes out of `kinds` what is hidden: a secret until it has a later version, a folder until there is
+ * something in it that is not hidden. */
+static int drop_hidden_locked(struct tree *t, const char *path, const struct ask *ask,
+			      unsigned *kinds, struct err *err)
+{
+	_cleanup_object_ struct object *data = NULL, *list = NULL;
+	struct hidden *h;
+	unsigned left = 0;
+	int r = 0;
+
+	HASH_FIND_STR(t->hidden, path, h);
+	if (!h)
+		return 0;
+	if (*kinds & KV_ENTRY_SECRET) {
+		r = cache_get(t->config.cache, TREE_DATA, path, ask, &data, NULL, err);
+		if (r != 0)
+			return r;
+		if (container_of(data, struct kv_version, object)->number > h->number)
+			left |= KV_ENTRY_SECRET;
+	}
+	if (*kinds & KV_ENTRY_FOLDER) {
+		r = cache_get(t->config.cache, TREE_LIST, path, ask, &list, NULL, err);
+		if (r != 0)
+			return r;
+		if (dir_has_entries_locked(t, path, container_of(list, struct kv_list, object)))
+			left |= KV_ENTRY_FOLDER;
+	}
+	*kinds = left;
+	if (left)
+		dir_unhide_locked(t, path);
+	return 0;
+}
+
+/* What the folder's listing says of a name: kinds, 0 for nothing. */
+static int listed_locked(struct tree *t, struct dir *d, const char *raw, const struct ask *ask,
+			 unsigned *kinds, uint64_t *ttl, struct err *err)
+{
+	_cleanup_object_ struct kv_list *list = NULL;
+	_cleanup_free_ char *path = dir_child_path(d->path, raw);
+	int r = dir_list_locked(t, d, ask, &list, ttl, err);
+
+	if (r != 0)
+		return r;
+	if (!path)
+		return err_set(err, ENOMEM, "no memory");
+	*kinds = kv_list_find(list, raw);
+	return drop_hidden_locked(t, path, ask, kinds, err);
+}
+
+/* Where listings are refused: whether there is something to be had at a path, or below it. */
+static int reached_locked(struct tree *t, struct dir *d, const char *raw, const struct ask *ask,
+			  bool is_secret, unsigned *kinds, struct err *err)
+{
+	_cleanup_free_ char *path = dir_child_path(d->path, raw);
+	_cleanup_object_ struct object *data = NULL, *reach = NULL;
+	int r, refused = 0;
+
+	*kinds = 0;
+	if (!path)
+		return err_set(err, ENOMEM, "no memory");
+	r = cache_get(t->config.cache, TREE_DATA, path, ask, &data, NULL, err);
+	if (r == PARKED || (r < 0 && r != -EACCES))
+		return r;
+	refused = r;
+	if (r == 0 && ((struct kv_version *)data)->state != KV_ABSENT) {
+		*kinds = KV_ENTRY_SECRET | KV_ENTRY_FOLDER;
+		return 0;
+	}
+	r = cache_get(t->config.cache, TREE_REACH, path, ask, &reach, NULL, err);
+	if (r != 0)
+		return r;
+	switch (((struct tree_number *)reach)->number) {
+	case KV_REACH_YES:
+		*kinds = KV_ENTRY_FOLDER;
+		return 0;
+	case KV_REACH_UNKNOWN:
+		/* Below a secret that we can read there is seldom more. */
+		*kinds = is_secret ? 0 : KV_ENTRY_FOLDER;
+		return 0;
+	default:
+		return is_secret || !refused ? 0 : refused;
+	}
+}
+
+static int take_dir_locked(struct tree *t, struct dir *d, const char *name, const char *raw,
+			   unsigned kinds, uint64_t ttl, struct node **child, struct err *err)
+{
+	struct dir *c = dir_child_locked(t, &d->node, name, raw);
+
+	if (!c)
+		return err_set(err, ENOMEM, "no memory for a directory");
+	c->kinds = kinds;
+	c->kinds_until = clock_mono() + ttl;
+	*child = &c->node;
+	return 0;
+}
+
+static int take_field_locked(struct tree *t, struct dir *d, const char *name, const char *raw,
+			     size_t len, struct node **child, struct err *err)
+{
+	struct field *f = field_child_locked(t, d, name, raw, len);
+
+	if (!f)
+		return err_set(err, ENOMEM, "no memory for a file");
+	*child = &f->node;
+	return 0;
+}
+
+struct wanted {
+	const char *name; /* as in the directory */
+	char raw[NAME_BYTES_MAX + 1];
+	size_t len;
+	bool component; /* can be a path's */
+};
+
+int tree_settle_locked(struct tree *t, struct node *n, const struct ask *ask)
+{
+	struct dir *d = node_is_dir(n)	   ? dir_of(n)
+			: node_is_field(n) ? field_dir(field_of(n))
+					   : NULL;
+
+	return d && d->removals ? d->removals->admit_locked(t, d, ask, true) : 0;
+}
+
+bool dir_shows_field_locked(const struct dir *d, const struct kv_version *v, const char *raw,
+			    size_t len)
+{
+	if (d->removals && d->removals->has(d->removals, raw, len))
+		return false;
+	return kv_version_field(v, raw, len) != NULL;
+}
+
+/* One attempt: entry, else field, else -ENOENT. */
+static int find_locked(struct tree *t, struct dir *d, const struct wanted *w, const struct ask *ask,
+		       struct node **child, uint64_t *ttl, struct err *err)
+{
+	_cleanup_object_ struct kv_version *v = NULL;
+	uint64_t list_ttl = t->config.ttl, data_ttl = 0;
+	unsigned kinds = 0;
+	bool known_secret = *d->path && (d->kinds & KV_ENTRY_SECRET); /* once is enough */
+	int l = 0, r;
+
+	if (w->component)
+		l = listed_locked(t, d, w->raw, ask, &kinds, &list_ttl, err);
+	if (l == PARKED || (l < 0 && l != -EACCES))
+		return l;
+	*ttl = list_ttl;
+	if (kinds)
+		return take_dir_locked(t, d, w->name, w->raw, kinds, list_ttl, child, err);
+	r = dir_version_locked(t, d, ask, &v, &data_ttl, err);
+	if (r == PARKED || (r < 0 && r != -EACCES))
+		return r;
+	if (r == 0 && dir_shows_field_locked(d, v, w->raw, w->len)) {
+		*ttl = data_ttl < list_ttl || l < 0 ? data_ttl : list_ttl;
+		return take_field_locked(t, d, w->name, w->raw, w->len, child, err);
+	}
+	if (l < 0) {
+		l = reached_locked(t, d, w->raw, ask, r == 0 && v->state == KV_LIVE, &kinds, err);
+		*ttl = t->config.negative_ttl;
+		if (l != 0)
+			return l;
+		if (kinds)
+			return take_dir_locked(t, d, w->name, w->raw, kinds, 0, child, err);
+	}
+	if (r < 0 && known_secret)
+		return r; /* it may be a field, and we are not to know */
+	if (r == 0 && data_ttl < *ttl)
+		*ttl = data_ttl;
+	return -ENOENT;
+}
+
+static int dir_lookup_locked(struct tree *t, struct node *n, const char *name,
+			     const struct ask *ask, struct node **child, uint64_t *ttl,
+			     struct err *err)
+{
+	struct dir *d = dir_of(n);
+	struct node *known = node_child_locked(n, name);
+	struct ask strict = *ask;
+	struct wanted w = {.name = name};
+	uint64_t now = clock_mono();
+	int len, r;
+
+	if (!strcmp(name, ".vault"))
+		return control_lookup_locked(t, d, child, ttl, err);
+	*ttl = t->config.ttl;
+	if (known && known->local) {
+		*child = node_use_locked(known);
+		return 0;
+	}
+	if (known && node_is_field(known) && field_of(known)->moved) {
+		*ttl = 0;
+		return -ENOENT;
+	}
+	len = name_unescape(name, w.raw);
+	if (len < 0)
+		return -ENOENT;
+	w.len = (size_t)len;
+	w.component = name_check_component(w.raw, w.len) == 0;
+	r = find_locked(t, d, &w, ask, child, ttl, err);
+	/* The helper is to get to what the kernel knows, also when it would be asked for anew. */
+	if (r == PARKED && known && !ask->asker) {
+		*ttl = 0;
+		*child = node_use_locked(known);
+		return 0;
+	}
+	if (r != -ENOENT)
+		return r;
+	/* Listings and versions prove presence for as long as they are fresh, absence for less. */
+	strict.since = now > t->config.negative_ttl ? now - t->config.negative_ttl : 0;
+	r = find_locked(t, d, &w, &strict, child, ttl, err);
+	if (r == -ENOENT && *ttl > t->config.negative_ttl)
+		*ttl = t->config.negative_ttl;
+	if (r == -ENOENT && now + *ttl > d->negatives_until)
+		d->negatives_until = now + *ttl;
+	return r;
+}
+
+static int dir_attr_locked(struct tree *t, struct node *n, const struct ask *ask, struct stat *attr,
+			   uint64_t *ttl, struct err *err)
+{
+	const struct dir *d = dir_of(n);
+	int64_t created = d->secret.told && d->secret.created > 0 ? d->secret.created : t->started;
+
+	attr->st_mtim = clock_timespec(created);
+	*ttl = t->config.ttl;
+	return 0;
+}
+
+static void dir_free(struct tree *t, struct node *n)
+{
+	struct dir *d = dir_of(n);
+
+	object_put(d->streamed);
+	object_put(d->streamed_version);
+	object_put(d->secret.version);
+	object_put(d->secret.next);
+	if (d->removals)
+		d->removals->free(d->removals);
+	while (d->armed) {
+		struct armed *a = d->armed;
+
+		d->armed = a->next;
+		free(a);
+	}
+	free(d->path);
+	free(d);
+}
+
+const struct node_type dir_type = {
+	.format = S_IFDIR,
+	.writable = true,
+	.lookup_locked = dir_lookup_locked,
+	.attr_locked = dir_attr_locked,
+	.free = dir_free,
+};
+
+/* Sets or clears kinds of an entry in the cached listing of a folder. */
+static void amend_list(struct tree *t, const char *folder, const char *component, unsigned set,
+		       unsigned clear)
+{
+	_cleanup_object_ struct kv_list *list =
+		(struct kv_list *)cache_peek(t->config.cache, TREE_LIST, folder);
+	unsigned old = list ? kv_list_find(list, component) : 0;
+	struct kv_list *with;
+
+	if (!list || ((old | set) & ~clear) == old)
+		return;
+	with = kv_list_with(list, component, (old | set) & ~clear);
+	if (with)
+		cache_amend(t->config.cache, TREE_LIST, folder, &with->object);
+	else
+		cache_drop(t->config.cache, TREE_LIST, folder);
+}
+
+int dir_make_local_locked(struct tree *t, struct dir *parent, const char *name, const char *raw,
+			  struct dir **out)
+{
+	struct dir *d = dir_child_locked(t, &parent->node, name, raw);
+
+	if (!d)
+		return -ENOMEM;
+	d->kinds = 0;
+	d->kinds_until = clock_mono() + t->config.negative_ttl;
+	node_make_local_locked(&d->node);
+	*out = d;
+	return 0;
+}
+
+void dir_appeared_locked(struct tree *t, struct dir *d)
+{
+	unsigned kind = KV_ENTRY_SECRET;
+	struct node *n = &d->node;
+
+	for (; n; n = n->parent, kind = KV_ENTRY_FOLDER) {
+		struct dir *here = dir_of(n);
+		const char *slash = strrchr(here->path, '/');
+
+		dir_unhide_locked(t, here->path);
+		here->kinds |= kind;
+		node_unlocal_locked(t, &here->node);
+		if (n->parent)
+			amend_list(t, dir_of(n->parent)->path, slash ? slash + 1 : here->path, kind,
+				   0);
+	}
+}
+
+void dir_vanished_locked(struct tree *t, struct dir *d)
+{
+	const char *slash = strrchr(d->path, '/');
+
+	d->kinds &= ~(unsigned)KV_ENTRY_SECRET;
+	if (d->node.parent)
+		amend_list(t, dir_of(d->node.parent)->path, slash ? slash + 1 : d->path, 0,
+			   KV_ENTRY_SECRET);
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Fields as files: what stat(2) says of one, and what it holds. */
+
+#include "tree/field.h"
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "tree/handle.h"
+#include "tree/name.h"
+
+#include <errno.h>
+#include <string.h>
+#include <utlist.h>
+
+uint64_t field_ino(const struct dir *d, const char *raw, size_t raw_len)
+{
+	_cleanup_buf_ struct buf b = {0};
+
+	buf_printf(&b, "f:%s", d->path);
+	buf_add(&b, "", 1);
+	buf_add(&b, raw, raw_len);
+	return buf_status(&b) == 0 ? stable_hash(b.data, b.len) : 2;
+}
+
+struct field *field_child_locked(struct tree *t, struct dir *d, const char *name, const char *raw,
+				 size_t raw_len)
+{
+	struct node *known = node_child_locked(&d->node, name);
+	struct field *f;
+
+	if (known && node_is_field(known))
+		return field_of(node_use_locked(known));
+	if (known)
+		node_detach_locked(known); /* a directory of that name has gone */
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return NULL;
+	f->raw = malloc(raw_len + 1);
+	if (f->raw) {
+		memcpy(f->raw, raw, raw_len);
+		f->raw[raw_len] = '\0';
+		f->raw_len = raw_len;
+	}
+	if (!f->raw || node_init_locked(&f->node, &field_type, &d->node, name,
+					field_ino(d, raw, raw_len)) < 0) {
+		free(f->node.name);
+		free(f->raw);
+		free(f);
+		return NULL;
+	}
+	return f;
+}
+
+int field_rename_locked(struct tree *t, struct field *f, struct dir *to, const char *name,
+			const char *raw, size_t raw_len)
+{
+	char *copy = malloc(raw_len + 1);
+
+	if (!copy || node_move_locked(t, &f->node, &to->node, name) < 0) {
+		free(copy);
+		return -ENOMEM;
+	}
+	memcpy(copy, raw, raw_len);
+	copy[raw_len] = '\0';
+	free(f->raw);
+	f->raw = copy;
+	f->raw_len = raw_len;
+	return 0;
+}
+
+static int no_such_field(const struct field *f, struct err *err)
+{
+	return err_set(err, ENOENT, "%s is not there any more", f->node.name);
+}
+
+/* The field's entry in the version that may be shown now; `v` is the caller's. */
+static int current_locked(struct tree *t, struct field *f, const struct ask *ask,
+			  struct kv_version **v, const struct kv_field **entry, uint64_t *ttl,
+			  struct err *err)
+{
+	int r;
+
+	if (f->node.gone)
+		return no_such_field(f, err);
+	r = secret_get_locked(t, field_dir(f), ask, v, ttl, err);
+	if (r != 0)
+		return r;
+	*entry = kv_version_field(*v, f->raw, f->raw_len);
+	if (!*entry)
+		return no_such_field(f, err);
+	return 0;
+}
+
+/* Of what is removed: what those who have it open read. */
+static size_t gone_size_locked(struct tree *t, struct field *f)
+{
+	const struct handle *h;
+
+	DL_FOREACH2(t->handles, h, after)
+	if (h->node == &f->node && h->content.object)
+		return h->content.len;
+	return f->size;
+}
+
+static int field_attr_locked(struct tree *t, struct node *n, const struct ask *ask,
+			     struct stat *attr, uint64_t *ttl, struct err *err)
+{
+	struct field *f = field_of(n);
+	_cleanup_object_ struct kv_version *v = NULL;
+	const struct kv_field *entry;
+	int r;
+
+	*ttl = 0;
+	if (f->node.local) {
+		attr->st_mtim = clock_timespec(t->started);
+		return 0;
+	}
+	if (n->gone && (f->readers || n->writers)) {
+		attr->st_size = (off_t)gone_size_locked(t, f);
+		attr->st_mtim = clock_timespec(field_dir(f)->secret.mtime);
+		return 0;
+	}
+	r = current_locked(t, f, ask, &v, &entry, ttl, err);
+	if (r != 0)
+		return r;
+	f->size = entry->len;
+	attr->st_size = (off_t)entry->len;
+	attr->st_mtim = clock_timespec(field_dir(f)->secret.mtime);
+	return 0;
+}
+
+static int field_content_locked(struct tree *t, struct node *n, const struct ask *ask,
+				struct content *out, struct err *err)
+{
+	struct field *f = field_of(n);
+	struct kv_version *v = NULL;
+	const struct kv_field *entry;
+	uint64_t ttl;
+	int r;
+
+	*out = (struct content){.bytes = ""};
+	if (f->node.local)
+		return 0;
+	r = current_locked(t, f, ask, &v, &entry, &ttl, err);
+	if (r != 0) {
+		object_put(v);
+		return r;
+	}
+	f->size = entry->len;
+	*out = (struct content){.object = &v->object, .bytes = entry->text, .len = entry->len};
+	return 0;
+}
+
+static void field_free(struct tree *t, struct node *n)
+{
+	struct field *f = field_of(n);
+
+	free(f->raw);
+	free(f);
+}
+
+const struct node_type field_type = {
+	.format = S_IFREG,
+	.writable = true,
+	.attr_locked = field_attr_locked,
+	.content_locked = field_content_locked,
+	.free = field_free,
+};

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TREE_FIELD_H
+#define TREE_FIELD_H
+
+#include "tree/dir.h"
+
+/* A field of a secret, as a file. */
+struct field {
+	struct node node;
+	char *raw; /* its name at the server, `raw_len` bytes */
+	size_t raw_len;
+	size_t size;	    /* as told last; what fstat(2) says once it is removed */
+	unsigned readers;   /* handles that read it */
+	struct node *moved; /* the scratch file to whose name it was moved, and that hides it */
+	enum kv_type type;  /* while it is local: of what will be written */
+};
+
+extern const struct node_type field_type;
+
+static inline struct field *field_of(struct node *n)
+{
+	return container_of(n, struct field, node);
+}
+
+static inline bool node_is_field(const struct node *n)
+{
+	return n->type == &field_type;
+}
+
+static inline struct dir *field_dir(struct field *f)
+{
+	return dir_of(f->node.parent);
+}
+
+/* The inode number of a field, the same in every run. */
+uint64_t field_ino(const struct dir *d, const char *raw, size_t raw_len);
+
+/* The field of that name, made where there is no node for it yet; the caller has a use of it. `raw`
+ * is its name unescaped. NULL: no memory. */
+struct field *field_child_locked(struct tree *t, struct dir *d, const char *name, const char *raw,
+				 size_t raw_len);
+
+/* Gives it another name, in this or another secret. 0 or -ENOMEM. */
+int field_rename_locked(struct tree *t, struct field *f, struct dir *to, const char *name,
+			const char *raw, size_t raw_len);
+
+#endif

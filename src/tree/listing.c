@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+/* An open directory: the folder's entries, the secret's fields and what exists here alone, as they
+ * were at opendir(3). Listing never reads a value that it need not: the entries of a folder have no
+ * size. */
+
+#include "tree/listing.h"
+
+#include "tree/control.h"
+#include "tree/field.h"
+#include "tree/handle.h"
+#include "tree/name.h"
+
+#include "base/clock.h"
+#include "base/codec.h"
+
+#include <errno.h>
+#include <string.h>
+#include <utlist.h>
+
+struct listed {
+	char *name;	 /* escaped, heap; NULL: `raw` is the name */
+	const char *raw; /* borrowed from list or version; NULL for what is local */
+	size_t raw_len;
+	unsigned kinds; /* of an entry; 0: a field, or local */
+	bool directory;
+};
+
+struct listing {
+	struct listing *prev, *next; /* in the tree's listings */
+	struct node *node;
+	struct kv_list *list;
+	struct kv_version *version;
+	uint64_t list_ttl, version_ttl;
+	uint64_t opened;
+	size_t count, room;
+	struct listed *rows;
+};
+
+static struct listed *add_row(struct listing *l)
+{
+	struct listed *rows;
+
+	if (l->count == l->room) {
+		size_t room = l->room ? l->room * 2 : 16;
+
+		rows = realloc(l->rows, room * sizeof(*rows));
+		if (!rows)
+			return NULL;
+		l->rows = rows;
+		l->room = room;
+	}
+	rows = &l->rows[l->count++];
+	*rows = (struct listed){0};
+	return rows;
+}
+
+static int add_named(struct listing *l, const char *raw, size_t len, unsigned kinds)
+{
+	char name[NAME_BYTES_MAX + 1];
+	struct listed *row;
+
+	if (name_escape(raw, len, name) < 0)
+		return 0; /* too long for a directory; it is in data.json */
+	row = add_row(l);
+	if (!row)
+		return -ENOMEM;
+	*row = (struct listed){.raw = raw, .raw_len = len, .kinds = kinds, .directory = kinds != 0};
+	if (strlen(raw) == len && !strcmp(raw, name))
+		return 0;
+	row->name = strdup(name);
+	return row->name ? 0 : -ENOMEM;
+}
+
+static int add_local(struct listing *l, const struct node *n)
+{
+	struct listed *row = add_row(l);
+
+	if (!row)
+		return -ENOMEM;
+	row->name = strdup(n->name);
+	row->directory = node_is_dir(n);
+	return row->name ? 0 : -ENOMEM;
+}
+
+/* What is local here may have come into being at the server meanwhile. */
+static bool is_listed(const struct listing *l, const struct node *n)
+{
+	char raw[NAME_BYTES_MAX + 1];
+	int len = name_unescape(n->name, raw);
+
+	if (len < 0)
+		return false;
+	return (l->list && kv_list_find(l->list, raw)) ||
+	       (l->version && kv_version_field(l->version, raw, (size_t)len));
+}
+
+/* An entry is shown unless it was removed here; to look it up tells whether it still is. */
+static unsigned shown_kinds_locked(struct tree *t, const struct dir *d, const struct kv_entry *e)
+{
+	_cleanup_free_ char *path = t->hidden ? dir_child_path(d->path, e->name) : NULL;
+
+	return path && dir_hidden_locked(t, path) ? 0 : e->kinds;
+}
+
+static bool shows_field_locked(struct dir *d, const struct kv_version *v, const struct kv_field *f)
+{
+	char name[NAME_BYTES_MAX + 1];
+	struct node *n = NULL;
+
+	if (name_escape(f->name, f->name_len, name) >= 0)
+		n = node_child_locked(&d->node, name);
+	if (n && node_is_field(n) && field_of(n)->moved)
+		return false;
+	return dir_shows_field_locked(d, v, f->name, f->name_len);
+}
+
+static int fill_locked(struct tree *t, struct listing *l)
+{
+	struct dir *d = dir_of(l->node);
+	struct node *child, *next;
+	int r = 0;
+
+	for (size_t i = 0; l->list && r == 0 && i < l->list->count; i++) {
+		const struct kv_entry *e = &l->list->entries[i];
+		unsigned kinds = shown_kinds_locked(t, d, e);
+
+		if (kinds)
+			r = add_named(l, e->name, strlen(e->name), kinds);
+	}
+	for (size_t i = 0; l->version && r == 0 && i < l->version->count; i++) {
+		const struct kv_field *f = &l->version->fields[i];
+
+		if (!shows_field_locked(d, l->version, f))
+			continue;
+		if (!l->list || memchr(f->name, '\0', f->name_len) ||
+		    !kv_list_find(l->list, f->name))
+			r = add_named(l, f->name, f->name_len, 0);
+	}
+	HASH_ITER (hh, l->node->children, child, next)
+		if (r == 0 && child->local && !is_listed(l, child))
+			r = add_local(l, child);
+	return r;
+}
+
+/* The folder may be refused and the secret not, and the other way round. */
+static int gather_locked(struct tree *t, struct listing *l, const struct ask *ask, struct err *err)
+{
+	struct dir *d = dir_of(l->node);
+	int a = dir_list_locked(t, d, ask, &l->list, &l->list_ttl, err), b;
+
+	if (a == PARKED || (a < 0 && a != -EACCES))
+		return a;
+	b = dir_version_locked(t, d, ask, &l->version, &l->version_ttl, err);
+	if (b == PARKED || (b < 0 && b != -EACCES))
+		return b;
+	if (a < 0 && (b < 0 || l->version->state == KV_ABSENT))
+		return a;
+	if (b < 0 && (!l->list || !l->list->count) && *d->path)
+		return b;
+	return 0;
+}
+
+static int fill_control_locked(struct listing *l)
+{
+	struct node *child, *next;
+	struct listed *row;
+	bool directory;
+	const char *name;
+	int r = 0;
+
+	for (size_t i = 0; (name = control_name(l->node, i, &directory)) != NULL; i++) {
+		row = add_row(l);
+		if (!row)
+			return -ENOMEM;
+		row->name = strdup(name);
+		row->directory = directory;
+		if (!row->name)
+			return -ENOMEM;
+	}
+	HASH_ITER (hh, l->node->children, child, next)
+		if (r == 0 && child->local)
+			r = add_local(l, child);
+	return r;
+}
+
+/* Whether the kernel may go on with the listing that it has kept. */
+static bool is_unchanged_locked(const struct listing *l)
+{
+	struct dir *d = dir_of(l->node);
+	struct node *child, *next;
+	bool same = l->list == d->streamed && l->version && d->streamed_version &&
+		    kv_version_same(l->version, d->streamed_version);
+
+	HASH_ITER (hh, l->node->children, child, next)
+		if (child->local || (node_is_field(child) && field_of(child)->moved))
+			return false;
+	return same && l->list && !d->removals;
+}
+
+static void remember_locked(const struct listing *l)
+{
+	struct dir *d = dir_of(l->node);
+
+	object_put(d->streamed);
+	object_put(d->streamed_version);
+	d->streamed = object_ref(l->list);
+	/* Only its number is compared: do not hold the values. */
+	d->streamed_version =
+		l->version ? kv_version_empty(l->version->state, l->version->number) : NULL;
+	if (d->streamed_version)
+		d->streamed_version->created = l->version->created;
+}
+
+int tree_opendir(struct tree *t, struct node *dir, const struct caller *caller,
+		 const struct ask *ask, struct listing **out, bool *unchanged, struct err *err)
+{
+	struct listing *l = calloc(1, sizeof(*l));
+	int r = tree_permit(t, dir, caller, R_OK);
+
+	*unchanged = false;
+	if (!l)
+		return err_set(err, ENOMEM, "no memory");
+	pthread_mutex_lock(&t->lock);
+	l->node = node_use_locked(dir);
+	DL_APPEND(t->listings, l);
+	l->opened = clock_mono();
+	if (r == 0 && dir->gone)
+		r = -ENOENT;
+	if (r == 0)
+		r = tree_settle_locked(t, dir, ask);
+	if (r == 0 && node_is_dir(dir)) {
+		r = gather_locked(t, l, ask, err);
+		if (r == 0)
+			r = fill_locked(t, l);
+		if (r == 0) {
+			*unchanged = is_unchanged_locked(l);
+			remember_locked(l);
+		}
+	} else if (r == 0) {
+		r = fill_control_locked(l);
+	}
+	pthread_mutex_unlock(&t->lock);
+	if (r == 0)
+		*out = l;
+	else
+		tree_closedir(t, l);
+	return r;
+}
+
+void tree_closedir(struct tree *t, struct listing *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		free(l->rows[i].name);
+	free(l->rows);
+	object_put(l->list);
+	object_put(l->version);
+	pthread_mutex_lock(&t->lock);
+	DL_DELETE(t->listings, l);
+	node_unuse_locked(t, l->node);
+	pthread_mutex_unlock(&t->lock);
+	free(l);
+}
+
+/* The node of a row, with a use for the caller, or NULL. */
+static struct node *row_node_locked(struct tree *t, struct listing *l, const struct listed *row,
+				    const char *name)
+{
+	struct node *known = node_child_locked(l->node, name);
+	struct dir *d = dir_of(l->node), *c;
+	struct field *f;
+
+	if (!row->raw)
+		return known ? node_use_locked(known) : NULL;
+	if (row->directory) {
+		c = dir_child_locked(t, l->node, name, row->raw);
+		if (!c)
+			return NULL;
+		c->kinds = row->kinds;
+		c->kinds_until = l->opened + l->list_ttl;
+		return &c->node;
+	}
+	/* Sizes are told of the version that is shown, and of no other. */
+	if (!d->secret.told || d->secret.phase != SECRET_STEADY ||
+	    d->secret.number != l->version->number)
+		return NULL;
+	f = field_child_locked(t, d, name, row->raw, row->raw_len);
+	return f ? &f->node : NULL;
+}
+
+static void full_view_locked(struct tree *t, struct listing *l, const struct listed *row,
+			     const char *name, struct view *view)
+{
+	uint64_t passed = clock_mono() - l->opened;
+	uint64_t ttl = row->directory ? l->list_ttl : l->version_ttl;
+	struct node *n = row_node_locked(t, l, row, name);
+	struct ask memory_only = {.asked = clock_mono(), .deadline = clock_mono()};
+	uint64_t attr_ttl;
+
+	if (!n)
+		return;
+	node_stat_locked(t, n, &view->attr);
+	if (n->type->attr_locked(t, n, &memory_only, &view->attr, &attr_ttl, NULL) == 0) {
+		view->node = n;
+		view->entry_ttl = ttl > passed ? ttl - passed : 0;
+		view->attr_ttl = attr_ttl;
+		n->lookups++;
+	}
+	node_unuse_locked(t, n);
+}
+
+const char *tree_dirent(struct tree *t, struct listing *l, size_t i, bool full, struct view *view)
+{
+	LOCK_SCOPE(&t->lock);
+	const struct listed *row;
+	const char *name;
+
+	*view = (struct view){0};
+	if (i >= l->count)
+		return NULL;
+	row = &l->rows[i];
+	name = row->name ? row->name : row->raw;
+	view->attr.st_mode = row->directory ? S_IFDIR : S_IFREG;
+	if (!row->raw)
+		view->attr.st_ino = stable_hash(name, strlen(name));
+	else if (row->directory)
+		view->attr.st_ino = dir_ino(dir_of(l->node)->path, row->raw);
+	else
+		view->attr.st_ino = field_ino(dir_of(l->node), row->raw, row->raw_len);
+	if (full && node_is_dir(l->node))
+		full_view_locked(t, l, row, name, view);
+	return name;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TREE_LISTING_H
+#define TREE_LISTING_H
+
+#include "tree/tree.h"
+
+/* One directory as it was when it was opened. */
+struct listing;
+int tree_opendir(struct tree *t, struct node *dir, const struct caller *caller,
+		 const struct ask *ask, struct listing **out, bool *unchanged, struct err *err);
+void tree_closedir(struct tree *t, struct listing *l);
+
+/* Entry number `i`, NULL past the last; its name is valid as long as `l`. With `full` the view has a
+ * node and is as from tree_lookup(), without it only ino and type are set. */
+const char *tree_dirent(struct tree *t, struct listing *l, size_t i, bool full, struct view *view);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TREE_NAME_H
+#define TREE_NAME_H
+
+#include <stddef.h>
+
+/* How names of the server stand in a directory. A path component and a field's name appear as they
+ * are, but for '/', '%' and NUL, written %2F %25 %00, and for the whole names "", ".", ".." and
+ * ".vault", written % %2E %2E%2E %2Evault. The map is a bijection. */
+
+#define NAME_BYTES_MAX 255 /* of a name in a directory, escaped */
+
+/* The name in a directory for these bytes, ended by a NUL; its length, or -ENAMETOOLONG. */
+int name_escape(const char *bytes, size_t len, char to[NAME_BYTES_MAX + 1]);
+
+/* The bytes for a name in a directory; their number, or -EINVAL for what name_escape() does not
+ * yield. `to` has room for NAME_BYTES_MAX, and gets a NUL behind. */
+int name_unescape(const char *name, char to[NAME_BYTES_MAX + 1]);
+
+/* Whether the bytes can be a component of a path at the server: 0, -EINVAL, or -EILSEQ for what is
+ * not UTF-8. What else the server does not take, it says when it is asked. */
+int name_check_component(const char *bytes, size_t len);
+
+#endif

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The graph of nodes, and who keeps them alive.
+ *
+ *      the kernel --lookups--> node --parent--> node --parent--> root
+ *      handles    --uses-----> node                              (never freed)
+ *
+ * A child counts as a use of its parent, also after it was removed: its handles still want to know
+ * where they were. */
+
+#include "tree/node.h"
+
+#include <errno.h>
+#include <string.h>
+#include <utlist.h>
+
+int node_init_locked(struct node *n, const struct node_type *type, struct node *parent,
+		     const char *name, uint64_t ino)
+{
+	n->type = type;
+	n->parent = parent;
+	n->name = strdup(name);
+	n->ino = ino;
+	n->uses = 1;
+	if (!n->name)
+		return -ENOMEM;
+	if (parent) {
+		node_use_locked(parent);
+		HASH_ADD_KEYPTR(hh, parent->children, n->name, strlen(n->name), n);
+	}
+	return 0;
+}
+
+struct node *node_child_locked(const struct node *n, const char *name)
+{
+	struct node *child;
+
+	HASH_FIND(hh, n->children, name, strlen(name), child);
+	return child;
+}
+
+struct node *node_use_locked(struct node *n)
+{
+	n->uses++;
+	return n;
+}
+
+void node_make_local_locked(struct node *n)
+{
+	if (!n->local)
+		node_use_locked(n); /* nothing else holds what the server does not know */
+	n->local = true;
+}
+
+void node_unlocal_locked(struct tree *t, struct node *n)
+{
+	if (!n->local)
+		return;
+	n->local = false;
+	node_unuse_locked(t, n);
+}
+
+void node_detach_locked(struct node *n)
+{
+	if (n->gone || !n->parent)
+		return;
+	HASH_DELETE(hh, n->parent->children, n);
+	DL_APPEND(n->parent->removed, n);
+	n->gone = true;
+}
+
+void node_unuse_locked(struct tree *t, struct node *n)
+{
+	n->uses--;
+	while (n && n->uses == 0 && n->lookups == 0 && n->parent) {
+		struct node *parent = n->parent;
+
+		node_detach_locked(n);
+		DL_DELETE(parent->removed, n);
+		free(n->name);
+		n->type->free(t, n);
+		n = parent;
+		n->uses--;
+	}
+}
+
+int node_move_locked(struct tree *t, struct node *n, struct node *parent, const char *name)
+{
+	char *copy = strdup(name);
+	struct node *old = n->parent;
+
+	if (!copy)
+		return -ENOMEM;
+	node_detach_locked(n);
+	DL_DELETE(old->removed, n);
+	free(n->name);
+	n->name = copy;
+	n->parent = node_use_locked(parent);
+	n->gone = false;
+	HASH_ADD_KEYPTR(hh, parent->children, n->name, strlen(n->name), n);
+	node_unuse_locked(t, old);
+	return 0;
+}
+
+char *node_path_locked(const struct node *n)
+{
+	char *path, *at;
+	size_t len = 0;
+
+	if (!n->parent)
+		return strdup("/");
+	for (const struct node *p = n; p->parent; p = p->parent)
+		len += strlen(p->name) + 1;
+	path = malloc(len + 1);
+	if (!path)
+		return NULL;
+	at = path + len;
+	*at = '\0';
+	for (const struct node *p = n; p->parent; p = p->parent) {
+		at -= strlen(p->name);
+		memcpy(at, p->name, strlen(p->name));
+		*--at = '/';
+	}
+	return path;
+}

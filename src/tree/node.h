@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TREE_NODE_H
+#define TREE_NODE_H
+
+#include "base/quota.h"
+#include "tree/failures.h"
+#include "tree/node_type.h"
+#include "tree/source.h"
+#include "tree/tree.h"
+
+#include <uthash.h>
+
+/* Nodes: what the kernel holds references to. All of it is guarded by the tree's lock. A node lives
+ * while the kernel knows it, while we use it, and while it has children. */
+
+struct tree {
+	struct tree_config config;
+	int64_t started;	/* clock_wall(), the time of directories without one */
+	pthread_mutex_t lock;	/* guards all below, and all nodes and handles */
+	pthread_cond_t drained; /* a directory's handles or phase have changed */
+	struct node *root;
+	struct handle *handles;	  /* that are open */
+	struct listing *listings; /* the same of directories */
+	unsigned removing;	  /* rows of removals that are on their way */
+	struct hidden *hidden;	  /* what was emptied and removed; see dir.h */
+	struct quota scratch;	  /* what scratch files hold together; a lock of its own */
+	struct failures failures; /* what .vault/errors tells */
+};
+
+/* What TREE_METADATA holds. */
+struct tree_json {
+	struct object object;
+	cJSON *json;
+};
+
+struct node {
+	const struct node_type *type;
+	struct node *parent; /* NULL for the root */
+	char *name;	     /* in the parent, escaped; "" for the root */
+	UT_hash_handle hh;   /* in parent->children, while it is not gone */
+	struct node *children;
+	struct node *removed;	  /* children that are gone, but still known to somebody */
+	struct node *prev, *next; /* in parent->removed, while it is gone */
+	uint64_t ino;
+	uint64_t lookups;      /* references that the kernel holds */
+	unsigned uses;	       /* references that we hold */
+	bool gone;	       /* removed: it has no name any more */
+	bool local;	       /* made here, and not at the server: lives as long as this is set */
+	unsigned cached;       /* handles that read it through the kernel's pages */
+	unsigned writers;      /* handles with a draft */
+	struct handle *drafts; /* these handles */
+};
+
+/* Sets up `n`, which the caller has allocated as part of something larger, and hangs it in. The
+ * caller has a use of it. 0 or -ENOMEM. */
+int node_init_locked(struct node *n, const struct node_type *type, struct node *parent,
+		     const char *name, uint64_t ino);
+
+struct node *node_child_locked(const struct node *n, const char *name);
+struct node *node_use_locked(struct node *n);
+
+/* May free it, and then what was kept by it alone. */
+void node_unuse_locked(struct tree *t, struct node *n);
+
+/* Sets and clears `local`, with the use that goes with it. */
+void node_make_local_locked(struct node *n);
+void node_unlocal_locked(struct tree *t, struct node *n);
+
+/* Takes its name away: it is removed, but may still be open. */
+void node_detach_locked(struct node *n);
+
+/* Gives it another place. 0 or -ENOMEM. */
+int node_move_locked(struct tree *t, struct node *n, struct node *parent, const char *name);
+
+/* What stat(2) says of any node: type, mode, owner, inode number. */
+void node_stat_locked(const struct tree *t, const struct node *n, struct stat *attr);
+
+/* For how long a version is fresh: one that is to be deleted not beyond that moment. */
+uint64_t version_ttl(const struct kv_version *v, uint64_t ttl, uint64_t negative_ttl);
+
+char *node_path_locked(const struct node *n);
+
+#endif

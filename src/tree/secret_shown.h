@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TREE_SECRET_SHOWN_H
+#define TREE_SECRET_SHOWN_H
+
+#include "tree/node.h"
+
+struct dir;
+struct field;
+
+enum secret_phase {
+	SECRET_STEADY,
+	SECRET_DRAINING, /* a newer version waits for the handles that are open */
+	SECRET_SETTLING, /* the newer version is out, the kernel's pages are being dropped */
+};
+
+/* What the kernel and the open handles have been shown of a directory's secret. */
+struct secret_shown {
+	bool told;	/* anything at all */
+	int64_t number; /* of the version that was told, with its state and time */
+	int64_t created;
+	enum kv_state state;
+	int64_t mtime; /* ns since 1970: grows with each version, whatever the server's clock does */
+	struct kv_version *version; /* that very version, while handles are open; else NULL */
+	unsigned handles;	    /* open for reading, on any of its fields */
+	enum secret_phase phase;
+	struct kv_version *next; /* while DRAINING */
+	struct timer timer;	 /* ends the draining */
+	bool timed;		 /* the timer is armed, and has a use of the directory */
+	unsigned notices;	 /* that are under way */
+	struct waitq opens;	 /* parked until it is STEADY */
+	int refused;		 /* errno: the server takes the values back */
+	struct tree *tree;
+};
+
+/* The version that may be shown now: the latest, or while readers are waited for the one before.
+ * Notices where the server's answer has changed. As cache_get(); *ttl is 0 for what will change. */
+int secret_get_locked(struct tree *t, struct dir *d, const struct ask *ask, struct kv_version **out,
+		      uint64_t *ttl, struct err *err);
+
+/* Shows `v`, which is the latest as far as anybody knows: soon, when handles are open. */
+void secret_show_locked(struct tree *t, struct dir *d, struct kv_version *v);
+
+/* Takes back what was shown, since the server refuses it (`code`), or (0) it is to be asked again. */
+void secret_withdraw_locked(struct tree *t, struct dir *d, int code);
+
+/* A handle on a field was opened for reading from `v`, or closed. */
+void secret_opened_locked(struct field *f, struct kv_version *v);
+void secret_closed_locked(struct tree *t, struct field *f);
+
+/* The kernel is to ask anew what a name in the directory stands for. */
+void secret_forget_name_locked(struct tree *t, struct dir *d, const char *name);
+
+/* The kernel's pages are put right. */
+struct waitq secret_settled_locked(struct tree *t, struct dir *d);
+
+/* Waits until nobody is left to wait for: at most the time that handles are waited for. Releases the
+ * tree's lock meanwhile; not in a thread that serves the kernel. */
+void secret_wait_drained_locked(struct tree *t, struct dir *d);
+
+#endif

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the cache fetches for the tree, and for how long each kind may be believed. */
+
+#include "tree/source.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "tree/node.h"
+
+#include <errno.h>
+
+static int no_memory(struct err *err)
+{
+	return err_set(err, ENOMEM, "no memory for an answer");
+}
+
+uint64_t version_ttl(const struct kv_version *v, uint64_t ttl, uint64_t negative_ttl)
+{
+	int64_t left;
+
+	if (v->state == KV_ABSENT)
+		return negative_ttl;
+	if (v->state != KV_LIVE || !v->deletion)
+		return ttl;
+	left = v->deletion - clock_wall();
+	if (left <= 0)
+		return 0;
+	return (uint64_t)left < ttl ? (uint64_t)left : ttl;
+}
+
+static int fetch_data(void *source, const char *path, struct limit limit, struct cache_fetched *out,
+		      struct err *err)
+{
+	const struct tree_source *s = source;
+	struct kv_version *v = NULL;
+	int r = s->kv->ops->read(s->kv, path, limit, &v, err);
+
+	if (r < 0)
+		return r;
+	out->object = &v->object;
+	out->ttl = version_ttl(v, s->ttl, s->negative_ttl);
+	return 0;
+}
+
+/* A standby may lag behind what we know; a secret that was purged and made anew starts again at 1. */
+static bool newer_data(const struct object *now, const struct object *then)
+{
+	const struct kv_version *a = container_of(now, struct kv_version, object);
+	const struct kv_version *b = container_of(then, struct kv_version, object);
+
+	return a->number >= b->number || a->state == KV_ABSENT || a->created > b->created;
+}
+
+static int fetch_list(void *source, const char *path, struct limit limit, struct cache_fetched *out,
+		      struct err *err)
+{
+	const struct tree_source *s = source;
+	struct kv_list *list = NULL;
+	int r = s->kv->ops->list(s->kv, path, limit, &list, err);
+
+	if (r < 0)
+		return r;
+	out->object = &list->object;
+	out->ttl = list->count ? s->ttl : s->negative_ttl;
+	return 0;
+}
+
+static void json_object_free(struct object *o)
+{
+	struct tree_json *j = container_of(o, struct tree_json, object);
+
+	cJSON_Delete(j->json);
+	free(j);
+}
+
+static int fetch_metadata(void *source, const char *path, struct limit limit,
+			  struct cache_fetched *out, struct err *err)
+{
+	const struct tree_source *s = source;
+	struct tree_json *j = calloc(1, sizeof(*j));
+	int r;
+
+	if (!j)
+		return no_memory(err);
+	r = s->kv->ops->metadata(s->kv, path, limit, &j->json, err);
+	if (r < 0) {
+		free(j);
+		return r;
+	}
+	/* About what cJSON takes for a version's row. */
+	j->object = (struct object){
+		.refs = 1,
+		.size = 1024 + 600 * (size_t)cJSON_GetArraySize(json_get(j->json, "versions")),
+		.free = json_object_free};
+	out->object = &j->object;
+	out->ttl = s->negative_ttl; /* versions come and go without us */
+	return 0;
+}
+
+static void number_free(struct object *o)
+{
+	free(container_of(o, struct tree_number, object));
+}
+
+static int number_new(unsigned number, struct cache_fetched *out, struct err *err)
+{
+	struct tree_number *n = malloc(sizeof(*n));
+
+	if (!n)
+		return no_memory(err);
+	n->object = (struct object){.refs = 1, .size = sizeof(*n), .free = number_free};
+	n->number = number;
+	out->object = &n->object;
+	return 0;
+}
+
+static int fetch_rights(void *source, const char *path, struct limit limit,
+			struct cache_fetched *out, struct err *err)
+{
+	const struct tree_source *s = source;
+	unsigned rights = 0;
+	int r = s->kv->ops->rights(s->kv, path, limit, &rights, err);
+
+	out->ttl = s->ttl;
+	return r < 0 ? r : number_new(rights, out, err);
+}
+
+static int fetch_reach(void *source, const char *path, struct limit limit,
+		       struct cache_fetched *out, struct err *err)
+{
+	const struct tree_source *s = source;
+	enum kv_reach reach = KV_REACH_UNKNOWN;
+	int r = s->kv->ops->reach(s->kv, path, limit, &reach, err);
+
+	out->ttl = s->ttl;
+	return r < 0 ? r : number_new(reach, out, err);
+}
+
+const struct cache_kind tree_cache_kinds[TREE_KINDS] = {
+	[TREE_DATA] = {"data", fetch_data, newer_data},
+	[TREE_LIST] = {"list", fetch_list, NULL},
+	[TREE_METADATA] = {"metadata", fetch_metadata, NULL},
+	[TREE_RIGHTS] = {"rights", fetch_rights, NULL},
+	[TREE_REACH] = {"reach", fetch_reach, NULL},
+};

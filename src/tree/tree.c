@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The tree as its users above see it: nodes looked up, described, permitted and forgotten. What a
+ * name means is its directory's matter (dir.c), what a file holds its type's. */
+
+#include "tree/dir.h"
+#include "tree/field.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "host/process.h"
+#include "tree/control.h"
+#include "tree/listing.h"
+#include "tree/name.h"
+#include "tree/open.h"
+
+#include <errno.h>
+#include <string.h>
+#include <utlist.h>
+
+struct tree *tree_new(const struct tree_config *config, struct err *err)
+{
+	struct tree *t = calloc(1, sizeof(*t));
+	pthread_condattr_t attr;
+	struct dir *root;
+
+	if (!t) {
+		err_set(err, ENOMEM, "no memory for the tree");
+		return NULL;
+	}
+	t->config = *config;
+	t->started = clock_wall();
+	t->scratch.max = config->scratch_max;
+	pthread_mutex_init(&t->scratch.lock, NULL);
+	pthread_mutex_init(&t->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&t->drained, &attr);
+	pthread_condattr_destroy(&attr);
+	root = dir_new_root(t, config->prefix);
+	if (!root) {
+		err_set(err, ENOMEM, "no memory for the tree");
+		free(t);
+		return NULL;
+	}
+	t->root = &root->node;
+	return t;
+}
+
+/* Nobody uses any of it any more, whatever the counts say. */
+static void free_below(struct tree *t, struct node *n)
+{
+	struct node *child, *next;
+
+	HASH_ITER (hh, n->children, child, next)
+		node_detach_locked(child);
+	DL_FOREACH_SAFE (n->removed, child, next) {
+		free_below(t, child);
+		DL_DELETE(n->removed, child);
+		free(child->name);
+		child->type->free(t, child);
+	}
+}
+
+void tree_free(struct tree *t)
+{
+	struct hidden *h, *next;
+
+	if (!t)
+		return;
+	/* Open when the mount was ended: the kernel will not release them any more. */
+	while (t->handles)
+		tree_release(t, t->handles);
+	while (t->listings)
+		tree_closedir(t, t->listings);
+	free_below(t, t->root);
+	free(t->root->name);
+	t->root->type->free(t, t->root);
+	HASH_ITER (hh, t->hidden, h, next)
+		dir_unhide_locked(t, h->path);
+	failures_fini(&t->failures);
+	pthread_mutex_destroy(&t->scratch.lock);
+	pthread_cond_destroy(&t->drained);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
+struct node *tree_root(struct tree *t)
+{
+	return t->root;
+}
+
+void tree_noticed(struct tree *t, struct notice *notice)
+{
+	struct waitq opens;
+
+	pthread_mutex_lock(&t->lock);
+	opens = secret_settled_locked(t, dir_of(notice->dir));
+	pthread_mutex_unlock(&t->lock);
+	waitq_wake(opens);
+}
+
+void tree_notice_free(struct tree *t, struct notice *notice)
+{
+	LOCK_SCOPE(&t->lock);
+
+	for (size_t i = 0; i < notice->count; i++) {
+		if (notice->items[i].node)
+			node_unuse_locked(t, notice->items[i].node);
+		free(notice->items[i].name);
+		free(notice->items[i].path);
+	}
+	node_unuse_locked(t, notice->dir);
+	free(notice);
+}
+
+static void withdraw_below_locked(struct tree *t, struct node *n, int code)
+{
+	struct node *child, *next;
+
+	if (node_is_dir(n))
+		secret_withdraw_locked(t, dir_of(n), code);
+	HASH_ITER (hh, n->children, child, next)
+		withdraw_below_locked(t, child, code);
+}
+
+void tree_forget_all(struct tree *t, int code)
+{
+	LOCK_SCOPE(&t->lock);
+
+	cache_drop_all(t->config.cache);
+	withdraw_below_locked(t, t->root, code);
+}
+
+void node_stat_locked(const struct tree *t, const struct node *n, struct stat *attr)
+{
+	bool dir = S_ISDIR(n->type->format);
+	mode_t mode = dir ? t->config.dir_mode : t->config.mode;
+
+	if (!n->type->writable || t->config.read_only)
+		mode &= ~(mode_t)0222;
+	*attr = (struct stat){.st_ino = n->ino,
+			      .st_mode = n->type->format | mode,
+			      .st_nlink = n->gone ? 0 : 1,
+			      .st_uid = t->config.uid,
+			      .st_gid = t->config.gid,
+			      .st_blksize = 4096};
+}
+
+static int describe_locked(struct tree *t, struct node *n, const struct ask *ask, struct view *view,
+			   struct err *err)
+{
+	int r;
+
+	node_stat_locked(t, n, &view->attr);
+	r = n->type->attr_locked(t, n, ask, &view->attr, &view->attr_ttl, err);
+	if (r != 0)
+		return r;
+	view->attr.st_ctim = view->attr.st_atim = view->attr.st_mtim;
+	view->attr.st_blocks = (view->attr.st_size + 511) / 512;
+	view->node = n;
+	return 0;
+}
+
+int tree_lookup(struct tree *t, struct node *dir, const char *name, const struct ask *ask,
+		struct view *view, struct err *err)
+{
+	LOCK_SCOPE(&t->lock);
+	struct node *child = NULL;
+	int r;
+
+	*view = (struct view){0};
+	if (strlen(name) > NAME_BYTES_MAX)
+		return err_set(err, ENAMETOOLONG, "a name of %zu bytes", strlen(name));
+	if (!dir->type->lookup_locked)
+		return err_set(err, ENOTDIR, "%s is no directory", dir->name);
+	if (dir->gone)
+		return err_set(err, ENOENT, "%s is not there any more", dir->name);
+	r = dir->type->lookup_locked(t, dir, name, ask, &child, &view->entry_ttl, err);
+	if (r == -ENOENT)
+		return 0;
+	if (r != 0)
+		return r;
+	if (child->type->transient)
+		view->entry_ttl = 0;
+	r = describe_locked(t, child, ask, view, err);
+	if (r == 0)
+		child->lookups++;
+	node_unuse_locked(t, child);
+	/* It went between the one question and the other. */
+	if (r == -ENOENT) {
+		*view = (struct view){0};
+		r = 0;
+	}
+	return r;
+}
+
+void tree_forget(struct tree *t, struct node *node, uint64_t lookups)
+{
+	LOCK_SCOPE(&t->lock);
+
+	node_use_locked(node);
+	node->lookups -= lookups < node->lookups ? lookups : node->lookups;
+	node_unuse_locked(t, node);
+}
+
+int tree_getattr(struct tree *t, struct node *node, const struct caller *caller,
+		 const struct ask *ask, struct view *view, struct err *err)
+{
+	LOCK_SCOPE(&t->lock);
+
+	*view = (struct view){0};
+	return describe_locked(t, node, ask, view, err);
+}
+
+int tree_permit(struct tree *t, struct node *node, const struct caller *caller, int mask)
+{
+	struct stat attr;
+	mode_t bits;
+
+	pthread_mutex_lock(&t->lock);
+	node_stat_locked(t, node, &attr);
+	pthread_mutex_unlock(&t->lock);
+	if ((mask & W_OK) && (t->config.read_only || !node->type->writable))
+		return -EROFS;
+	if (caller->uid == 0)
+		return 0;
+	if (caller->uid == attr.st_uid)
+		bits = attr.st_mode >> 6;
+	else if (caller->gid == attr.st_gid || process_in_group(caller->pid, attr.st_gid))
+		bits = attr.st_mode >> 3;
+	else
+		bits = attr.st_mode;
+	return (mode_t)mask & ~bits & 7 ? -EACCES : 0;
+}
+
+void tree_failed(struct tree *t, const char *path, const struct err *err)
+{
+	LOCK_SCOPE(&t->lock);
+
+	failures_add(&t->failures, path, err);
+}
+
+char *tree_path(struct tree *t, struct node *node)
+{
+	LOCK_SCOPE(&t->lock);
+
+	return node_path_locked(node);
+}

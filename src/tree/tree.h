@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TREE_TREE_H
+#define TREE_TREE_H
+
+#include "base/err.h"
+#include "base/timer.h"
+#include "base/wait.h"
+#include "cache/cache.h"
+#include "vault/kv.h"
+
+#include <sys/stat.h>
+
+/* What the names of the mount mean. Calls that take a `struct ask` answer from memory or return
+ * PARKED; none of them waits. Everything is thread-safe. */
+struct tree;
+struct node;
+
+/* Who asks. */
+struct caller {
+	uid_t uid;
+	gid_t gid;
+	pid_t pid; /* a thread's id; 0 where it is in a namespace that we do not see */
+};
+
+/* Files of which the kernel's copy is out of date. */
+struct notice {
+	struct notice *next; /* the receiver's */
+	struct node *dir;
+	size_t count;
+	struct notice_item {
+		struct node *node; /* NULL: the kernel knows the name alone */
+		char *name;	   /* in dir */
+		char *path;	   /* below the mount's root */
+		bool gone;	   /* it has no content any more */
+	} items[];
+};
+
+struct tree_config {
+	struct kv *kv;
+	struct cache *cache; /* made with tree_cache_kinds and a struct tree_source */
+	struct timers *timers;
+	const char *label;  /* of the engine: "secret" */
+	const char *prefix; /* the path in the engine that is the root: "app", or "" */
+	uid_t uid;
+	gid_t gid;
+	mode_t mode, dir_mode;
+	bool read_only, purge, strict;
+	bool newline_strip, binary_reject;
+	const char *scratch;   /* patterns of names of scratch files, parted by ':' */
+	size_t scratch_max;    /* bytes in all scratch files */
+	uint64_t unlink_grace; /* ns */
+	struct pool *pool;
+	uint64_t ttl, negative_ttl, timeout; /* ns */
+	size_t max_size;		     /* of a value, in bytes */
+	/* The way up: called with the tree's lock held, must not block. */
+	void (*changed)(void *arg, struct notice *notice);
+	void *arg;
+};
+
+struct tree *tree_new(const struct tree_config *config, struct err *err);
+/* After edit_end(). What is still open is closed. */
+void tree_free(struct tree *t);
+struct node *tree_root(struct tree *t);
+
+/* The kernel's pages of all files in it are put right: who waits for that goes on. To be called once
+ * for each notice, and then, when the names are put right too, tree_notice_free(). */
+void tree_noticed(struct tree *t, struct notice *notice);
+void tree_notice_free(struct tree *t, struct notice *notice);
+
+/* Forgets all that was read, here and in the kernel. `code` is an errno that open files read from now
+ * on, since we may not know these values any more; 0 where they are only to be asked for anew. */
+void tree_forget_all(struct tree *t, int code);
+
+/* What the kernel is told of a node. Times in ns from now. */
+struct view {
+	struct node *node; /* NULL: there is no such name */
+	struct stat attr;
+	uint64_t entry_ttl, attr_ttl;
+};
+
+/* On success the kernel holds one reference more to view->node; tree_forget() gives it back. A name
+ * that is not there is success too, without a node: the kernel may remember it for entry_ttl. */
+int tree_lookup(struct tree *t, struct node *dir, const char *name, const struct ask *ask,
+		struct view *view, struct err *err);
+void tree_forget(struct tree *t, struct node *node, uint64_t lookups);
+
+int tree_getattr(struct tree *t, struct node *node, const struct caller *caller,
+		 const struct ask *ask, struct view *view, struct err *err);
+
+/* Whether the caller may do `mask` (R_OK, W_OK, X_OK) by owner, group and mode: 0 or -EACCES; -EROFS
+ * where nobody may write. What the server's policy says is asked when a file is opened. */
+int tree_permit(struct tree *t, struct node *node, const struct caller *caller, int mask);
+
+/* Adds to .vault/errors what a person may want to read later. */
+void tree_failed(struct tree *t, const char *path, const struct err *err);
+
+/* "/db/password", as below the mount's root. Heap; NULL: no memory. For logs and messages. */
+char *tree_path(struct tree *t, struct node *node);
+
+#endif
