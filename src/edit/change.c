@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The live check: one request to the server before anything is changed, so that what can fail fails
+ * while the program still listens. */
+
+#include "edit/change.h"
+
+#include "edit/removal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+/* The latest version, or what stands for it where it may be written and not read. */
+static int read_base(struct tree *t, struct dir *d, const struct request *rq, bool whole,
+		     struct kv_version **base)
+{
+	int r = commit_read_latest(t, d, rq, base);
+
+	if (r != -EACCES || !whole)
+		return r;
+	*base = kv_version_empty(KV_ABSENT, -1);
+	return *base ? 0 : err_set(rq->err, ENOMEM, "no memory");
+}
+
+static int permit_locked(struct tree *t, struct dir *d, const struct request *rq,
+			 const struct kv_version *base)
+{
+	int r;
+
+	if (!change_is_unseen(base))
+		return commit_permit_locked(t, d, base->number > 0 ? KV_UPDATE : KV_CREATE, rq);
+	r = commit_permit_locked(t, d, KV_CREATE, rq);
+	return r == -EACCES ? commit_permit_locked(t, d, KV_UPDATE, rq) : r;
+}
+
+static int look(struct tree *t, struct dir *d, const struct request *rq, bool whole,
+		struct kv_version **base, int64_t *cas)
+{
+	int r = read_base(t, d, rq, whole, base);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&t->lock);
+	r = permit_locked(t, d, rq, *base);
+	if (r == 0)
+		*cas = cas_take_locked(d, rq->caller->uid);
+	pthread_mutex_unlock(&t->lock);
+	if (r == 0 && *cas != NO_CAS && !change_is_unseen(*base) && *cas != (*base)->number)
+		r = err_set(rq->err, EBUSY,
+			    "check-and-set: the latest version is %" PRId64 ", not %" PRId64,
+			    (*base)->number, *cas);
+	if (r != 0)
+		object_put(steal(*base));
+	return r;
+}
+
+/* What is from memory or PARKED, and so first: nothing has been done yet. */
+static int prepare_locked(struct tree *t, struct dir *d, const struct request *rq)
+{
+	int r = removal_settle_locked(t, d, rq->ask);
+
+	return r == 0 ? commit_permit_locked(t, d, 0, rq) : r;
+}
+
+int change_look(struct tree *t, struct dir *d, const struct request *rq, bool whole,
+		struct kv_version **base, int64_t *cas)
+{
+	int r;
+
+	*cas = NO_CAS;
+	pthread_mutex_lock(&t->lock);
+	r = prepare_locked(t, d, rq);
+	pthread_mutex_unlock(&t->lock);
+	return r == 0 ? look(t, d, rq, whole, base, cas) : r;
+}
+
+int change_begin(struct tree *t, struct dir *d, const struct request *rq, bool whole,
+		 struct kv_version **base, int64_t *cas)
+{
+	int r;
+
+	*cas = NO_CAS;
+	pthread_mutex_lock(&t->lock);
+	r = prepare_locked(t, d, rq);
+	/* The right is not to be parked with. */
+	if (r == 0)
+		r = commit_begin_locked(t, d, rq->ask);
+	pthread_mutex_unlock(&t->lock);
+	if (r != 0)
+		return r;
+	r = look(t, d, rq, whole, base, cas);
+	if (r != 0)
+		commit_end(t, d);
+	return r;
+}
+
+int change_check(struct tree *t, struct dir *d, const struct request *rq, struct kv_version **base)
+{
+	int64_t cas;
+	int r;
+
+	pthread_mutex_lock(&t->lock);
+	r = commit_permit_locked(t, d, 0, rq);
+	pthread_mutex_unlock(&t->lock);
+	return r == 0 ? look(t, d, rq, false, base, &cas) : r;
+}

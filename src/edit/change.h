@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef EDIT_CHANGE_H
+#define EDIT_CHANGE_H
+
+#include "edit/cas.h"
+#include "edit/commit.h"
+#include "edit/draft.h"
+
+/* What comes before every change of a secret. */
+
+/* The base of a secret that the token may replace as a `whole`, but not read. */
+static inline bool change_is_unseen(const struct kv_version *base)
+{
+	return base->number < 0;
+}
+
+/* Asks the server whether it may be changed, and for what it is now: the version, the caller's, and
+ * the check-and-set number that the user has armed. 0, PARKED, -EACCES, -EBUSY where that number is
+ * not the latest, or what the server says. */
+int change_look(struct tree *t, struct dir *d, const struct request *rq, bool whole,
+		struct kv_version **base, int64_t *cas);
+
+/* The same for one more of a row of removals, which is not settled by it. */
+int change_check(struct tree *t, struct dir *d, const struct request *rq, struct kv_version **base);
+
+/* The same as change_look(), and with the right to change the secret from then on: commit_end() where
+ * it returns 0. */
+int change_begin(struct tree *t, struct dir *d, const struct request *rq, bool whole,
+		 struct kv_version **base, int64_t *cas);
+
+#endif

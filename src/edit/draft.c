@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Drafts: bytes in memory. A size that the server cannot take is refused here, at once. */
+
+#include "edit/draft.h"
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "edit/value.h"
+#include "host/process.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define UTF8_MAX 4 /* bytes of a character */
+
+struct draft *draft_new(struct kv_version *base, const struct caller *caller, size_t max)
+{
+	struct draft *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	pthread_mutex_init(&d->lock, NULL);
+	d->refs = 1;
+	d->max = max;
+	d->opener = process_of(caller->pid);
+	d->uid = caller->uid;
+	d->cas = NO_CAS;
+	d->touched = clock_wall();
+	d->base = object_ref(base);
+	return d;
+}
+
+void draft_put_locked(struct draft *d)
+{
+	if (!d || --d->refs)
+		return;
+	quota_move(d->quota, d->text.len, 0);
+	buf_fini(&d->text);
+	object_put(d->base);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+/* Half a value is worse than none. */
+static int too_large(struct draft *d)
+{
+	if (!d->quota)
+		d->failed = EFBIG;
+	return -EFBIG;
+}
+
+static int resize(struct draft *d, size_t size)
+{
+	size_t before = d->text.len;
+
+	if (size > d->max || !quota_move(d->quota, before, size))
+		return too_large(d);
+	buf_resize(&d->text, size);
+	if (buf_status(&d->text) < 0) {
+		d->text.failed = false;
+		quota_move(d->quota, size, before);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Whether the server could take it: what is no text, or has to be escaped, is longer there. The end may
+ * cut a character in two, of which the rest is in the next write: that is no reason yet to count all
+ * of it as no text. The commit counts again. */
+static int check_stored(struct draft *d)
+{
+	size_t len = d->text.len, whole;
+
+	if (!d->is_value || len <= d->max / 6)
+		return 0;
+	whole = utf8_valid_len(d->text.data, len);
+	if (len - whole < UTF8_MAX)
+		len = whole;
+	return value_stored_size(d->text.data, len) > d->max ? too_large(d) : 0;
+}
+
+static void changed(struct draft *d)
+{
+	d->dirty = true;
+	d->emptied = false;
+	d->touched = clock_wall();
+}
+
+int draft_write(struct draft *d, const char *bytes, size_t len, size_t offset, bool append)
+{
+	LOCK_SCOPE(&d->lock);
+	int r = 0;
+
+	if (d->failed)
+		return -d->failed;
+	/* The kernel computes the end of the file from a size that others may have changed. */
+	if (append)
+		offset = d->text.len;
+	if (len > d->max || offset > d->max - len)
+		return too_large(d);
+	if (offset + len > d->text.len)
+		r = resize(d, offset + len);
+	if (r < 0)
+		return r;
+	if (len)
+		memcpy(d->text.data + offset, bytes, len);
+	changed(d);
+	return check_stored(d);
+}
+
+int draft_truncate(struct draft *d, size_t size)
+{
+	LOCK_SCOPE(&d->lock);
+	bool grows = size > d->text.len;
+	int r;
+
+	if (d->failed)
+		return -d->failed;
+	r = resize(d, size);
+	if (r < 0)
+		return r;
+	changed(d);
+	if (size == 0)
+		d->replaces = true;
+	return grows ? check_stored(d) : 0;
+}
+
+int draft_read(struct draft *d, size_t offset, size_t size, struct buf *out)
+{
+	LOCK_SCOPE(&d->lock);
+
+	if (d->failed)
+		return -d->failed;
+	if (offset > d->text.len)
+		offset = d->text.len;
+	if (size > d->text.len - offset)
+		size = d->text.len - offset;
+	buf_add(out, size ? d->text.data + offset : "", size);
+	return buf_status(out);
+}
+
+bool draft_take(struct draft *d, bool also_emptied, struct buf *text)
+{
+	LOCK_SCOPE(&d->lock);
+
+	if (d->failed || !(d->dirty || (also_emptied && d->emptied)))
+		return false;
+	buf_add(text, d->text.data ? d->text.data : "", d->text.len);
+	d->dirty = false;
+	d->emptied = false;
+	return true;
+}
+
+void draft_fail(struct draft *d, int code)
+{
+	LOCK_SCOPE(&d->lock);
+
+	d->failed = code;
+}
+
+size_t draft_size(struct draft *d)
+{
+	LOCK_SCOPE(&d->lock);
+
+	return d->text.len;
+}
+
+void draft_discharge(struct draft *d, bool empty)
+{
+	LOCK_SCOPE(&d->lock);
+
+	quota_move(d->quota, d->text.len, 0);
+	d->quota = NULL;
+	if (empty)
+		buf_fini(&d->text);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef EDIT_DRAFT_H
+#define EDIT_DRAFT_H
+
+#include "base/buf.h"
+#include "base/quota.h"
+#include "edit/edit.h"
+#include "tree/handle.h"
+
+#define NO_CAS (-1)
+
+/* A file that is being written: nobody else sees it until it is committed. A scratch file's is shared
+ * by all who have that open. */
+struct draft {
+	unsigned refs;	      /* the tree's lock */
+	pthread_mutex_t lock; /* guards all below but what says otherwise */
+	struct buf text;
+	size_t max;	     /* bytes */
+	bool is_value;	     /* of one field: `max` is for what the server would store */
+	struct quota *quota; /* NULL: none */
+	bool dirty;	     /* differs from what was committed last */
+	bool emptied;  /* by O_TRUNC, and nothing was written since: commits at the last close */
+	bool replaces; /* the whole content is new: it does not matter what was there */
+	bool owes_removal;	 /* takes the place of a removal that was acknowledged */
+	int failed;		 /* errno that every later call answers */
+	pid_t opener;		 /* the process; constant */
+	uid_t uid;		 /* constant */
+	int64_t touched;	 /* clock_wall() of the last change */
+	int64_t cas;		 /* NO_CAS, or what the latest version must be */
+	struct kv_version *base; /* what the change is based on; the tree's lock */
+};
+
+/* NULL: no memory. `base` is borrowed. The caller has a reference. */
+struct draft *draft_new(struct kv_version *base, const struct caller *caller, size_t max);
+void draft_put_locked(struct draft *d);
+
+/* 0; or -EFBIG, -ENOMEM, or what went wrong before. What turns out too large for the server fails for
+ * good, since half of it is not to be committed. */
+int draft_write(struct draft *d, const char *bytes, size_t len, size_t offset, bool append);
+int draft_truncate(struct draft *d, size_t size);
+int draft_read(struct draft *d, size_t offset, size_t size, struct buf *out);
+
+/* What is to be committed, as a copy: writes may go on meanwhile. False: nothing. */
+bool draft_take(struct draft *d, bool also_emptied, struct buf *text);
+void draft_fail(struct draft *d, int code);
+size_t draft_size(struct draft *d);
+
+/* Leaves the quota; with `empty` what was written is dropped, since nobody can read it any more. */
+void draft_discharge(struct draft *d, bool empty);
+
+#endif

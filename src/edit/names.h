@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef EDIT_NAMES_H
+#define EDIT_NAMES_H
+
+#include "edit/edit.h"
+#include "tree/dir.h"
+
+/* The child of that name, with a use for the caller. The kernel has looked it up before, so that it
+ * mostly is in memory. 0, PARKED or -errno. */
+int names_find(struct tree *t, struct node *dir, const char *name, const struct request *rq,
+	       struct node **child);
+
+/* Gives the use back. NULL is fine. */
+void names_drop(struct tree *t, struct node *n);
+
+/* Whether names in that directory may be changed by the caller: 0, -EACCES or -EROFS. */
+int names_check_dir(struct tree *t, struct node *dir, const struct request *rq);
+
+/* data.json is out of the process's sight for a moment, unless it is written. */
+void document_hide_locked(struct dir *d, const struct caller *caller);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef EDIT_REMOVAL_H
+#define EDIT_REMOVAL_H
+
+#include "edit/edit.h"
+#include "tree/field.h"
+
+/* Fields that one process removes one after the other are a row, and become one version: the first is
+ * removed at once, the rest when the process has been quiet for a moment, and before anybody else may
+ * look. With unlink_grace the first waits too. */
+
+/* Removes the field at once: 0, PARKED, -ENOENT, or what the server says. */
+int removal_make(struct tree *t, struct field *f, const struct request *rq);
+
+/* Whether this removal is one of a row. */
+bool removal_joins_locked(struct tree *t, struct dir *d, const struct request *rq);
+
+/* Adds the field to the row, after the live check: it is gone for all who ask here. 0 or -ENOMEM. */
+int removal_add_locked(struct tree *t, struct field *f, const struct request *rq);
+
+/* A removal was made: what the process removes within the next second is a row with it. */
+void removal_begin_locked(struct tree *t, struct dir *d, const struct request *rq);
+
+/* 0 where nothing is left to remove at the server; else it is begun, and PARKED. To be asked before
+ * any other change of the secret. */
+int removal_settle_locked(struct tree *t, struct dir *d, const struct ask *ask);
+
+/* What went wrong with a row, once: 0 or -errno. */
+int removal_failure_locked(struct dir *d, struct err *err);
+
+/* With unlink_grace: takes the field out of the row, since its process makes it anew. Whether it was
+ * in it. */
+bool removal_revoke_locked(struct tree *t, struct dir *d, const char *raw, size_t raw_len,
+			   const struct request *rq);
+
+#endif

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Renaming. A field's new name is a version like any other; across secrets the target is written
+ * before the source is removed, so that nothing is lost half-way. A scratch file that is renamed over
+ * a field, or over a document, is how most programs write: that commits. */
+
+#include "edit/names.h"
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "edit/change.h"
+#include "edit/removal.h"
+#include "edit/scratch.h"
+#include "edit/target.h"
+#include "tree/control.h"
+#include "tree/name.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A rename, once both ends are known. */
+struct renaming {
+	struct field *from;
+	struct dir *to;
+	const char *name; /* in `to`, as in the directory */
+	char raw[NAME_BYTES_MAX + 1];
+	size_t len;
+	bool no_replace;
+};
+
+static int check_target(struct renaming *m, struct err *err)
+{
+	int len;
+
+	if (strlen(m->name) > NAME_BYTES_MAX)
+		return err_set(err, ENAMETOOLONG, "a name of %zu bytes", strlen(m->name));
+	len = name_unescape(m->name, m->raw);
+	if (len < 0 || !strcmp(m->name, ".vault"))
+		return err_set(err, EINVAL, "no field can have this name");
+	m->len = (size_t)len;
+	if (!utf8_valid(m->raw, m->len))
+		return err_set(err, EILSEQ, "the name is not UTF-8, and cannot be stored");
+	return 0;
+}
+
+static struct kv_change set_to(const struct renaming *m, const struct kv_field *value)
+{
+	return (struct kv_change){.name = m->raw,
+				  .name_len = m->len,
+				  .type = value->type,
+				  .binary = value->binary,
+				  .text = value->text,
+				  .len = value->len};
+}
+
+static int no_source(const struct renaming *m, struct err *err)
+{
+	return err_set(err, ENOENT, "%s is not there any more", m->from->node.name);
+}
+
+static int rename_within(struct tree *t, const struct renaming *m, const struct request *rq)
+{
+	_cleanup_object_ struct kv_version *base = NULL, *made = NULL;
+	struct commit c = {.dir = m->to, .count = 2, .blind = true};
+	struct kv_change changes[2];
+	const struct kv_field *value;
+	int r = change_begin(t, m->to, rq, false, &base, &c.cas);
+
+	if (r != 0)
+		return r;
+	value = kv_version_field(base, m->from->raw, m->from->raw_len);
+	if (!value) {
+		r = no_source(m, rq->err);
+	} else if (m->no_replace && kv_version_field(base, m->raw, m->len)) {
+		r = err_set(rq->err, EEXIST, "%s is there already", m->name);
+	} else {
+		changes[0] = (struct kv_change){
+			.name = m->from->raw, .name_len = m->from->raw_len, .remove = true};
+		changes[1] = set_to(m, value);
+		c.base = base;
+		c.changes = changes;
+		r = commit_make(t, &c, rq, &made);
+	}
+	commit_end(t, m->to);
+	return r;
+}
+
+/* Writes the value under its new name in the other secret. */
+static int write_target(struct tree *t, const struct renaming *m, const struct kv_field *value,
+			const struct request *rq)
+{
+	_cleanup_object_ struct kv_version *base = NULL, *made = NULL;
+	struct kv_change change = set_to(m, value);
+	struct commit c = {.dir = m->to, .changes = &change, .count = 1, .blind = true};
+	int r = change_begin(t, m->to, rq, false, &base, &c.cas);
+
+	if (r != 0)
+		return r;
+	c.base = base;
+	if (m->no_replace && kv_version_field(base, m->raw, m->len))
+		r = err_set(rq->err, EEXIST, "%s is there already", m->name);
+	else
+		r = commit_make(t, &c, rq, &made);
+	commit_end(t, m->to);
+	return r;
+}
+
+static int remove_source(struct tree *t, const struct renaming *m, struct kv_version *base,
+			 int64_t cas, const struct request *rq)
+{
+	_cleanup_object_ struct kv_version *made = NULL;
+	struct kv_change change = {
+		.name = m->from->raw, .name_len = m->from->raw_len, .remove = true};
+	struct commit c = {.dir = field_dir(m->from),
+			   .base = base,
+			   .changes = &change,
+			   .count = 1,
+			   .cas = cas};
+
+	return commit_make(t, &c, rq, &made);
+}
+
+static int rename_across(struct tree *t, const struct renaming *m, const struct request *rq)
+{
+	_cleanup_object_ struct kv_version *base = NULL;
+	struct dir *source = field_dir(m->from);
+	const struct kv_field *value;
+	int64_t cas;
+	int r = change_begin(t, source, rq, false, &base, &cas);
+
+	if (r != 0)
+		return r;
+	value = kv_version_field(base, m->from->raw, m->from->raw_len);
+	r = value ? write_target(t, m, value, rq) : no_source(m, rq->err);
+	if (r == 0)
+		r = remove_source(t, m, base, cas, rq);
+	commit_end(t, source);
+	return r;
+}
+
+/* A file that was made and never written has nothing to move but its name. */
+static int rename_local(struct tree *t, const struct renaming *m, const struct request *rq)
+{
+	static const struct kv_field nothing = {.type = KV_STRING, .text = "", .len = 0};
+	struct node *there = NULL;
+	int r = names_find(t, &m->to->node, m->name, rq, &there);
+
+	names_drop(t, there);
+	if (r == -ENOENT)
+		return 0;
+	if (r == 0 && m->no_replace)
+		return err_set(rq->err, EEXIST, "%s is there already", m->name);
+	if (r == 0)
+		r = write_target(t, m, &nothing, rq);
+	if (r == 0) {
+		pthread_mutex_lock(&t->lock);
+		node_unlocal_locked(t, &m->from->node); /* the caller has another use */
+		pthread_mutex_unlock(&t->lock);
+	}
+	return r;
+}
+
+static int relabel_locked(struct tree *t, const struct renaming *m)
+{
+	struct node *there = node_child_locked(&m->to->node, m->name);
+
+	if (there && there != &m->from->node)
+		node_detach_locked(there);
+	return field_rename_locked(t, m->from, m->to, m->name, m->raw, m->len);
+}
+
+static int rename_field(struct tree *t, const struct renaming *m, const struct request *rq)
+{
+	int r;
+
+	if (m->from->node.local)
+		r = rename_local(t, m, rq);
+	else if (field_dir(m->from) == m->to)
+		r = rename_within(t, m, rq);
+	else
+		r = rename_across(t, m, rq);
+	if (r != 0)
+		return r;
+	LOCK_SCOPE(&t->lock);
+	return relabel_locked(t, m) < 0 ? err_set(rq->err, ENOMEM, "no memory") : 0;
+}
+
+/* A field under a scratch file's name is one, and the server is not told: vim moves a file away like
+ * that, and writes it anew. It goes at the server when the scratch file goes. */
+static int move_aside(struct tree *t, const struct renaming *m, const struct request *rq)
+{
+	_cleanup_object_ struct kv_version *base = NULL;
+	const struct kv_field *value;
+	struct scratch *s;
+	int r = change_check(t, m->to, rq, &base);
+
+	if (r != 0)
+		return r;
+	LOCK_SCOPE(&t->lock);
+	value = kv_version_field(base, m->from->raw, m->from->raw_len);
+	if (!value)
+		return no_source(m, rq->err);
+	s = scratch_new_locked(t, &m->to->node, m->name, rq->caller);
+	if (!s)
+		return err_set(rq->err, ENOMEM, "no memory");
+	r = draft_write(s->draft, value->text, value->len, 0, false);
+	if (r < 0) {
+		scratch_drop_locked(t, s);
+		err_set(rq->err, -r, "no room in scratch_max for %s", m->name);
+	} else {
+		s->draft->dirty = false;
+		scratch_hide_locked(s, m->from);
+		/* The kernel has moved the field's entry there. */
+		secret_forget_name_locked(t, m->to, m->name);
+	}
+	node_unuse_locked(t, &s->node);
+	return r;
+}
+
+static int rename_a_field(struct tree *t, struct field *f, struct node *to, struct renaming *m,
+			  const struct request *rq)
+{
+	struct node *there = NULL;
+	bool scratch;
+	int r;
+
+	if (!node_is_dir(to))
+		return err_set(rq->err, EXDEV, "a field stays in its secret");
+	m->from = f;
+	m->to = dir_of(to);
+	r = check_target(m, rq->err);
+	if (r == 0)
+		r = names_find(t, to, m->name, rq, &there);
+	if (r != 0 && r != -ENOENT)
+		return r;
+	pthread_mutex_lock(&t->lock);
+	scratch = !f->node.local && m->to == field_dir(f) &&
+		  (there ? node_is_scratch(there) : scratch_has_name_locked(t, to, m->name));
+	if (there && node_is_scratch(there))
+		scratch_drop_locked(t, scratch_of(there));
+	pthread_mutex_unlock(&t->lock);
+	names_drop(t, there);
+	if (scratch)
+		return move_aside(t, m, rq);
+	if (!*m->to->path)
+		return err_set(rq->err, EINVAL,
+			       "a field needs a secret to be in: make a directory first");
+	return rename_field(t, m, rq);
+}
+
+/* From now on who has the scratch file open writes to that file. */
+static void become(struct tree *t, struct scratch *s, struct node *n, struct kv_version *made)
+{
+	struct dir *d = n->type == &field_type ? field_dir(field_of(n)) : NULL;
+	LOCK_SCOPE(&t->lock);
+
+	if (d)
+		scratch_unhide_locked(t, field_of(n));
+	node_unlocal_locked(t, n);
+	s->became = node_use_locked(n);
+	object_put(s->draft->base);
+	s->draft->base = made;
+	s->draft->replaces = true;
+	scratch_drop_locked(t, s);
+}
+
+/* What the scratch file holds becomes what the file at the server holds. */
+static int commit_scratch(struct tree *t, struct scratch *s, struct node *n, bool no_replace,
+			  const struct request *rq)
+{
+	_cleanup_object_ struct kv_version *base = NULL;
+	_cleanup_buf_ struct buf text = {0};
+	struct kv_version *made = NULL;
+	struct commit c = {.blind = true};
+	struct target at;
+	int r;
+
+	pthread_mutex_lock(&t->lock);
+	at = target_of_locked(n);
+	pthread_mutex_unlock(&t->lock);
+	r = change_begin(t, at.dir, rq, !at.field, &base, &c.cas);
+	if (r != 0)
+		return r;
+	c.base = base;
+	if (no_replace &&
+	    (at.field ? kv_version_field(base, at.field->raw, at.field->raw_len) != NULL
+		      : base->state == KV_LIVE)) {
+		r = err_set(rq->err, EEXIST, "%s is there already", n->name);
+	} else {
+		pthread_mutex_lock(&s->draft->lock);
+		buf_add(&text, s->draft->text.data ? s->draft->text.data : "", s->draft->text.len);
+		s->draft->dirty = s->draft->emptied = false;
+		pthread_mutex_unlock(&s->draft->lock);
+		r = target_commit(t, &at, &text, &c, rq, &made);
+	}
+	if (r == 0)
+		become(t, s, n, made);
+	commit_end(t, at.dir);
+	return r;
+}
+
+/* The field, or document, of that name in a directory, with a use; `there` is what was found. */
+static int file_for_scratch(struct tree *t, struct node *to, struct renaming *m, struct node *there,
+			    struct node **out, struct err *err)
+{
+	int r = 0;
+	LOCK_SCOPE(&t->lock);
+
+	if (to->type == &control_dir_type && !strcmp(m->name, "data.json")) {
+		*out = control_document_locked(control_owner(to));
+	} else if (!node_is_dir(to)) {
+		return err_set(err, EPERM, "there are no files like %s here", m->name);
+	} else if (there && !node_is_field(there)) {
+		return err_set(err, EISDIR, "%s is a directory", m->name);
+	} else {
+		m->to = dir_of(to);
+		r = check_target(m, err);
+		if (r == 0 && !*m->to->path)
+			r = err_set(err, EINVAL, "a field needs a secret to be in");
+		if (r < 0)
+			return r;
+		*out = (struct node *)field_child_locked(t, m->to, m->name, m->raw, m->len);
+	}
+	return *out ? 0 : err_set(err, ENOMEM, "no memory");
+}
+
+static int move_scratch(struct tree *t, struct scratch *s, struct node *to, const char *name,
+			struct node *there, struct err *err)
+{
+	LOCK_SCOPE(&t->lock);
+
+	if (there)
+		scratch_drop_locked(t, scratch_of(there));
+	if (node_move_locked(t, &s->node, to, name) < 0)
+		return err_set(err, ENOMEM, "no memory");
+	return 0;
+}
+
+/* The field that was moved to this name, back to its own, as it was. */
+static bool restore(struct tree *t, struct scratch *s, struct node *to, const char *name)
+{
+	LOCK_SCOPE(&t->lock);
+
+	if (!s->hides || s->hides->node.parent != to || strcmp(s->hides->node.name, name) != 0 ||
+	    s->draft->dirty)
+		return false;
+	scratch_unhide_locked(t, s->hides);
+	scratch_drop_locked(t, s);
+	return true;
+}
+
+/* The field that it hides, with a use for the caller; NULL where there is none. */
+static struct node *take_hidden(struct tree *t, struct scratch *s)
+{
+	LOCK_SCOPE(&t->lock);
+
+	return s->hides ? node_use_locked(&s->hides->node) : NULL;
+}
+
+static int rename_a_scratch(struct tree *t, struct scratch *s, struct node *to, struct renaming *m,
+			    const struct request *rq)
+{
+	struct node *there = NULL, *n = NULL, *moved;
+	bool stays_scratch;
+	int r;
+
+	if (restore(t, s, to, m->name))
+		return 0;
+	r = names_find(t, to, m->name, rq, &there);
+	if (r != 0 && r != -ENOENT)
+		return r;
+	if (there && m->no_replace && !node_is_dir(there)) {
+		names_drop(t, there);
+		return err_set(rq->err, EEXIST, "%s is there already", m->name);
+	}
+	pthread_mutex_lock(&t->lock);
+	stays_scratch = there ? node_is_scratch(there) : scratch_has_name_locked(t, to, m->name);
+	pthread_mutex_unlock(&t->lock);
+	if (stays_scratch) {
+		r = move_scratch(t, s, to, m->name, there, rq->err);
+	} else {
+		moved = take_hidden(t, s);
+		r = file_for_scratch(t, to, m, there, &n, rq->err);
+		if (r == 0)
+			r = commit_scratch(t, s, n, m->no_replace, rq);
+		/* It was on its way from its own name to this one. */
+		if (r == 0 && moved && moved != n)
+			r = removal_make(t, field_of(moved), rq);
+		names_drop(t, moved);
+	}
+	names_drop(t, there);
+	names_drop(t, n);
+	return r;
+}
+
+/* An editor moves data.json away, and writes it anew. */
+static int copy_document(struct tree *t, struct node *from, struct node *to, const char *name,
+			 const struct request *rq)
+{
+	_cleanup_object_ struct kv_version *base = NULL;
+	_cleanup_buf_ struct buf text = {0};
+	struct target at = {control_owner(from), NULL};
+	struct scratch *s;
+	int r = change_check(t, at.dir, rq, &base);
+
+	if (r != 0)
+		return r;
+	r = target_print(&at, base, &text);
+	LOCK_SCOPE(&t->lock);
+	if (r < 0 || to != from->parent || !scratch_has_name_locked(t, to, name))
+		return err_set(rq->err, EXDEV, "data.json stays where it is");
+	s = scratch_new_locked(t, to, name, rq->caller);
+	r = s ? draft_write(s->draft, text.data, text.len, 0, false) : -ENOMEM;
+	if (r == 0)
+		document_hide_locked(at.dir, rq->caller);
+	else if (s)
+		scratch_drop_locked(t, s);
+	if (s)
+		node_unuse_locked(t, &s->node);
+	return r < 0 ? err_set(rq->err, -r, "no room for %s", name) : 0;
+}
+
+int edit_rename(struct tree *t, struct node *from, const char *name, struct node *to,
+		const char *new_name, unsigned flags, const struct request *rq)
+{
+	struct renaming m = {.name = new_name, .no_replace = flags & RENAME_NOREPLACE};
+	struct node *child = NULL;
+	int r = names_check_dir(t, from, rq);
+
+	if (r == 0)
+		r = names_check_dir(t, to, rq);
+	if (r == 0 && (flags & ~(unsigned)RENAME_NOREPLACE))
+		r = err_set(rq->err, EINVAL, "two files cannot be exchanged");
+	if (r == 0)
+		r = names_find(t, from, name, rq, &child);
+	if (r != 0)
+		return r;
+	if (node_is_scratch(child))
+		r = rename_a_scratch(t, scratch_of(child), to, &m, rq);
+	else if (node_is_field(child))
+		r = rename_a_field(t, field_of(child), to, &m, rq);
+	else if (node_is_document(child))
+		r = copy_document(t, child, to, new_name, rq);
+	else if (node_is_control(child))
+		r = err_set(rq->err, EROFS, "%s stays where it is", name);
+	else
+		r = err_set(rq->err, EXDEV, "the server cannot move a folder");
+	names_drop(t, child);
+	return r;
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Attributes that can be set: a table. Reading them is tree/xattr.c's business. */
+
+#include "edit/change.h"
+#include "edit/scratch.h"
+#include "edit/target.h"
+#include "edit/value.h"
+#include "host/process.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+static int parse_number(const char *value, size_t len, int64_t *number)
+{
+	char text[20], *end;
+
+	if (len == 0 || len >= sizeof(text))
+		return -EINVAL;
+	memcpy(text, value, len);
+	text[len] = '\0';
+	if (text[strspn(text, "0123456789")])
+		return -EINVAL;
+	*number = strtoll(text, &end, 10);
+	return 0;
+}
+
+/* FUSE does not say through which descriptor an attribute is set: it is taken for those that the
+ * process has open for writing. */
+static bool arm_drafts_locked(struct node *n, pid_t process, int64_t number)
+{
+	struct handle *h;
+	bool any = false;
+
+	DL_FOREACH (n->drafts, h) {
+		struct draft *d = h->draft;
+
+		if (d->opener != process)
+			continue;
+		pthread_mutex_lock(&d->lock);
+		d->cas = number;
+		pthread_mutex_unlock(&d->lock);
+		any = true;
+	}
+	return any;
+}
+
+static int set_cas(struct tree *t, struct node *n, const char *value, size_t len,
+		   const struct request *rq)
+{
+	pid_t process = process_of(rq->caller->pid);
+	struct target at;
+	int64_t number;
+	int r = parse_number(value, len, &number);
+	LOCK_SCOPE(&t->lock);
+
+	if (r < 0)
+		return err_set(rq->err, EINVAL, "not a version's number");
+	if (node_is_dir(n))
+		return cas_arm_locked(dir_of(n), rq->caller->uid, number);
+	at = target_of_locked(n);
+	if (!at.dir)
+		return -EOPNOTSUPP;
+	if (arm_drafts_locked(n, process, number))
+		return 0;
+	return cas_arm_locked(at.dir, rq->caller->uid, number);
+}
+
+/* A version in which the field has the same text, as a value of another type. */
+static int change_type(struct tree *t, struct field *f, enum kv_type type, const struct request *rq)
+{
+	_cleanup_object_ struct kv_version *base = NULL, *made = NULL;
+	_cleanup_buf_ struct buf text = {0};
+	struct kv_change change = {.name = f->raw, .name_len = f->raw_len};
+	struct commit c = {.dir = field_dir(f), .changes = &change, .count = 1};
+	const struct kv_field *old;
+	int r = change_begin(t, c.dir, rq, false, &base, &c.cas);
+
+	if (r != 0)
+		return r;
+	c.base = base;
+	old = kv_version_field(base, f->raw, f->raw_len);
+	if (!old) {
+		r = err_set(rq->err, ENOENT, "%s is not there any more", f->node.name);
+	} else if (old->binary && type != KV_STRING) {
+		r = err_set(rq->err, EINVAL, "the value cannot be read as that type");
+	} else if (!old->binary) {
+		buf_add(&text, old->text, old->len);
+		r = buf_status(&text);
+		if (r == 0)
+			r = value_as_type(type, &text, &change, rq->err);
+		if (r == 0 && change.type != old->type)
+			r = commit_make(t, &c, rq, &made);
+	}
+	commit_end(t, c.dir);
+	return r;
+}
+
+static int set_type(struct tree *t, struct node *n, const char *value, size_t len,
+		    const struct request *rq)
+{
+	enum kv_type type;
+	bool local;
+
+	if (!node_is_field(n))
+		return -EOPNOTSUPP;
+	if (kv_type_parse(value, len, &type) < 0)
+		return err_set(rq->err, EINVAL,
+			       "a type is string, number, boolean, null, object or array");
+	pthread_mutex_lock(&t->lock);
+	local = n->local;
+	if (local)
+		field_of(n)->type = type;
+	pthread_mutex_unlock(&t->lock);
+	return local ? 0 : change_type(t, field_of(n), type, rq);
+}
+
+static const struct settable {
+	const char *name;
+	/* NULL: accepted and ignored, since cp -a and rsync -X bring along what they have read. */
+	int (*set)(struct tree *t, struct node *n, const char *value, size_t len,
+		   const struct request *rq);
+} settables[] = {
+	{"user.vault.path", NULL},    {"user.vault.field", NULL},
+	{"user.vault.version", NULL}, {"user.vault.created_time", NULL},
+	{"user.vault.cas", set_cas},  {"user.vault.type", set_type},
+};
+
+int edit_setxattr(struct tree *t, struct node *node, const char *name, const char *value,
+		  size_t len, const struct request *rq)
+{
+	const struct settable *s = NULL;
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(settables); i++)
+		if (!strcmp(settables[i].name, name))
+			s = &settables[i];
+	if (!s)
+		return -EOPNOTSUPP;
+	if (!s->set || node_is_scratch(node))
+		return 0;
+	r = tree_permit(t, node, rq->caller, W_OK);
+	return r < 0 ? r : s->set(t, node, value, len, rq);
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From bytes to a commit. A field is one change; a document is parsed, checked against what servers
+ * take, and replaces all that the secret holds. */
+
+#include "edit/target.h"
+
+#include "edit/value.h"
+#include "tree/control.h"
+#include "vault/json_unique.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define DOCUMENT_MAX (32u << 20) /* the most that a request may be (max_request_size) */
+#define ENTRIES_MAX  10000	 /* in an object or an array (max_json_object_entry_count) */
+#define DEPTH_MAX    300	 /* max_json_depth */
+
+struct target target_of_locked(struct node *n)
+{
+	if (node_is_field(n))
+		return (struct target){field_dir(field_of(n)), field_of(n)};
+	if (node_is_document(n))
+		return (struct target){control_owner(n), NULL};
+	return (struct target){NULL, NULL};
+}
+
+size_t target_max(const struct tree *t, const struct target *at)
+{
+	return at->dir && !at->field ? DOCUMENT_MAX : t->config.max_size;
+}
+
+int target_print(const struct target *at, const struct kv_version *v, struct buf *to)
+{
+	_cleanup_json_ cJSON *json = NULL;
+	const struct kv_field *entry;
+
+	if (at->field) {
+		entry = kv_version_field(v, at->field->raw, at->field->raw_len);
+		if (entry)
+			buf_add(to, entry->text, entry->len);
+		return buf_status(to);
+	}
+	if (v->state != KV_LIVE)
+		return 0;
+	json = kv_version_json(v);
+	return control_print_json(json, to);
+}
+
+static int check_limits(const cJSON *item, const struct tree_config *config, size_t depth,
+			struct err *err)
+{
+	size_t entries = 0;
+	int r = 0;
+
+	if (depth > DEPTH_MAX)
+		return err_set(err, E2BIG, "data.json: nested deeper than %d", DEPTH_MAX);
+	if (cJSON_IsString(item) && json_string_len(item) > config->max_size)
+		return err_set(err, EFBIG, "data.json: a string of %zu bytes is more than max_size",
+			       json_string_len(item));
+	for (const cJSON *child = item->child; child && r == 0; child = child->next) {
+		if (++entries > ENTRIES_MAX)
+			return err_set(err, E2BIG, "data.json: more than %d entries in one object",
+				       ENTRIES_MAX);
+		r = check_limits(child, config, depth + 1, err);
+	}
+	return r;
+}
+
+static int parse_document(struct tree *t, const struct buf *text, struct kv_version **out,
+			  struct err *err)
+{
+	_cleanup_json_ cJSON *json = NULL;
+	struct json_where where = {0};
+	int r = json_parse(text->data ? text->data : "", text->len, &json, &where);
+
+	if (r == -ENOMEM)
+		return err_set(err, ENOMEM, "no memory for a document");
+	if (r < 0)
+		return err_set(err, EINVAL, "data.json: line %zu, column %zu: %s", where.line,
+			       where.column, where.what);
+	if (!cJSON_IsObject(json))
+		return err_set(err, EINVAL, "data.json: line 1, column 1: not an object");
+	r = json_check_unique(json, text->data, text->len, &where);
+	if (r < 0)
+		return err_set(err, EINVAL, "data.json: line %zu, column %zu: %s", where.line,
+			       where.column, where.what);
+	r = check_limits(json, &t->config, 0, err);
+	if (r < 0)
+		return r;
+	r = kv_version_parse(json, NULL, out);
+	if (r == -ENOMEM)
+		return err_set(err, ENOMEM, "no memory for a document");
+	return r < 0 ? err_set(err, EINVAL, "data.json: a name is there twice") : 0;
+}
+
+static int commit_document(struct tree *t, struct buf *text, struct commit *c,
+			   const struct request *rq, struct kv_version **out)
+{
+	_cleanup_object_ struct kv_version *doc = NULL;
+	struct kv_change *changes;
+	int r = parse_document(t, text, &doc, rq->err);
+
+	if (r < 0)
+		return r;
+	changes = calloc(doc->count + 1, sizeof(*changes));
+	if (!changes)
+		return err_set(rq->err, ENOMEM, "no memory for a document");
+	for (size_t i = 0; i < doc->count; i++)
+		changes[i] = (struct kv_change){.name = doc->fields[i].name,
+						.name_len = doc->fields[i].name_len,
+						.type = doc->fields[i].type,
+						.text = doc->fields[i].text,
+						.len = doc->fields[i].len};
+	c->changes = changes;
+	c->count = doc->count;
+	c->whole = true;
+	r = commit_make(t, c, rq, out);
+	free(changes);
+	return r;
+}
+
+static int commit_field(struct tree *t, struct field *f, struct buf *text, struct commit *c,
+			const struct request *rq, struct kv_version **out)
+{
+	struct kv_change change = {.name = f->raw, .name_len = f->raw_len};
+	int r = value_from_bytes(&t->config, text, c->base, &change, rq->err);
+
+	/* user.vault.type may have been set before there was a value. */
+	if (r == 0 && f->node.local && f->type != KV_STRING)
+		r = value_as_type(f->type, text, &change, rq->err);
+	if (r < 0)
+		return r;
+	c->changes = &change;
+	c->count = 1;
+	return commit_make(t, c, rq, out);
+}
+
+int target_commit(struct tree *t, const struct target *at, struct buf *text, struct commit *c,
+		  const struct request *rq, struct kv_version **out)
+{
+	int r = buf_status(text);
+
+	c->dir = at->dir;
+	if (r < 0)
+		return err_set(rq->err, ENOMEM, "no memory for what was written");
+	if (at->field)
+		return commit_field(t, at->field, text, c, rq, out);
+	return commit_document(t, text, c, rq, out);
+}

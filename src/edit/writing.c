@@ -1,0 +1,592 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Files that are written: from open(2) to the last close(2).
+ *
+ * What can fail is made to fail at open: a shell's own echo never looks at what close(2) says. So
+ * opening asks the server, for the version that the change will be based on and for our rights, and
+ * readers who hold the kernel's pages are waited for, since the size that they see is the writer's
+ * from then on. The commit is made when the process that opened the file closes it; what is left over,
+ * because others had the descriptor, at the last close. */
+
+#include "edit/edit.h"
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/log.h"
+#include "edit/change.h"
+#include "edit/removal.h"
+#include "edit/scratch.h"
+#include "edit/target.h"
+#include "host/process.h"
+#include "tree/control.h"
+#include "tree/name.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <utlist.h>
+
+#define READERS_TIME (200 * NS_PER_MS)
+
+bool edit_is_draft(const struct handle *h)
+{
+	return h->draft != NULL;
+}
+
+bool edit_is_scratch(const struct node *n)
+{
+	return node_is_scratch(n);
+}
+
+int edit_write(struct handle *h, const char *bytes, size_t len, size_t offset)
+{
+	return draft_write(h->draft, bytes, len, offset, h->append);
+}
+
+int edit_read(struct handle *h, size_t offset, size_t size, struct buf *out)
+{
+	return draft_read(h->draft, offset, size, out);
+}
+
+int edit_truncate(struct handle *h, size_t size)
+{
+	return draft_truncate(h->draft, size);
+}
+
+int edit_allocate(struct handle *h, size_t size)
+{
+	return size > draft_size(h->draft) ? draft_truncate(h->draft, size) : 0;
+}
+
+bool edit_size_for(struct tree *t, struct node *node, pid_t pid, size_t *size)
+{
+	LOCK_SCOPE(&t->lock);
+	struct handle *h;
+	pid_t process;
+
+	if (!node->drafts)
+		return false;
+	process = process_of(pid);
+	DL_FOREACH (node->drafts, h) {
+		if (h->draft->opener != process)
+			continue;
+		*size = draft_size(h->draft);
+		return true;
+	}
+	return false;
+}
+
+/* Readers that go through the kernel's pages are given a moment to finish; those that come from now
+ * on get copies. */
+static void wait_for_readers_locked(struct tree *t, struct node *n)
+{
+	struct timespec end = clock_timespec((int64_t)(clock_mono() + READERS_TIME));
+
+	while (n->cached > 0)
+		if (pthread_cond_timedwait(&t->drained, &t->lock, &end) == ETIMEDOUT)
+			return;
+}
+
+/* Whether the version has the file at all. */
+static bool holds(const struct target *at, const struct kv_version *v)
+{
+	return at->field ? kv_version_field(v, at->field->raw, at->field->raw_len) != NULL
+			 : v->state == KV_LIVE || change_is_unseen(v);
+}
+
+/* What is no string is not escaped. */
+static bool is_json(const struct kv_version *base, const struct field *f)
+{
+	const struct kv_field *entry = kv_version_field(base, f->raw, f->raw_len);
+
+	return entry && entry->type != KV_STRING;
+}
+
+/* The handle, with a draft of what the file holds in `base`. */
+static int begin_draft_locked(struct tree *t, struct node *n, struct kv_version *base, int flags,
+			      int64_t cas, const struct request *rq, struct handle **out)
+{
+	struct target at = target_of_locked(n);
+	struct handle *h = handle_new_locked(t, n);
+	struct draft *d = draft_new(base, rq->caller, target_max(t, &at));
+	int r = h && d ? 0 : -ENOMEM;
+
+	if (r == 0 && !(flags & O_TRUNC))
+		r = target_print(&at, base, &d->text);
+	if (r < 0) {
+		draft_put_locked(d);
+		if (h)
+			handle_free_locked(t, h);
+		return err_set(rq->err, ENOMEM, "no memory for a draft");
+	}
+	/* What is too large for us to write may still be cut to size. */
+	if (d->text.len > d->max)
+		d->max = d->text.len;
+	d->is_value = at.field && !is_json(base, at.field);
+	d->cas = cas;
+	d->replaces = (flags & O_TRUNC) || !holds(&at, base) || change_is_unseen(base);
+	d->emptied = (flags & O_TRUNC) && holds(&at, base);
+	if (at.field && d->emptied)
+		d->emptied = kv_version_field(base, at.field->raw, at.field->raw_len)->len > 0;
+	h->append = flags & O_APPEND;
+	h->draft = d;
+	n->writers++;
+	DL_APPEND(n->drafts, h);
+	wait_for_readers_locked(t, n);
+	*out = h;
+	return 0;
+}
+
+static int not_allowed(struct err *err, int r)
+{
+	return err_set(err, -r, r == -EROFS ? "it is read-only" : "not allowed by owner and mode");
+}
+
+static int open_scratch(struct tree *t, struct node *node, int flags, const struct request *rq,
+			struct handle **out)
+{
+	int r = flags & O_TRUNC ? draft_truncate(scratch_of(node)->draft, 0) : 0;
+	LOCK_SCOPE(&t->lock);
+
+	if (r == 0)
+		r = scratch_open_locked(t, scratch_of(node), flags, out);
+	return r;
+}
+
+int edit_open(struct tree *t, struct node *node, int flags, const struct request *rq,
+	      struct handle **out)
+{
+	/* The fourth is open(2)'s "to check permissions alone". */
+	static const int masks[O_ACCMODE + 1] = {R_OK, W_OK, R_OK | W_OK, R_OK | W_OK};
+	_cleanup_object_ struct kv_version *base = NULL;
+	struct target at;
+	int64_t cas;
+	int r = tree_permit(t, node, rq->caller, masks[flags & O_ACCMODE]);
+
+	if (r < 0)
+		return not_allowed(rq->err, r);
+	if (node_is_scratch(node))
+		return open_scratch(t, node, flags, rq, out);
+	pthread_mutex_lock(&t->lock);
+	at = target_of_locked(node);
+	pthread_mutex_unlock(&t->lock);
+	r = change_look(t, at.dir, rq, !at.field && (flags & O_TRUNC), &base, &cas);
+	if (r != 0)
+		return r;
+	LOCK_SCOPE(&t->lock);
+	/* The kernel looks it up anew, and with O_CREAT has it made. */
+	if (node->gone || (!node->local && !holds(&at, base)))
+		return err_set(rq->err, ESTALE, "%s is not there any more", node->name);
+	return begin_draft_locked(t, node, base, flags, cas, rq, out);
+}
+
+struct new_name {
+	char raw[NAME_BYTES_MAX + 1];
+	size_t len;
+};
+
+/* Whether a field of that name can be made in that directory. */
+static int check_new_field(const char *name, struct new_name *out, struct err *err)
+{
+	int len;
+
+	if (strlen(name) > NAME_BYTES_MAX)
+		return err_set(err, ENAMETOOLONG, "a name of %zu bytes", strlen(name));
+	if (!strcmp(name, ".vault"))
+		return err_set(err, EEXIST, ".vault is the control directory");
+	/* vim tries whether it can make files by this name, and overwrites in place if it cannot:
+	 * then a save is one version. */
+	if (!strcmp(name, "4913"))
+		return err_set(err, EPERM, "4913 is a name that vim tries");
+	len = name_unescape(name, out->raw);
+	if (len < 0)
+		return err_set(err, EINVAL, "the name has an escape that stands for nothing");
+	out->len = (size_t)len;
+	if (!utf8_valid(out->raw, out->len))
+		return err_set(err, EILSEQ, "the name is not UTF-8, and cannot be stored");
+	return 0;
+}
+
+/* The file that is made, with a use for the caller; `there`: the server has it already. */
+static int make_field_locked(struct tree *t, struct dir *d, const char *name,
+			     const struct new_name *new, bool there, struct field **out,
+			     struct err *err)
+{
+	struct field *f = field_child_locked(t, d, name, new->raw, new->len);
+
+	if (!f)
+		return err_set(err, ENOMEM, "no memory for a file");
+	scratch_unhide_locked(t, f);
+	if (there)
+		node_unlocal_locked(t, &f->node); /* somebody else has made it meanwhile */
+	else
+		node_make_local_locked(&f->node);
+	*out = f;
+	return 0;
+}
+
+static int view_locked(struct tree *t, struct node *n, struct view *view)
+{
+	*view = (struct view){.node = n, .entry_ttl = n->type->transient ? 0 : t->config.ttl};
+	node_stat_locked(t, n, &view->attr);
+	view->attr.st_mtim = clock_timespec(clock_wall());
+	view->attr.st_ctim = view->attr.st_atim = view->attr.st_mtim;
+	n->lookups++;
+	return 0;
+}
+
+static int create_scratch(struct tree *t, struct node *dir, const char *name, int flags,
+			  const struct request *rq, struct view *view, struct handle **out)
+{
+	LOCK_SCOPE(&t->lock);
+	struct scratch *s;
+	int r;
+
+	if (dir->gone)
+		return err_set(rq->err, ENOENT, "%s is not there any more", dir->name);
+	s = scratch_new_locked(t, dir, name, rq->caller);
+	r = s ? scratch_open_locked(t, s, flags, out) : -ENOMEM;
+	if (r == 0)
+		r = view_locked(t, &s->node, view);
+	if (r < 0 && s)
+		scratch_drop_locked(t, s);
+	if (s)
+		node_unuse_locked(t, &s->node);
+	return r < 0 ? err_set(rq->err, -r, "no memory for a file") : 0;
+}
+
+/* data.json, where there is no secret yet, or its name was removed a moment ago. */
+static int create_document(struct tree *t, struct node *control, int flags,
+			   const struct request *rq, struct view *view, struct handle **out)
+{
+	_cleanup_object_ struct kv_version *base = NULL;
+	struct dir *d = control_owner(control);
+	struct node *n;
+	int64_t cas;
+	int r;
+
+	if (!*d->path)
+		return err_set(rq->err, EINVAL, "the engine itself is no secret");
+	r = change_look(t, d, rq, true, &base, &cas);
+	if (r != 0)
+		return r;
+	LOCK_SCOPE(&t->lock);
+	if ((flags & O_EXCL) && base->state == KV_LIVE && clock_mono() >= d->document_until)
+		return err_set(rq->err, EEXIST, "there is a secret already");
+	n = control_document_locked(d);
+	if (!n)
+		return err_set(rq->err, ENOMEM, "no memory for a file");
+	d->document_until = 0;
+	r = begin_draft_locked(t, n, base, flags | O_TRUNC, cas, rq, out);
+	if (r == 0) {
+		view_locked(t, n, view);
+		view->entry_ttl = 0;
+	}
+	node_unuse_locked(t, n);
+	return r;
+}
+
+static int create_in_control(struct tree *t, struct node *dir, const char *name, int flags,
+			     mode_t mode, const struct request *rq, struct view *view,
+			     struct handle **out)
+{
+	bool scratch;
+
+	if (dir->type == &control_dir_type && !strcmp(name, "data.json"))
+		return create_document(t, dir, flags, rq, view, out);
+	pthread_mutex_lock(&t->lock);
+	scratch = dir->type == &control_dir_type &&
+		  (scratch_is_made_by(flags, mode) || scratch_has_name_locked(t, dir, name));
+	pthread_mutex_unlock(&t->lock);
+	if (scratch)
+		return create_scratch(t, dir, name, flags, rq, view, out);
+	return err_set(rq->err, EPERM, "there are no files like %s here", name);
+}
+
+/* Whether it is to be one of this mount alone: the server has no field of that name. PARKED too. */
+static int wants_scratch_locked(struct tree *t, struct dir *d, const char *name, int flags,
+				mode_t mode, const struct new_name *new, const struct request *rq,
+				bool *scratch)
+{
+	_cleanup_object_ struct kv_version *v = NULL;
+	uint64_t ttl;
+	int r;
+
+	*scratch = scratch_is_made_by(flags, mode) || scratch_has_name_locked(t, &d->node, name);
+	if (!*scratch)
+		return 0;
+	r = dir_version_locked(t, d, rq->ask, &v, &ttl, rq->err);
+	if (r == -EACCES)
+		return 0;
+	if (r == 0)
+		*scratch = !dir_shows_field_locked(d, v, new->raw, new->len);
+	return r;
+}
+
+static int create_field(struct tree *t, struct dir *d, const char *name, const struct new_name *new,
+			int flags, const struct request *rq, struct view *view, struct handle **out)
+{
+	_cleanup_object_ struct kv_version *base = NULL;
+	bool there, revoked, moved;
+	struct field *f = NULL;
+	struct node *known;
+	int64_t cas;
+	int r;
+
+	pthread_mutex_lock(&t->lock);
+	revoked = removal_revoke_locked(t, d, new->raw, new->len, rq);
+	pthread_mutex_unlock(&t->lock);
+	r = change_look(t, d, rq, false, &base, &cas);
+	if (r != 0)
+		return r;
+	LOCK_SCOPE(&t->lock);
+	known = node_child_locked(&d->node, name);
+	moved = known && node_is_field(known) && field_of(known)->moved;
+	there = kv_version_field(base, new->raw, new->len) != NULL;
+	if (d->node.gone)
+		return err_set(rq->err, ENOENT, "%s is not there any more", d->node.name);
+	if (there && (flags & O_EXCL) && !revoked && !moved)
+		return err_set(rq->err, EEXIST, "%s was made by somebody else meanwhile", name);
+	r = make_field_locked(t, d, name, new, there, &f, rq->err);
+	if (r == 0)
+		r = begin_draft_locked(t, &f->node, base,
+				       revoked || moved ? flags | O_TRUNC : flags, cas, rq, out);
+	if (r == 0) {
+		(*out)->draft->owes_removal = revoked && there;
+		view_locked(t, &f->node, view);
+	}
+	if (f)
+		node_unuse_locked(t, &f->node);
+	return r;
+}
+
+int edit_create(struct tree *t, struct node *dir, const char *name, int flags, mode_t mode,
+		const struct request *rq, struct view *view, struct handle **out)
+{
+	struct new_name new;
+	bool scratch = false;
+	int r = tree_permit(t, dir, rq->caller, W_OK | X_OK);
+
+	if (r < 0)
+		return not_allowed(rq->err, r);
+	if (node_is_control(dir))
+		return create_in_control(t, dir, name, flags, mode, rq, view, out);
+	r = check_new_field(name, &new, rq->err);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&t->lock);
+	r = wants_scratch_locked(t, dir_of(dir), name, flags, mode, &new, rq, &scratch);
+	pthread_mutex_unlock(&t->lock);
+	if (r != 0)
+		return r;
+	if (scratch)
+		return create_scratch(t, dir, name, flags, rq, view, out);
+	if (!*dir_of(dir)->path)
+		return err_set(rq->err, EINVAL,
+			       "a field needs a secret to be in: make a directory first");
+	return create_field(t, dir_of(dir), name, &new, flags, rq, view, out);
+}
+
+/* The commit is made: what was local is at the server. */
+static void take_version(struct tree *t, struct node *n, struct draft *d, struct kv_version *made)
+{
+	pthread_mutex_lock(&t->lock);
+	object_put(d->base);
+	d->base = made;
+	node_unlocal_locked(t, n);
+	pthread_mutex_unlock(&t->lock);
+	pthread_mutex_lock(&d->lock);
+	d->cas = NO_CAS;
+	d->owes_removal = false;
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* The commit itself, once it is our turn. */
+static int commit_text(struct tree *t, struct node *n, const struct target *at, struct draft *d,
+		       struct buf *text, const struct request *rq)
+{
+	struct commit c = {.base = d->base};
+	struct kv_version *made = NULL;
+	int r;
+
+	pthread_mutex_lock(&d->lock);
+	c.blind = d->replaces;
+	c.cas = d->cas;
+	pthread_mutex_unlock(&d->lock);
+	r = target_commit(t, at, text, &c, rq, &made);
+	if (r == 0) {
+		take_version(t, n, d, made);
+		return 0;
+	}
+	if (r == -EBUSY)
+		scratch_keep(t, at->dir, n->name, d, rq);
+	draft_fail(d, -r);
+	return r;
+}
+
+/* The file at the server that a handle writes to; NULL: none. */
+static struct node *written_node(struct handle *h)
+{
+	return node_is_scratch(h->node) ? scratch_of(h->node)->became : h->node;
+}
+
+static int commit_draft(struct tree *t, struct handle *h, bool also_emptied,
+			const struct request *rq)
+{
+	_cleanup_buf_ struct buf text = {0};
+	struct target at = {0};
+	struct node *n;
+	int r = 0;
+
+	pthread_mutex_lock(&t->lock);
+	n = written_node(h);
+	if (n && !n->gone) {
+		at = target_of_locked(n);
+		r = removal_settle_locked(t, at.dir, rq->ask);
+		if (r == 0)
+			r = commit_begin_locked(t, at.dir, rq->ask);
+	}
+	pthread_mutex_unlock(&t->lock);
+	if (!at.dir || r != 0)
+		return r; /* a file that was removed goes with its last descriptor */
+	if (draft_take(h->draft, also_emptied, &text))
+		r = commit_text(t, n, &at, h->draft, &text, rq);
+	commit_end(t, at.dir);
+	return r;
+}
+
+bool edit_flush_pending(struct handle *h, int *answer)
+{
+	LOCK_SCOPE(&h->draft->lock);
+
+	*answer = -h->draft->failed;
+	return !h->draft->failed && h->draft->dirty;
+}
+
+bool edit_abandon(struct handle *h, pid_t pid)
+{
+	if (node_is_scratch(h->node) || !process_killed(pid))
+		return false;
+	draft_fail(h->draft, EINTR);
+	log_info("what a killed process was writing is thrown away", F_INT("pid", pid));
+	return true;
+}
+
+int edit_flush(struct tree *t, struct handle *h, const struct request *rq)
+{
+	struct draft *d = h->draft;
+	pid_t pid = rq->caller->pid, process = process_of(pid);
+
+	if (edit_abandon(h, pid))
+		return 0;
+	/* A child that was handed the descriptor closes it too; the one who opened it decides. */
+	if (pid && process != d->opener && process_alive(d->opener))
+		return 0;
+	return commit_draft(t, h, false, rq);
+}
+
+int edit_fsync(struct tree *t, struct handle *h, const struct request *rq)
+{
+	int answer;
+
+	edit_flush_pending(h, &answer);
+	return answer ? answer : commit_draft(t, h, true, rq);
+}
+
+bool edit_release_pending(struct handle *h)
+{
+	struct draft *d = h->draft;
+	LOCK_SCOPE(&d->lock);
+
+	return (!d->failed && (d->dirty || d->emptied)) || d->owes_removal;
+}
+
+static void end_draft_locked(struct tree *t, struct handle *h)
+{
+	DL_DELETE(h->node->drafts, h);
+	h->node->writers--;
+	if (node_is_scratch(h->node) && h->node->gone && !h->node->drafts)
+		draft_discharge(h->draft, true);
+	draft_put_locked(h->draft);
+	handle_free_locked(t, h);
+}
+
+/* Nothing came in the place of what was removed: then it is removed. */
+static int pay_removal(struct tree *t, struct handle *h, const struct request *rq)
+{
+	int r = h->draft->owes_removal ? removal_make(t, field_of(h->node), rq) : 0;
+
+	if (r != PARKED)
+		h->draft->owes_removal = false;
+	return r;
+}
+
+int edit_release(struct tree *t, struct handle *h, const struct request *rq)
+{
+	/* The kernel does not say who closed it last. */
+	struct caller opener = {.uid = h->draft->uid, .pid = h->draft->opener};
+	struct request by_opener = *rq;
+	int r = 0;
+
+	by_opener.caller = &opener;
+	if (edit_release_pending(h))
+		r = commit_draft(t, h, true, &by_opener);
+	if (r != PARKED && h->draft->owes_removal)
+		r = pay_removal(t, h, &by_opener);
+	if (r == PARKED)
+		return r;
+	LOCK_SCOPE(&t->lock);
+	end_draft_locked(t, h);
+	return r;
+}
+
+void edit_end(struct tree *t)
+{
+	LOCK_SCOPE(&t->lock);
+	struct handle *h, *next;
+
+	scratch_end_locked(t, t->root);
+	DL_FOREACH_SAFE2 (t->handles, h, next, after) {
+		_cleanup_free_ char *path = NULL;
+
+		if (!h->draft)
+			continue;
+		path = node_path_locked(h->node);
+		if (!node_is_scratch(h->node) && edit_release_pending(h))
+			log_warning("what was being written is lost", F_STR("path", path));
+		end_draft_locked(t, h);
+	}
+}
+
+int edit_resize(struct tree *t, struct node *node, size_t size, const struct request *rq)
+{
+	_cleanup_object_ struct kv_version *base = NULL, *made = NULL;
+	_cleanup_buf_ struct buf text = {0};
+	struct commit c = {.blind = size == 0};
+	struct target at;
+	int r = tree_permit(t, node, rq->caller, W_OK);
+
+	if (r < 0)
+		return not_allowed(rq->err, r);
+	if (node_is_scratch(node))
+		return draft_truncate(scratch_of(node)->draft, size);
+	pthread_mutex_lock(&t->lock);
+	at = target_of_locked(node);
+	pthread_mutex_unlock(&t->lock);
+	if (size > target_max(t, &at))
+		return err_set(rq->err, EFBIG, "%zu bytes are more than max_size", size);
+	r = change_begin(t, at.dir, rq, false, &base, &c.cas);
+	if (r != 0)
+		return r;
+	if (!holds(&at, base) || node->gone)
+		r = node->local ? 0
+				: err_set(rq->err, ENOENT, "%s is not there any more", node->name);
+	else
+		r = target_print(&at, base, &text);
+	if (r == 0 && holds(&at, base) && text.len != size) {
+		c.base = base;
+		buf_resize(&text, size);
+		r = target_commit(t, &at, &text, &c, rq, &made);
+	}
+	commit_end(t, at.dir);
+	return r;
+}
