@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The life of a request that cannot be answered at once.
+ *
+ *      QUEUED, for the pool -----> RUNNING ------------------------> DONE, answered
+ *         |    ^                    |    ^         0 or -errno
+ *         |    |     PARKED, from   |    |
+ *         |    |     its run        v    | ready(): what it waits for has come
+ *         |    '------------------ PARKED
+ *         |      (calls that       |
+ *         |       need the pool)   |
+ *         v                        v
+ *        DONE, answered: by a signal, at its deadline, or at the unmount
+ *
+ * Whoever turns the state answers; it is turned under one lock. A call that is answered while it is
+ * queued or parked stays where it is, and is freed when its turn comes. A signal that finds it RUNNING
+ * fires its cancel, which ends a wait for the network unless a change was sent already.
+ *
+ * libfuse calls on_interrupt() with the request's own lock held, and fuse_req_interrupt_func() takes
+ * that lock: so our lock is never held across it, and a call is not freed before it has returned. */
+
+#include "fs/internal.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/secmem.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <utlist.h>
+
+#define SCAN_INTERVAL (100 * NS_PER_MS)
+
+static void put(struct call *c)
+{
+	struct fs *fs = c->fs;
+	bool last;
+
+	pthread_mutex_lock(&fs->calls.lock);
+	last = --c->refs == 0;
+	if (last && --fs->calls.running == 0)
+		pthread_cond_broadcast(&fs->calls.none);
+	pthread_mutex_unlock(&fs->calls.lock);
+	if (!last)
+		return;
+	cancel_fini(&c->cancel);
+	free((char *)c->name);
+	free((char *)c->name2);
+	free(c);
+}
+
+static void unlist_locked(struct call *c)
+{
+	if (c->listed)
+		DL_DELETE(c->fs->calls.list, c);
+	c->listed = false;
+}
+
+/* What a person would want to know, and what only a developer would. */
+static enum log_level level_of(const struct call *c, int r)
+{
+	switch (-r) {
+	case ENOENT:
+	case ESTALE:
+	case ENODATA:
+	case EOPNOTSUPP:
+	case EINTR:
+	case EEXIST:
+	case ENOTEMPTY:
+	case EXDEV:
+		return LOG_LEVEL_DEBUG;
+	case EACCES:
+	case EPERM:
+	case EROFS:
+	case EINVAL:
+	case EILSEQ:
+	case ENAMETOOLONG:
+		return LOG_LEVEL_INFO;
+	default: /* of reads, the fetch that failed has been told of once for all who wait for it */
+		return c->op->pool ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG;
+	}
+}
+
+/* For .vault/errors. */
+static void keep_failure(const struct call *c, const char *path, const struct err *err)
+{
+	_cleanup_free_ char *full = NULL;
+
+	if (path && c->name && !c->name2 &&
+	    asprintf(&full, "%s%s%s", path, path[1] ? "/" : "", c->name) < 0)
+		full = NULL;
+	tree_failed(c->fs->tree, full ? full : path, err);
+}
+
+static void log_failure(const struct call *c, int r)
+{
+	enum log_level level = level_of(c, r);
+	_cleanup_free_ char *path = NULL;
+	struct err err = c->err;
+
+	if (!log_enabled(level) && level == LOG_LEVEL_DEBUG)
+		return;
+	path = c->node ? tree_path(c->fs->tree, c->node) : NULL;
+	if (err.code != -r) /* the sentence is of something that was tried on the way */
+		err = (struct err){.code = -r};
+	if (level != LOG_LEVEL_DEBUG)
+		keep_failure(c, path, &err);
+	log_at(level, "request failed", F_STR("op", c->op->name), F_STR("path", path),
+	       F_STR("name", c->name), F_INT("uid", c->caller.uid), F_INT("pid", c->caller.pid),
+	       F_ERR(&err), F_INT("us", (clock_mono() - c->begun) / 1000));
+}
+
+static void answer(struct call *c, int r)
+{
+	if (r < 0)
+		log_failure(c, r);
+	if (!c->req)
+		return;
+	if (r == 0)
+		c->op->reply(c);
+	else
+		/* The kernel repeats ESTALE and chokes on what is no errno. */
+		fuse_reply_err(c->req,
+			       -r > 0 && -r < 512 && (-r != ESTALE || c->op->stale) ? -r : EIO);
+}
+
+/* Answers a call that is DONE by now; the caller has a reference, and gives it up. */
+static void answer_heap(struct call *c, int r)
+{
+	if (c->req)
+		fuse_req_interrupt_func(c->req, NULL, NULL);
+	answer(c, r);
+	put(c);
+}
+
+static int give_up_reason(const struct call *c)
+{
+	return c->fs->calls.stopping ? -ECONNABORTED : -EINTR;
+}
+
+/* Runs it until it is answered or parked. Its state is RUNNING, and this thread's. */
+static void run(struct call *c)
+{
+	struct calls *calls = &c->fs->calls;
+
+	for (;;) {
+		int r = c->op->run(c);
+
+		pthread_mutex_lock(&calls->lock);
+		if (r != PARKED) {
+			c->state = CALL_DONE;
+			unlist_locked(c);
+			pthread_mutex_unlock(&calls->lock);
+			answer_heap(c, r);
+			return;
+		}
+		if (c->woken) {
+			c->woken = false;
+			pthread_mutex_unlock(&calls->lock);
+			continue;
+		}
+		if (c->interrupted || (calls->stopping && c->req)) {
+			c->state = CALL_DONE;
+			unlist_locked(c);
+			c->refs++; /* the queue keeps the other */
+			r = give_up_reason(c);
+			pthread_mutex_unlock(&calls->lock);
+			answer_heap(c, r);
+			return;
+		}
+		c->state = CALL_PARKED;
+		pthread_mutex_unlock(&calls->lock);
+		return; /* it may be gone by now */
+	}
+}
+
+static void run_in_pool(struct job *job)
+{
+	struct call *c = container_of(job, struct call, job);
+	bool answered;
+
+	pthread_mutex_lock(&c->fs->calls.lock);
+	answered = c->state == CALL_DONE;
+	if (!answered)
+		c->state = CALL_RUNNING;
+	pthread_mutex_unlock(&c->fs->calls.lock);
+	if (answered)
+		put(c);
+	else
+		run(c);
+}
+
+static void ready(struct waiter *w)
+{
+	struct call *c = container_of(w, struct call, waiter);
+	struct calls *calls = &c->fs->calls;
+
+	pthread_mutex_lock(&calls->lock);
+	if (c->state == CALL_RUNNING) {
+		c->woken = true;
+		pthread_mutex_unlock(&calls->lock);
+		return;
+	}
+	if (c->state == CALL_DONE) {
+		pthread_mutex_unlock(&calls->lock);
+		put(c);
+		return;
+	}
+	c->state = c->op->pool ? CALL_QUEUED : CALL_RUNNING;
+	pthread_mutex_unlock(&calls->lock);
+	if (c->op->pool)
+		pool_submit(c->fs->config.pool, &c->job);
+	else
+		run(c);
+}
+
+/* Takes a call that waits away from who would run it. Not one without a request: what it has to do
+ * must be done. */
+static bool claim_locked(struct call *c)
+{
+	if (!c->req || (c->state != CALL_PARKED && c->state != CALL_QUEUED))
+		return false;
+	c->state = CALL_DONE;
+	unlist_locked(c);
+	c->refs++; /* the queue keeps the other */
+	return true;
+}
+
+static void on_interrupt(fuse_req_t req, void *arg)
+{
+	struct call *c = arg;
+	struct calls *calls = &c->fs->calls;
+	bool claimed;
+
+	if (c->op->interrupted && !c->op->interrupted(c))
+		return;
+	pthread_mutex_lock(&calls->lock);
+	claimed = claim_locked(c);
+	if (!claimed && c->state == CALL_RUNNING)
+		c->interrupted = true;
+	pthread_mutex_unlock(&calls->lock);
+	if (!claimed) {
+		cancel_fire(&c->cancel);
+		return;
+	}
+	answer(c, -EINTR);
+	put(c);
+}
+
+/* Answers the parked calls for which that is due. True where some are left. */
+static bool sweep(struct fs *fs, uint64_t now)
+{
+	struct calls *calls = &fs->calls;
+
+	for (;;) {
+		struct call *c, *due = NULL;
+		bool left;
+
+		pthread_mutex_lock(&calls->lock);
+		DL_FOREACH (calls->list, c) {
+			if ((calls->stopping || now >= c->ask.deadline) && claim_locked(c)) {
+				due = c;
+				break;
+			}
+		}
+		left = calls->list != NULL;
+		pthread_mutex_unlock(&calls->lock);
+		if (!due)
+			return left;
+		err_set(&due->err, ETIMEDOUT, "no answer from the server in time");
+		answer_heap(due, calls->stopping ? -ECONNABORTED : -ETIMEDOUT);
+	}
+}
+
+static void keep_sweeping(struct fs *fs)
+{
+	if (!atomic_exchange(&fs->calls.sweeping, true))
+		timer_arm(fs->config.timers, &fs->calls.timer, clock_mono() + SCAN_INTERVAL);
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct calls *calls = container_of(timer, struct calls, timer);
+	struct fs *fs = container_of(calls, struct fs, calls);
+
+	/* It goes on while there are calls, and is started anew by the first that comes after. */
+	atomic_store(&calls->sweeping, false);
+	if (sweep(fs, clock_mono()))
+		keep_sweeping(fs);
+}
+
+static struct call *to_heap(const struct call *from)
+{
+	struct call *c = malloc(sizeof(*c));
+
+	if (!c)
+		return NULL;
+	*c = *from;
+	c->name = from->name ? strdup(from->name) : NULL;
+	c->name2 = from->name2 ? strdup(from->name2) : NULL;
+	if ((from->name && !c->name) || (from->name2 && !c->name2)) {
+		free((char *)c->name);
+		free((char *)c->name2);
+		free(c);
+		return NULL;
+	}
+	cancel_init(&c->cancel);
+	c->waiter.ready = ready;
+	c->ask.waiter = &c->waiter;
+	c->job.run = run_in_pool;
+	c->refs = 1;
+	c->state = c->op->pool ? CALL_QUEUED : CALL_RUNNING;
+	return c;
+}
+
+static void go_on(const struct call *from)
+{
+	struct calls *calls = &from->fs->calls;
+	struct call *c = to_heap(from);
+
+	if (!c) {
+		struct call failed = *from;
+
+		answer(&failed, -ENOMEM);
+		return;
+	}
+	pthread_mutex_lock(&calls->lock);
+	DL_APPEND(calls->list, c);
+	c->listed = true;
+	calls->running++;
+	pthread_mutex_unlock(&calls->lock);
+	keep_sweeping(c->fs);
+	if (c->req)
+		fuse_req_interrupt_func(c->req, on_interrupt, c);
+	if (c->op->pool)
+		pool_submit(c->fs->config.pool, &c->job);
+	else
+		run(c);
+}
+
+void call_start(const struct call *from)
+{
+	struct call c = *from;
+	int r;
+
+	if (!c.op->pool) {
+		r = c.op->run(&c);
+		/* The helper must not wait: we wait for it. */
+		if (r == PARKED && helper_is(c.fs->config.helper, c.caller.pid))
+			r = -EAGAIN;
+		if (r != PARKED) {
+			answer(&c, r);
+			secmem_clear_registers();
+			return;
+		}
+	}
+	go_on(from);
+}
+
+struct call call_init(struct fs *fs, fuse_req_t req, const struct op *op)
+{
+	const struct fuse_ctx *ctx = req ? fuse_req_ctx(req) : NULL;
+	uint64_t now = clock_mono();
+	struct call c = {.fs = fs, .req = req, .op = op, .begun = now};
+
+	if (ctx)
+		c.caller = (struct caller){.uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid};
+	c.ask.asked = now;
+	/* The helper sees what is there, and sets nothing off. */
+	c.ask.asker = helper_is(fs->config.helper, c.caller.pid) ? 0 : c.caller.pid;
+	c.ask.deadline = now + fs->config.timeout;
+	return c;
+}
+
+struct request call_request(struct call *c)
+{
+	return (struct request){.caller = &c->caller,
+				.ask = &c->ask,
+				.limit = {.deadline = c->ask.deadline, .cancel = &c->cancel},
+				.err = &c->err};
+}
+
+void calls_init(struct fs *fs)
+{
+	pthread_mutex_init(&fs->calls.lock, NULL);
+	pthread_cond_init(&fs->calls.none, NULL);
+	fs->calls.timer.fire = on_timer;
+}
+
+void calls_fini(struct fs *fs)
+{
+	timer_disarm(fs->config.timers, &fs->calls.timer);
+	pthread_cond_destroy(&fs->calls.none);
+	pthread_mutex_destroy(&fs->calls.lock);
+}
+
+void calls_stop(struct fs *fs)
+{
+	pthread_mutex_lock(&fs->calls.lock);
+	fs->calls.stopping = true;
+	pthread_mutex_unlock(&fs->calls.lock);
+	sweep(fs, 0);
+}
+
+void calls_wait(struct fs *fs)
+{
+	struct calls *calls = &fs->calls;
+	LOCK_SCOPE(&calls->lock);
+
+	while (calls->running > 0)
+		pthread_cond_wait(&calls->none, &calls->lock);
+}
+
+fuse_ino_t call_ino(const struct fs *fs, const struct node *n)
+{
+	return n == tree_root(fs->tree) ? FUSE_ROOT_ID : (fuse_ino_t)(uintptr_t)n;
+}
+
+struct node *call_node(struct fs *fs, fuse_ino_t ino)
+{
+	return ino == FUSE_ROOT_ID ? tree_root(fs->tree) : (struct node *)(uintptr_t)ino;
+}
+
+double call_seconds(uint64_t ns)
+{
+	return (double)ns / (double)NS_PER_SEC;
+}
+
+struct fuse_entry_param call_entry(const struct call *c)
+{
+	const struct view *v = &c->view;
+
+	return (struct fuse_entry_param){.ino = v->node ? call_ino(c->fs, v->node) : 0,
+					 .attr = v->attr,
+					 .attr_timeout = call_seconds(v->attr_ttl),
+					 .entry_timeout = call_seconds(v->entry_ttl)};
+}

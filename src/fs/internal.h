@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef FS_INTERNAL_H
+#define FS_INTERNAL_H
+
+#include "fs/call.h"
+#include "fs/helper.h"
+#include "fs/notify.h"
+
+#include <stdatomic.h>
+
+struct fs {
+	struct fs_config config;
+	struct tree *tree;
+	struct fuse_session *session;
+	struct notifier *notifier;
+	struct calls calls;
+	pthread_t main; /* runs the loop */
+	atomic_bool looping;
+	bool mounted;
+};
+
+/* The families of operations, each of which fills in its part. */
+void ops_attr(struct fuse_lowlevel_ops *ops);
+void ops_file(struct fuse_lowlevel_ops *ops);
+void ops_dir(struct fuse_lowlevel_ops *ops);
+void ops_name(struct fuse_lowlevel_ops *ops);
+void ops_xattr(struct fuse_lowlevel_ops *ops);
+
+static inline struct fs *fs_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+#endif

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Requests about extended attributes: GETXATTR, LISTXATTR, SETXATTR, REMOVEXATTR. */
+
+#include "fs/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define VALUE_MAX 1024
+
+static int run_get(struct call *c)
+{
+	int r = tree_getxattr(c->fs->tree, c->node, c->name, &c->ask, &c->text, &c->err);
+
+	if (r == 0)
+		c->text_len = strlen(c->text);
+	return r;
+}
+
+static int run_list(struct call *c)
+{
+	return tree_listxattr(c->fs->tree, c->node, &c->ask, &c->text, &c->text_len, &c->err);
+}
+
+/* The size is asked for first, then the text. */
+static void reply_text(struct call *c)
+{
+	if (!c->size)
+		fuse_reply_xattr(c->req, c->text_len);
+	else if (c->size < c->text_len)
+		fuse_reply_err(c->req, ERANGE);
+	else
+		fuse_reply_buf(c->req, c->text, c->text_len);
+	free(c->text);
+}
+
+static const struct op getxattr_op = {.name = "getxattr", .run = run_get, .reply = reply_text};
+static const struct op listxattr_op = {.name = "listxattr", .run = run_list, .reply = reply_text};
+
+static int run_set(struct call *c)
+{
+	struct request rq = call_request(c);
+
+	return edit_setxattr(c->fs->tree, c->node, c->name, c->name2, strlen(c->name2), &rq);
+}
+
+static void reply_done(struct call *c)
+{
+	fuse_reply_err(c->req, 0);
+}
+
+static const struct op setxattr_op = {
+	.name = "setxattr", .pool = true, .run = run_set, .reply = reply_done};
+
+static void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	struct fs *fs = fs_of(req);
+	struct call c = call_init(fs, req, &getxattr_op);
+
+	c.node = call_node(fs, ino);
+	c.name = name;
+	c.size = size;
+	call_start(&c);
+}
+
+static void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	struct fs *fs = fs_of(req);
+	struct call c = call_init(fs, req, &listxattr_op);
+
+	c.node = call_node(fs, ino);
+	c.size = size;
+	call_start(&c);
+}
+
+static void fs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
+			size_t size, int flags)
+{
+	struct fs *fs = fs_of(req);
+	struct call c = call_init(fs, req, &setxattr_op);
+	/* What is longer is no value of ours. */
+	_cleanup_free_ char *text = strndup(value, size < VALUE_MAX ? size : VALUE_MAX);
+
+	c.node = call_node(fs, ino);
+	c.name = name;
+	c.name2 = text;
+	if (strncmp(name, "user.", 5) != 0)
+		fuse_reply_err(req, EOPNOTSUPP);
+	else if (!text)
+		fuse_reply_err(req, ENOMEM);
+	else
+		call_start(&c);
+}
+
+static void fs_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	fuse_reply_err(req, strncmp(name, "user.vault.", 11) == 0 ? EPERM : EOPNOTSUPP);
+}
+
+void ops_xattr(struct fuse_lowlevel_ops *ops)
+{
+	ops->getxattr = fs_getxattr;
+	ops->listxattr = fs_listxattr;
+	ops->setxattr = fs_setxattr;
+	ops->removexattr = fs_removexattr;
+}
