@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What --help says of options, from their table. */
+
+#include "cli/help.h"
+
+#include "conf/option.h"
+
+#include <stdio.h>
+
+static void print_env(const struct option *o)
+{
+	for (size_t i = 0; i < OPTION_ENV_MAX && o->env[i]; i++)
+		printf("%s%s", i ? ", " : "", o->env[i]);
+}
+
+void help_mount_options(void)
+{
+	size_t n;
+	const struct option *table = option_table(&n);
+
+	printf("\nSOURCE is an engine with a path in it: secret, or secret/app.\n\n"
+	       "  -f          stay in the foreground\n"
+	       "  -c FILE     read the configuration from FILE, not from " SYSTEM_CONF "\n"
+	       "  -o OPT,...  options, as follows; \\, is a comma\n\n");
+	for (size_t i = 0; i < n; i++) {
+		char head[64];
+
+		if (!table[i].name)
+			continue;
+		snprintf(head, sizeof(head), "%s%s%s", table[i].name, table[i].meaning ? "=" : "",
+			 table[i].meaning ? table[i].meaning : "");
+		printf("  %-30s %s", head, table[i].help);
+		if (table[i].preset)
+			printf(" [%s]", table[i].preset);
+		putchar('\n');
+	}
+	printf("\nEnvironment (options override it, it overrides the configuration):\n");
+	for (size_t i = 0; i < n; i++) {
+		if (!table[i].env[0])
+			continue;
+		printf("  ");
+		print_env(&table[i]);
+		if (table[i].name)
+			printf(": %s\n", table[i].name);
+		else
+			printf(": %s\n", table[i].help);
+	}
+}

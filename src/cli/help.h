@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLI_HELP_H
+#define CLI_HELP_H
+
+#define SYSTEM_CONF "/etc/vaultfs.conf"
+
+/* The options of `vaultfs mount`, on stdout. */
+void help_mount_options(void);
+
+#endif

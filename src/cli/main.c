@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/* vaultfs: finds the command and runs it. */
+
+#include "config.h"
+#include "cli/command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool is_help(const char *arg)
+{
+	return !strcmp(arg, "--help") || !strcmp(arg, "-h");
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *c;
+
+	if (argc < 2) {
+		command_help_all();
+		return EXIT_LOCAL;
+	}
+	if (is_help(argv[1]) || !strcmp(argv[1], "help")) {
+		c = argc > 2 ? command_find(argv[2]) : NULL;
+		if (c)
+			command_help(c);
+		else
+			command_help_all();
+		return EXIT_OK;
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		printf("vaultfs %s\n", PACKAGE_VERSION);
+		return EXIT_OK;
+	}
+	c = command_find(argv[1]);
+	if (!c)
+		return command_fail(EXIT_LOCAL, "there is no command %s (vaultfs --help)", argv[1]);
+	for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (is_help(argv[i])) {
+			command_help(c);
+			return EXIT_OK;
+		}
+	}
+	return c->run(argc - 1, argv + 1);
+}

@@ -1,0 +1,555 @@
+// SPDX-License-Identifier: Apache-2.0
+/* vaultfs mount: where everything is put together, and taken apart in the reverse order.
+ *
+ *      configure    layers of options; credentials leave the environment
+ *      detach       no dumps; the daemon parts from the command; memory is locked
+ *      helper       forked, without secrets, before there are threads
+ *      connect      timers, pool, network, login, engine
+ *      raise        cache, tree, file system, mount
+ *      serve        until it is unmounted or told to end
+ */
+
+#include "cli/command.h"
+#include "cli/help.h"
+
+#include "auth/session.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/secmem.h"
+#include "conf/conf.h"
+#include "edit/edit.h"
+#include "fs/fs.h"
+#include "fs/helper.h"
+#include "host/detach.h"
+#include "host/memory.h"
+#include "host/mountpoint.h"
+#include "host/signals.h"
+#include "http/budget.h"
+#include "http/http.h"
+#include "tree/source.h"
+#include "tree/tree.h"
+#include "vault/health.h"
+#include "vault/kv2.h"
+#include "vault/mounts.h"
+#include "vault/reply.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ARENA_MAX (16u << 20)
+#define BODY_MAX  (64u << 20)
+
+struct arguments {
+	bool foreground;
+	char *conf_file; /* NULL: the system's, if there is one */
+	char *options;	 /* all -o, joined; heap */
+	const char *source, *dir;
+};
+
+struct mount {
+	struct arguments args;
+	struct conf conf;
+	struct detach detach;
+	char *dir; /* absolute */
+	struct auth_config auth;
+	const struct auth_method *method;
+	char *home_token_file;
+	struct helper *helper;
+	struct signals signals;
+	struct timers *timers;
+	struct pool *pool;
+	struct budget budget;
+	struct http *http;
+	struct vault *vault;
+	struct session *session;
+	struct kv *kv;
+	struct mount_info engine;
+	const char *prefix;
+	struct tree_source source;
+	struct cache *cache;
+	struct tree *tree;
+	struct fs *fs;
+	atomic_bool serving;
+};
+
+static int join_options(char **all, const char *more)
+{
+	char *joined;
+
+	if (asprintf(&joined, "%s%s%s", *all ? *all : "", *all ? "," : "", more) < 0)
+		return -ENOMEM;
+	free(*all);
+	*all = joined;
+	return 0;
+}
+
+static int parse_arguments(struct arguments *a, int argc, char **argv)
+{
+	int option;
+
+	optind = 1;
+	while ((option = getopt(argc, argv, "fo:c:")) != -1) {
+		if (option == 'f')
+			a->foreground = true;
+		else if (option == 'c')
+			a->conf_file = optarg;
+		else if (option != 'o')
+			return command_misused(&command_mount, "wrong usage");
+		else if (join_options(&a->options, optarg) < 0)
+			return command_fail(EXIT_LOCAL, "no memory");
+	}
+	if (argc - optind < 1 || argc - optind > 2)
+		return command_misused(
+			&command_mount,
+			"mount takes the directory to mount on, after what to mount");
+	a->dir = argv[argc - 1];
+	a->source = argc - optind == 2 ? argv[optind] : NULL;
+	return EXIT_OK;
+}
+
+static int read_layers(const struct arguments *a, struct conf *c, struct err *err)
+{
+	int r = conf_init(c, err);
+
+	if (r == 0 && (a->conf_file || access(SYSTEM_CONF, F_OK) == 0))
+		r = conf_read_file(c, a->conf_file ? a->conf_file : SYSTEM_CONF, err);
+	if (r == 0)
+		r = conf_read_environment(c, err);
+	if (r == 0 && a->options)
+		r = conf_read_options(c, a->options, err);
+	return r;
+}
+
+static const char *log_target(const struct mount *m)
+{
+	if (strcmp(m->conf.log, "auto") != 0)
+		return m->conf.log;
+	if (m->args.foreground)
+		return "stderr";
+	return log_journal_available() ? "journal" : "syslog";
+}
+
+static int set_log_level(const struct conf *c, struct err *err)
+{
+	int level = log_level_parse(c->log_level);
+
+	if (level < 0)
+		return err_set(err, EINVAL, "log_level=%s: expected error, warning, info or debug",
+			       c->log_level);
+	log_set_level((enum log_level)level);
+	return 0;
+}
+
+static int find_credentials(struct mount *m, struct err *err)
+{
+	const struct conf *c = &m->conf;
+	const char *home = getenv("HOME");
+
+	if (home && asprintf(&m->home_token_file, "%s/.vault-token", home) < 0)
+		return err_set(err, ENOMEM, "no memory");
+	m->auth = (struct auth_config){.method = c->auth,
+				       .mount = c->auth_mount,
+				       .token = c->token,
+				       .token_file = c->token_file,
+				       .home_token_file = m->home_token_file,
+				       .role_id = c->role_id,
+				       .secret_id = c->secret_id,
+				       .role_id_file = c->role_id_file,
+				       .secret_id_file = c->secret_id_file};
+	m->method = auth_choose(&m->auth, err);
+	return m->method ? 0 : -EINVAL;
+}
+
+/* All that can be wrong without asking anybody. */
+static int configure(struct mount *m, struct err *err)
+{
+	size_t lockable = memory_raise_lock_limit();
+	int r;
+
+	wipe_install_openssl();
+	/* A quarter is left for large values and for what the C library locks with us. */
+	r = secmem_init(lockable / 4 * 3 < ARENA_MAX ? lockable / 4 * 3 : ARENA_MAX, err);
+	if (r < 0)
+		return r;
+	json_init();
+	memory_no_dumps();
+	r = read_layers(&m->args, &m->conf, err);
+	if (r == 0 && m->args.source) {
+		free(m->conf.source);
+		m->conf.source = strdup(m->args.source);
+	}
+	if (r == 0)
+		r = set_log_level(&m->conf, err);
+	if (r == 0)
+		r = log_open(log_target(m), m->conf.log_format, err);
+	if (r == 0 && !m->conf.address)
+		r = err_set(err, EINVAL,
+			    "no server: set VAULT_ADDR, or addr= after -o or in the configuration");
+	if (r == 0)
+		r = find_credentials(m, err);
+	if (r == 0)
+		r = mountpoint_check(m->args.dir, &m->dir, err);
+	return r;
+}
+
+/* Between the last fork and the first thread. */
+static int settle_process(struct mount *m, struct err *err)
+{
+	struct err why = {0};
+
+	memory_lock();
+	if (secmem_lock(&why) < 0) {
+		if (m->conf.token || m->conf.secret_id)
+			return err_set(err, why.code, "%s", err_text(&why));
+		log_warning("memory for secrets is not locked", F_ERR(&why));
+	}
+	m->helper = helper_new(err);
+	return m->helper ? 0 : -err->code;
+}
+
+static void on_dead_token(void *arg)
+{
+	struct mount *m = arg;
+
+	if (m->tree)
+		tree_forget_all(m->tree, EKEYEXPIRED);
+}
+
+static void on_terminate(void *arg)
+{
+	struct mount *m = arg;
+
+	if (!atomic_load(&m->serving)) {
+		log_warning("ended before it was ready");
+		_exit(EXIT_LOCAL);
+	}
+	log_info("ending");
+	detach_notify("STOPPING=1");
+	http_drop_reads(m->http);
+	fs_stop(m->fs);
+}
+
+static void on_reload(void *arg)
+{
+	struct mount *m = arg;
+	struct conf fresh = {0};
+	struct err err = {0};
+
+	if (!atomic_load(&m->serving))
+		return;
+	if (read_layers(&m->args, &fresh, &err) < 0 || set_log_level(&fresh, &err) < 0)
+		log_warning("the configuration was not read anew", F_ERR(&err));
+	conf_fini(&fresh);
+	session_reload(m->session);
+	tree_forget_all(m->tree, 0);
+	log_info("reloaded");
+}
+
+static int start_threads(struct mount *m, struct err *err)
+{
+	int r;
+
+	signals_block();
+	m->signals = (struct signals){.terminate = on_terminate, .reload = on_reload, .arg = m};
+	r = signals_start(&m->signals, err);
+	if (r < 0)
+		return r;
+	m->timers = timers_new(err);
+	if (!m->timers)
+		return -err->code;
+	m->pool = pool_new(m->conf.parallel, err);
+	return m->pool ? 0 : -err->code;
+}
+
+static int start_network(struct mount *m, struct err *err)
+{
+	const struct conf *c = &m->conf;
+	struct http_config http = {.address = c->address,
+				   .ca_file = c->ca_cert,
+				   .ca_path = c->ca_path,
+				   .client_cert = c->client_cert,
+				   .client_key = c->client_key,
+				   .server_name = c->tls_server_name,
+				   .skip_verify = c->tls_skip_verify,
+				   .connections = c->parallel,
+				   .max_body = BODY_MAX};
+
+	if (c->tls_skip_verify)
+		log_warning("the server's certificate is not checked (tls_skip_verify)");
+	budget_init(&m->budget, (unsigned)c->rate);
+	m->http = http_new(&http, err);
+	if (!m->http)
+		return -err->code;
+	m->vault =
+		vault_new(m->http, &m->budget, c->server_namespace, (unsigned)c->max_retries, err);
+	return m->vault ? 0 : -err->code;
+}
+
+static int check_namespace(struct mount *m, struct limit limit, struct err *err)
+{
+	bool has = false;
+	int r;
+
+	if (!m->conf.server_namespace)
+		return 0;
+	r = health_has_namespaces(m->vault, limit, &has, err);
+	if (r < 0 || has)
+		return r;
+	return err_set(err, EOPNOTSUPP,
+		       "namespace=%s: %s has no namespaces (it is Vault's community edition), and "
+		       "would take no notice",
+		       m->conf.server_namespace, m->conf.address);
+}
+
+static int log_in(struct mount *m, struct err *err)
+{
+	struct session_config session = {.vault = m->vault,
+					 .method = m->method,
+					 .auth = &m->auth,
+					 .timers = m->timers,
+					 .pool = m->pool,
+					 .timeout = m->conf.timeout,
+					 .dead = on_dead_token,
+					 .arg = m};
+	struct vault_tokens tokens;
+
+	m->session = session_new(&session, err);
+	if (!m->session)
+		return -err->code;
+	tokens = session_tokens(m->session);
+	vault_set_tokens(m->vault, &tokens);
+	return session_start(m->session, err);
+}
+
+/* "secret/app" is the engine at "secret" and the path "app" in it. */
+static int find_engine(struct mount *m, struct limit limit, struct err *err)
+{
+	char *source = m->conf.source;
+	size_t len;
+	int r;
+
+	for (size_t n = strlen(source); n && source[n - 1] == '/'; n--)
+		source[n - 1] = '\0';
+	r = mounts_find(m->vault, source, limit, &m->engine, err);
+	if (r < 0)
+		return r;
+	if (m->engine.version != 2)
+		return err_set(err, EOPNOTSUPP,
+			       "%s is an engine of type %s%s: only key-value engines of version 2 "
+			       "can be mounted",
+			       m->engine.path, m->engine.type,
+			       m->engine.version == 1 ? ", version 1" : "");
+	len = strlen(m->engine.path);
+	if (strncmp(source, m->engine.path, len) != 0 || (source[len] && source[len] != '/'))
+		return err_set(err, EIO, "the server says that %s is in %s", source,
+			       m->engine.path);
+	m->prefix = source[len] ? source + len + 1 : "";
+	m->kv = kv2_new(m->vault, m->engine.path);
+	return m->kv ? 0 : err_set(err, ENOMEM, "no memory");
+}
+
+/* All that can be wrong at the server. */
+static int connect_server(struct mount *m, struct err *err)
+{
+	struct limit limit = {.deadline = clock_mono() + m->conf.timeout};
+	int r = check_namespace(m, limit, err);
+
+	if (r == 0)
+		r = log_in(m, err);
+	if (r == 0)
+		r = find_engine(m, limit, err);
+	return r;
+}
+
+static int make_cache(struct mount *m, struct err *err)
+{
+	struct cache_config cache = {.kinds = tree_cache_kinds,
+				     .kind_count = TREE_KINDS,
+				     .source = &m->source,
+				     .pool = m->pool,
+				     .bytes = m->conf.cache_size,
+				     .timeout = m->conf.timeout,
+				     .refusal_ttl = m->conf.negative_ttl,
+				     .max_stale = m->conf.max_stale,
+				     .is_outage = reply_is_outage};
+
+	if (secmem_arena() && secmem_arena() < ARENA_MAX && cache.bytes > secmem_arena() / 2) {
+		cache.bytes = secmem_arena() / 2;
+		log_warning("the cache is smaller than cache_size: no more memory may be locked",
+			    F_INT("bytes", cache.bytes));
+	}
+	m->source = (struct tree_source){
+		.kv = m->kv, .ttl = m->conf.ttl, .negative_ttl = m->conf.negative_ttl};
+	m->cache = cache_new(&cache, err);
+	return m->cache ? 0 : -err->code;
+}
+
+static int make_tree(struct mount *m, struct err *err)
+{
+	const struct conf *c = &m->conf;
+	struct tree_config tree = {.kv = m->kv,
+				   .cache = m->cache,
+				   .timers = m->timers,
+				   .label = m->engine.path,
+				   .prefix = m->prefix,
+				   .uid = (uid_t)c->uid,
+				   .gid = (gid_t)c->gid,
+				   .mode = (mode_t)c->mode,
+				   .dir_mode = (mode_t)c->dir_mode,
+				   .read_only = c->read_only,
+				   .purge = c->rmdir == CONF_RMDIR_PURGE,
+				   .strict = c->conflict == CONF_CONFLICT_STRICT,
+				   .newline_strip = c->newline == CONF_NEWLINE_STRIP,
+				   .binary_reject = c->binary == CONF_BINARY_REJECT,
+				   .scratch = c->scratch,
+				   .scratch_max = c->scratch_max,
+				   .unlink_grace = c->unlink_grace * NS_PER_MS,
+				   .pool = m->pool,
+				   .ttl = c->ttl,
+				   .negative_ttl = c->negative_ttl,
+				   .timeout = c->timeout,
+				   .max_size = c->max_size,
+				   .changed = fs_changed,
+				   .arg = m->fs};
+
+	m->tree = tree_new(&tree, err);
+	return m->tree ? 0 : -err->code;
+}
+
+static int raise_mount(struct mount *m, struct err *err)
+{
+	const struct conf *c = &m->conf;
+	struct fs_config fs = {.pool = m->pool,
+			       .timers = m->timers,
+			       .helper = m->helper,
+			       .dir = m->dir,
+			       .source = c->source,
+			       .allow_other = c->allow_other,
+			       .auto_unmount = c->auto_unmount,
+			       .read_only = c->read_only,
+			       .timeout = c->timeout};
+	int r = make_cache(m, err);
+
+	if (r < 0)
+		return r;
+	m->fs = fs_new(&fs, err);
+	if (!m->fs)
+		return -err->code;
+	r = make_tree(m, err);
+	return r < 0 ? r : fs_mount(m->fs, m->tree, err);
+}
+
+static int serve(struct mount *m)
+{
+	int r;
+
+	log_info("mounted", F_STR("source", m->conf.source), F_STR("dir", m->dir),
+		 F_STR("server", m->conf.address), F_STR("auth", m->method->name));
+	atomic_store(&m->serving, true);
+	detach_report(&m->detach, EXIT_OK, &(struct err){0});
+	detach_notify("READY=1");
+	if (!m->args.foreground)
+		detach_streams(!strcmp(m->conf.log, "stderr"));
+	r = fs_loop(m->fs);
+	edit_settle(m->tree);
+	http_drop_reads(m->http);
+	fs_finish(m->fs);
+	log_info("unmounted", F_STR("dir", m->dir));
+	return r < 0 ? EXIT_LOCAL : EXIT_OK;
+}
+
+/* Everything in the reverse order; NULL where it never got so far. */
+static void take_down(struct mount *m)
+{
+	if (m->timers)
+		signals_stop(&m->signals);
+	session_stop(m->session);
+	pool_free(m->pool);
+	fs_free(m->fs);
+	timers_free(m->timers);
+	if (m->tree)
+		edit_end(m->tree);
+	tree_free(m->tree);
+	cache_free(m->cache);
+	kv_free(m->kv);
+	session_free(m->session);
+	vault_free(m->vault);
+	http_free(m->http);
+	budget_fini(&m->budget);
+	helper_free(m->helper);
+	free(m->home_token_file);
+	free(m->dir);
+	conf_fini(&m->conf);
+}
+
+/* The daemon, from the fork to its end. */
+static int run_daemon(struct mount *m, struct err *err)
+{
+	int status = EXIT_LOCAL;
+	int r = settle_process(m, err);
+
+	if (r == 0)
+		r = start_threads(m, err);
+	if (r == 0)
+		r = start_network(m, err);
+	if (r == 0) {
+		r = connect_server(m, err);
+		status = EXIT_SERVER;
+	}
+	if (r == 0) {
+		r = raise_mount(m, err);
+		status = EXIT_LOCAL;
+	}
+	return r == 0 ? serve(m) : status;
+}
+
+static int fail(struct mount *m, int status, const struct err *err)
+{
+	if (m->detach.report >= 0)
+		detach_report(&m->detach, status, err);
+	else
+		command_fail(status, "%s", err_text(err));
+	return status;
+}
+
+static int mount_run(int argc, char **argv)
+{
+	struct mount m = {.detach = {.report = -1}};
+	struct err err = {0};
+	bool parent = false;
+	int status = parse_arguments(&m.args, argc, argv);
+
+	if (status != EXIT_OK)
+		goto out;
+	status = EXIT_LOCAL;
+	if (configure(&m, &err) < 0 ||
+	    (!m.args.foreground && detach_fork(&m.detach, &parent, &status, &err) < 0)) {
+		fail(&m, status, &err);
+	} else if (parent) {
+		/* Not before the daemon's own first answer, which proves that it serves. */
+		if (status == EXIT_OK && !mountpoint_answers(m.dir))
+			status = command_fail(EXIT_LOCAL, "%s is mounted, but does not answer",
+					      m.dir);
+		else if (status != EXIT_OK)
+			command_fail(status, "%s", err_text(&err));
+	} else {
+		status = run_daemon(&m, &err);
+		if (status != EXIT_OK && err.code)
+			fail(&m, status, &err);
+	}
+out:
+	take_down(&m);
+	free(m.args.options);
+	return status;
+}
+
+const struct command command_mount = {
+	.name = "mount",
+	.usage = "[-f] [-c FILE] [-o OPT,...] [SOURCE] DIR",
+	.summary = "Mounts secrets as files",
+	.help = help_mount_options,
+	.run = mount_run,
+};
