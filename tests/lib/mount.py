@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mounts for the tests: a daemon in the foreground, in a directory of its own, that must answer, must
+end with status 0, and must not have let a secret slip."""
+
+import ctypes
+import errno
+import os
+import re
+import signal
+import subprocess
+import time
+
+BUILD = os.environ.get("VAULTFS_BUILD", os.getcwd())
+VAULTFS = os.environ.get("VAULTFS", f"{BUILD}/src/vaultfs")
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def is_mounted(path):
+    with open("/proc/self/mountinfo") as f:
+        return any(line.split(" ")[4] == path for line in f)
+
+
+def sanitized():
+    """Whether the program was built with a sanitizer, and then keeps secrets in malloc's memory."""
+    linked = subprocess.run(["ldd", VAULTFS], capture_output=True, text=True, check=False).stdout
+    return "libasan" in linked or "libtsan" in linked
+
+
+def lazy_unmount(path):
+    _libc.umount2(path.encode(), 2)
+
+
+def clean_environment(**more):
+    """What a daemon is started with: nothing of ours that could log it in by chance."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("VAULT_", "BAO_"))}
+    env.update({k: v for k, v in more.items() if v is not None})
+    return env
+
+
+class Mount:
+    """`canaries` are values that nothing may ever print. Warnings in the log are a failure unless the
+    test expects them."""
+
+    def __init__(self, root, source, options, env, canaries, args=()):
+        self.root = root
+        self.path = f"{root}/mnt"
+        self.log_path = f"{root}/log"
+        self.canaries = canaries
+        self.expected = []
+        self.ended = False
+        os.makedirs(self.path, exist_ok=True)
+        command = [VAULTFS, "mount", "-f", *args]
+        if options:
+            command += ["-o", ",".join(options)]
+        if source is not None:
+            command.append(source)
+        command.append(self.path)
+        env.setdefault("HOME", root)
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                        stdout=open(self.log_path, "ab"),
+                                        stderr=subprocess.STDOUT, env=env)
+
+    def wait_mounted(self):
+        end = time.monotonic() + 30
+        while time.monotonic() < end and self.process.poll() is None:
+            if is_mounted(self.path) and "mounted" in self.log():
+                os.stat(self.path)
+                return
+            time.sleep(0.01)
+        raise AssertionError("the mount does not answer")
+
+    def log(self):
+        with open(self.log_path, errors="replace") as f:
+            return f.read()
+
+    def wait_log(self, pattern, seconds=30):
+        """Waits until a line of the log matches."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if re.search(pattern, self.log()):
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"the log never says {pattern!r}")
+
+    def expect(self, *patterns):
+        """Warnings that match are part of the test."""
+        self.expected += patterns
+
+    def __truediv__(self, name):
+        return f"{self.path}/{name}"
+
+    def read(self, name):
+        with open(f"{self.path}/{name}", "rb") as f:
+            return f.read()
+
+    def write(self, name, value):
+        with open(f"{self.path}/{name}", "wb") as f:
+            f.write(value if isinstance(value, bytes) else value.encode())
+
+    def errno_of(self, action, *args):
+        """The name of the errno that it fails with, "" where it does not."""
+        try:
+            action(*args)
+        except OSError as e:
+            return errno.errorcode[e.errno]
+        return ""
+
+    def memory(self, key="VmRSS"):
+        """Of the daemon, in KiB."""
+        with open(f"/proc/{self.process.pid}/status") as f:
+            return int(re.search(key + r":\s+(\d+)", f.read()).group(1))
+
+    def settle(self):
+        """What a test is entitled to have happened after its last close."""
+        time.sleep(0.05)
+
+    def unmount(self):
+        subprocess.run([VAULTFS, "umount", self.path], check=True, timeout=30,
+                       stderr=subprocess.PIPE)
+
+    def wait_end(self, seconds=40):
+        status = self.process.wait(seconds)
+        self.ended = True
+        return status
+
+    def end(self):
+        """The end of every test: unmounts, and checks what must hold for each mount."""
+        if not self.ended:
+            self.unmount()
+            status = self.wait_end()
+            assert status == 0, f"the daemon ended with status {status}"
+        assert not is_mounted(self.path), "it is still mounted"
+        self.check_log()
+
+    def check_log(self):
+        log = self.log()
+        for canary in self.canaries:
+            assert canary not in log, "a secret is in the log"
+        for line in log.splitlines():
+            if re.search(r"^\S+ (warning|error) |ERROR: |runtime error:|\"level\":\"(warning|error)\"",
+                         line):
+                assert any(re.search(p, line) for p in self.expected), f"in the log: {line}"
+
+    def destroy(self):
+        """Whatever state it is in."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+            self.process.wait()
+        if is_mounted(self.path):
+            lazy_unmount(self.path)

@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The ranks of the folders, and that includes point down only: a file includes its own folder and lower
+# ranks, names the folder in each local include, and two folders of one rank do not know each other.
+set -u
+cd "${top_srcdir:-$(dirname "$0")/../..}" || exit 1
+declare -A rank=([base]=0 [http]=1 [conf]=1 [host]=1 [vault]=2 [store]=2 [auth]=3 [engine]=3
+	[cache]=4 [watch]=5 [tree]=6 [edit]=7 [fs]=8 [cli]=9)
+n=0
+report() { # condition's status, title, details
+	n=$((n + 1))
+	[ "$1" = 0 ] && echo "ok $n - $2" || { echo "not ok $n - $2"; sed 's/^/# /' <<<"$3"; }
+}
+
+echo 1..4
+bad=
+for dir in src/*/; do
+	name=$(basename "$dir")
+	[ -n "${rank[$name]-}" ] || bad+="src/$name has no rank"$'\n'
+done
+report "$([ -z "$bad" ]; echo $?)" "every folder has a rank" "$bad"
+
+bad=
+while IFS=: read -r file line text; do
+	from=$(cut -d/ -f2 <<<"$file")
+	path=$(sed 's/.*"\(.*\)".*/\1/' <<<"$text")
+	to=${path%%/*}
+	[ "$path" = config.h ] && continue
+	if [ "$to" = "$path" ] || [ -z "${rank[$to]-}" ]; then
+		bad+="$file:$line: $path does not name its folder"$'\n'
+	elif [ "$from" != "$to" ] && [ "${rank[$to]}" -ge "${rank[$from]}" ]; then
+		bad+="$file:$line: $from (rank ${rank[$from]}) includes $path (rank ${rank[$to]})"$'\n'
+	elif [ ! -f "src/$path" ]; then
+		bad+="$file:$line: there is no src/$path"$'\n'
+	fi
+done < <(grep -Hn '^#include "' src/*/*.[ch])
+report "$([ -z "$bad" ]; echo $?)" "includes point down only" "$bad"
+
+bad=$(grep -ln 'fuse_lowlevel.h\|<fuse' src/*/*.[ch] | grep -v '^src/fs/')$(
+	grep -ln '<curl/' src/*/*.[ch] | grep -v '^src/http/')
+report "$([ -z "$bad" ]; echo $?)" "only fs/ knows libfuse, only http/ knows libcurl" "$bad"
+
+bad=$(grep -n 'HTTP_ANSWERED\|->status\b\|\.status\b' src/*/*.c | grep -v '^src/\(http\|vault\|auth\)/\|detach\|DETACH\|r\.status')
+report "$([ -z "$bad" ]; echo $?)" "HTTP statuses stay below the vault layer" "$bad"

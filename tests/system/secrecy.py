@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Where secrets must not be: environment, command line, cores, swap, logs, other processes."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+from harness import main, skip, test
+from mount import VAULTFS, clean_environment, sanitized
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as f:
+        return list(map(int, f.read().split()))
+
+
+@test()
+def environment_and_command_line(t):
+    "credentials are gone from /proc/PID/environ and cmdline, of the daemon and of its helper"
+    t.put("db", {"x": t.canary()})
+    t.server.policy("session", {"secret/*": ["read", "list"]})
+    role_id, secret_id = t.server.make_approle(t.name, token_policies="session")
+    t.canaries += [role_id, secret_id]
+    token = t.server.make_token()
+    t.canaries.append(token)
+    m = t.mount(env={"VAULT_ADDR": t.server.address, "VAULT_TOKEN": token,
+                     "VAULT_ROLE_ID": role_id, "VAULT_SECRET_ID": secret_id, "HARMLESS": "stays"})
+    m.read("db/x")
+    for pid in [m.process.pid, *children(m.process.pid)]:
+        for name in ("environ", "cmdline"):
+            with open(f"/proc/{pid}/{name}", "rb") as f:
+                text = f.read()
+            for canary in t.canaries:
+                assert canary.encode() not in text, (pid, name)
+    with open(f"/proc/{m.process.pid}/environ", "rb") as f:
+        assert b"HARMLESS=stays" in f.read()
+
+
+@test(needs=("gcore",))
+def forced_core(t):
+    "a core that root forces holds no secret, and a crash leaves none"
+    value = t.canary()
+    t.put("db", {"x": value})
+    m = t.mount(env={"VAULT_ADDR": t.server.address, "VAULT_TOKEN": t.server.token})
+    assert m.read("db/x") == value.encode()
+    written = t.canary()
+    m.write("db/y", written)
+    m.settle()
+    for pid in [m.process.pid, *[p for p in children(m.process.pid)]]:
+        done = subprocess.run(["gcore", "-o", f"{t.root}/core", str(pid)], capture_output=True,
+                              timeout=60, check=False)
+        core = f"{t.root}/core.{pid}"
+        if not os.path.exists(core):
+            assert b"ptrace" in done.stderr or b"No such process" in done.stderr, done.stderr
+            continue
+        with open(core, "rb") as f:
+            text = f.read()
+        for canary in (value, written, t.server.token):
+            assert canary.encode() not in text, f"a secret is in the core of {pid}"
+        os.unlink(core)
+    with open(f"/proc/{m.process.pid}/coredump_filter") as f:
+        assert int(f.read(), 16) == 0
+    with open(f"/proc/{m.process.pid}/limits") as f:
+        assert re.search(r"Max core file size\s+0\s+0", f.read())
+
+
+@test()
+def locked_memory(t):
+    "secret memory is locked, left out of dumps and not inherited by the helper"
+    t.put("db", {"x": "1"})
+    m = t.mount()
+    m.read("db/x")
+    if sanitized():
+        skip("a build with a sanitizer keeps secrets in malloc's memory")
+    with open(f"/proc/{m.process.pid}/smaps") as f:
+        regions = re.split(r"(?m)^(?=[0-9a-f]+-[0-9a-f]+ )", f.read())
+    arenas = [r for r in regions if re.search(r"VmFlags:.*\bdd\b", r) and
+              re.search(r"^Size:\s+16384 kB", r, re.M)]
+    assert arenas
+    flags = re.search(r"VmFlags:(.*)", arenas[0]).group(1).split()
+    assert {"lo", "dd", "dc"} <= set(flags), flags
+    assert m.memory("VmLck") > 0
+    for helper in children(m.process.pid):
+        with open(f"/proc/{helper}/comm") as f:
+            if f.read().strip() != "vaultfs-notice":
+                continue
+        with open(f"/proc/{helper}/smaps") as f:
+            assert not re.search(r"^Size:\s+16384 kB", f.read(), re.M), "the helper has the arena"
+
+
+@test(needs=("unshare", "setpriv", "prlimit"))
+def limited_lock(t):
+    "with little memory that may be locked the cache is smaller; with none the mount is refused"
+    if sanitized():
+        skip("a build with a sanitizer does not lock memory")
+    t.put("db", {"x": "1"})
+    for i in range(20):
+        t.put(f"s{i}", {"x": "v" * 20000})
+    t.put("big", {"x": "v" * 300000})
+    os.chmod(t.root, 0o755)
+    os.chmod(os.path.dirname(t.root), 0o755)
+    script = """
+mknod "$ROOT/fuse$LIMIT" c 10 229
+chmod 666 "$ROOT/fuse$LIMIT"
+mount --bind "$ROOT/fuse$LIMIT" /dev/fuse
+user="setpriv --reuid=nobody --regid=nogroup --clear-groups"
+prlimit --memlock=$LIMIT:$LIMIT $user "$VAULTFS" mount -f "secret/$FOLDER" "$D" 2>"$ROOT/log$LIMIT" &
+for i in $(seq 100); do $user mountpoint -q "$D" && break; kill -0 $! 2>/dev/null || break; sleep 0.05; done
+if $user mountpoint -q "$D"; then
+    for i in 1 2; do $user sh -c 'cat "$D"/*/x' | wc -c; done
+    $user sh -c 'printf 2 > "$D/db/x"'
+    $user fusermount3 -u "$D"
+fi
+wait $!
+echo "status $?"
+"""
+    for limit, works in ((0, False), (65536, True), (8 << 20, True)):
+        d = f"{t.root}/mnt{limit}"
+        os.mkdir(d)
+        shutil.chown(d, "nobody", "nogroup")
+        done = subprocess.run(["unshare", "-m", "bash", "-c", script], capture_output=True, text=True,
+                              timeout=60, check=False, env=clean_environment(
+                                  VAULT_ADDR=t.server.address, VAULT_TOKEN=t.server.token, HOME="/",
+                                  VAULTFS=VAULTFS, ROOT=t.root, D=d, FOLDER=t.folder,
+                                  LIMIT=str(limit)))
+        with open(f"{t.root}/log{limit}") as f:
+            log = f.read()
+        assert t.server.token not in log + done.stderr
+        if works:
+            assert done.stdout == "700001\n700001\nstatus 0\n", (limit, done, log)
+            assert log.count("no more memory may be locked") == 1, log
+            assert t.get("db") == {"x": "2"}
+        else:
+            assert done.stdout == "status 1\n", done
+            assert "cannot lock" in log and "RLIMIT_MEMLOCK" in log, log
+
+
+main()

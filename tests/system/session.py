@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Who we are to the server: tokens that are renewed, that end, that are replaced."""
+
+import os
+import time
+
+from harness import main, test
+
+EVERYTHING = {"secret/*": ["create", "read", "update", "delete", "list"]}
+
+
+def approle(t, m_options=(), **role):
+    """A mount that logs in by AppRole, with ids in files."""
+    t.server.policy("session", EVERYTHING)
+    role_id, secret_id = t.server.make_approle(t.name, token_policies="session", **role)
+    t.canaries.append(secret_id)
+    for name, value in (("role_id", role_id), ("secret_id", secret_id)):
+        with open(f"{t.root}/{name}", "w") as f:
+            f.write(value + "\n")
+    return t.mount(f"role_id_file={t.root}/role_id", f"secret_id_file={t.root}/secret_id",
+                   "negative_ttl=100ms", *m_options, env={"VAULT_ADDR": t.server.address})
+
+
+@test(seconds=150)
+def renewed_while_it_lives(t):
+    "a token of 5 s that is renewable for 20 s serves for 20 s, and then reads are EKEYEXPIRED"
+    t.put("db", {"x": "1"})
+    t.put("open", {"x": "held"})
+    t.server.policy("session", EVERYTHING)
+    token = t.server.make_token(policies=["session"], ttl="5s", explicit_max_ttl="20s")
+    t.canaries.append(token)
+    begun = time.monotonic()
+    m = t.mount("ttl=200ms", token=token)
+    m.expect("token|renew|login failed|EKEYEXPIRED")
+    held = open(m / "open/x", "rb", buffering=0)
+    reads = 0
+    while time.monotonic() - begun < 18.5:
+        assert m.read("db/x") == b"1"
+        reads += 1
+        time.sleep(0.1)
+    assert reads > 100
+    m.wait_log("the token is dead")
+    assert time.monotonic() - begun > 19
+    time.sleep(0.3)
+    assert m.errno_of(open, m / "db/x") == "EKEYEXPIRED"
+    assert m.errno_of(open, m / "db/x", "w") == "EKEYEXPIRED"
+    assert m.errno_of(held.read) == "EKEYEXPIRED", "what was read under it is gone too"
+    held.close()
+    assert "the token nears the end of its longest life" in m.log()
+
+
+@test(seconds=120)
+def approle_logs_in_anew(t):
+    "with AppRole reads go on past the end of the token's life"
+    t.put("db", {"x": "1"})
+    m = approle(t, ("ttl=200ms",), token_ttl="4s", token_max_ttl="8s")
+    m.expect("the token (nears|ends)")
+    end = time.monotonic() + 25
+    while time.monotonic() < end:
+        assert m.read("db/x") == b"1"
+        time.sleep(0.1)
+    logins = m.log().count("logged in")
+    t.note(f"{logins} logins in 25 s")
+    assert 3 <= logins <= 6
+
+
+@test()
+def approle_by_environment(t):
+    "AppRole's ids are taken from the environment too"
+    t.put("db", {"x": "1"})
+    t.server.policy("session", EVERYTHING)
+    role_id, secret_id = t.server.make_approle(t.name, token_policies="session")
+    t.canaries.append(secret_id)
+    m = t.mount(env={"VAULT_ADDR": t.server.address, "VAULT_ROLE_ID": role_id,
+                     "VAULT_SECRET_ID": secret_id})
+    assert m.read("db/x") == b"1" and "method=approle" in m.log()
+
+
+@test()
+def revoked_token_is_replaced(t):
+    "a token that is revoked is replaced by a login, unnoticed by readers and writers"
+    t.put("db", {"x": "1"})
+    m = approle(t, ("ttl=0",), token_ttl="1h")
+    assert m.read("db/x") == b"1"
+    for action in (lambda: m.read("db/x"), lambda: m.write("db/x", "2"), lambda: os.listdir(m / "db")):
+        accessors = t.server.api("GET", "auth/token/accessors?list=true")["data"]["keys"]
+        for accessor in accessors:
+            data = t.server.api("POST", "auth/token/lookup-accessor", {"accessor": accessor})["data"]
+            if data["path"] == "auth/approle/login" and data["meta"].get("role_name") == t.name:
+                t.server.api("POST", "auth/token/revoke-accessor", {"accessor": accessor})
+        action()
+    assert m.log().count("logged in") == 4
+
+
+@test()
+def new_token_in_the_file(t):
+    "when the token dies, a new one in its file is taken up"
+    t.put("db", {"x": "1"})
+    t.server.policy("session", EVERYTHING)
+    tokens = [t.server.make_token(policies=["session"]) for _ in range(2)]
+    t.canaries += tokens
+    path = f"{t.root}/token"
+    with open(path, "w") as f:
+        f.write(tokens[0])
+    m = t.mount(f"token_file={path}", "ttl=0", "negative_ttl=100ms",
+                env={"VAULT_ADDR": t.server.address})
+    m.expect("login failed|the token is dead|EKEYEXPIRED")
+    assert m.read("db/x") == b"1"
+    t.server.api("POST", "auth/token/revoke", {"token": tokens[0]})
+    assert m.errno_of(open, m / "db/x") == "EKEYEXPIRED"
+    with open(path, "w") as f:
+        f.write(tokens[1])
+    end = time.monotonic() + 20
+    while m.errno_of(open, m / "db/x"):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert m.read("db/x") == b"1"
+
+
+@test()
+def refused_login_ends_in_ekeyrejected(t):
+    "where the login itself is refused, reads are EKEYREJECTED, and it is not tried in a loop"
+    t.put("db", {"x": "1"})
+    m = approle(t, ("ttl=0",), token_ttl="1h")
+    m.expect("login failed|the token is dead|EKEYREJECTED")
+    assert m.read("db/x") == b"1"
+    mark = t.server.audit_mark()
+    t.server.api("DELETE", f"auth/approle/role/{t.name}")
+    accessors = t.server.api("GET", "auth/token/accessors?list=true")["data"]["keys"]
+    for accessor in accessors:
+        data = t.server.api("POST", "auth/token/lookup-accessor", {"accessor": accessor})["data"]
+        if data["path"] == "auth/approle/login" and data["meta"].get("role_name") == t.name:
+            t.server.api("POST", "auth/token/revoke-accessor", {"accessor": accessor})
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        assert m.errno_of(open, m / "db/x") == "EKEYREJECTED"
+        time.sleep(0.02)
+    logins = [r for r in t.server.requests_since(mark) if r[1] == "auth/approle/login"]
+    assert 1 <= len(logins) <= 5, logins
+
+
+@test()
+def policy_refusal_is_not_death(t):
+    "a refusal by policy does not cost the token"
+    t.put("mine/db", {"x": "1"})
+    t.put("theirs/db", {"x": "1"})
+    name = f"part-{t.name}"
+    t.server.policy(name, {f"secret/data/{t.path('mine')}/*": ["read"],
+                           f"secret/metadata/{t.folder}/*": ["list"]})
+    m = t.mount("ttl=0", token=t.server.make_token(policies=[name]))
+    for _ in range(5):
+        assert m.errno_of(open, m / "theirs/db/x") == "EACCES"
+        assert m.read("mine/db/x") == b"1"
+    assert m.log().count("logged in") == 1
+
+
+@test()
+def token_without_default_policy(t):
+    "a token that may not look itself up serves all the same"
+    t.put("db", {"x": "1"})
+    t.server.policy("session", EVERYTHING)
+    m = t.mount(token=t.server.make_token(policies=["session"], no_default_policy=True))
+    assert m.read("db/x") == b"1"
+    m.write("db/x", "2")
+    assert t.get("db") == {"x": "2"}
+
+
+main()

@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Readers beside writers at full speed: every read is exactly one version that was committed, and versions
+never go back. VAULTFS_TORN_READS (4000) says how many reads in all."""
+
+import json
+import os
+import subprocess
+import threading
+import time
+import zlib
+
+from harness import main, test
+
+READS = int(os.environ.get("VAULTFS_TORN_READS", 4000))
+
+READER = r"""
+import json, mmap, os, sys, time, zlib
+path, how, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+HOLD = 0.15  # who holds a file for longer may see it change: 200 ms, with some for the way
+last = reads = held = 0
+
+def parts(fd, size, pause=0):
+    text = b""
+    while part := os.read(fd, size):
+        text += part
+        time.sleep(pause)
+    return text
+
+while reads < count:
+    begun = time.monotonic()
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        if how == "whole":
+            text = os.read(fd, 1 << 16)
+        elif how == "size":
+            text = os.read(fd, os.fstat(fd).st_size)
+        elif how == "map":
+            with mmap.mmap(fd, 0, mmap.MAP_PRIVATE, mmap.PROT_READ) as pages:
+                text = pages[:]
+        elif how == "seven":
+            text = parts(fd, 7)
+        elif how == "slow":
+            text = parts(fd, 97, 0.001)
+        elif how == "document":
+            fields = json.loads(parts(fd, 4096))
+            text = fields["a"].encode()
+            if fields["a"] != fields["b"]:
+                sys.exit(f"two versions in one document: {fields}")
+    finally:
+        os.close(fd)
+    reads += 1
+    if time.monotonic() - begun > HOLD:
+        held += 1
+        continue
+    head, _, digits = text.partition(b" ")
+    number, length, checksum = map(int, head.split(b":")) if head.count(b":") == 2 else (-1, 0, 0)
+    if number < last or len(digits) != length or zlib.crc32(digits) != checksum:
+        sys.exit(f"bad after {reads}, {how}, {len(text)} bytes, {number} after {last}: {text[:60]!r}")
+    last = number
+print(reads, held)
+"""
+
+
+def value(n):
+    """A digit again and again, with its length and checksum before it."""
+    digits = str(n % 10) * (1 + n * 379 % 3000)
+    return f"{n}:{len(digits)}:{zlib.crc32(digits.encode())} {digits}"
+
+
+def race(t, m, path, kinds, write, pause=0.0):
+    """Readers of these kinds until they have had enough, while `write(n)` makes version after version."""
+    each = max(1, READS // 20)
+    count = {kind: str(each // 4 + 1 if kind == "slow" else each) for kind in kinds}
+    readers = [(kind, t.spawn("python3", "-c", READER, m / path, kind, count[kind],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)) for kind in kinds]
+    n = 0
+    while any(r.poll() is None for _, r in readers):
+        n += 1
+        write(n)
+        time.sleep(pause)
+    output = [(kind, *r.communicate()) for kind, r in readers]
+    wrong = [f"{r.returncode} {out[1:]}" for (_, r), out in zip(readers, output) if r.returncode]
+    assert not wrong, "\n".join(wrong)
+    t.note(f"{n} versions; reads, and those that took too long to be judged: "
+           + ", ".join(f"{kind} {out.decode().strip()}" for kind, out, _ in output))
+
+
+FIELD = ("whole", "size", "map", "seven", "slow")
+
+
+@test(seconds=3600)
+def written_here(t):
+    "readers of a field that is written here, replaced and renamed over"
+    t.put("s", {"f": value(0), "other": "x"})
+    m = t.mount()
+    # Of a map the pages beyond the end are a SIGBUS while the file is cut, as on any file system.
+    race(t, m, "s/f", [kind for kind in FIELD if kind != "map"], lambda n: m.write("s/f", value(n)))
+
+
+@test(seconds=3600)
+def renamed_here(t):
+    "readers of a field that scratch files are renamed over"
+    t.put("s", {"f": value(0), "other": "x"})
+    m = t.mount()
+
+    def write(n):
+        fd = os.open(m / "s/tmp", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        os.write(fd, value(n).encode())
+        os.close(fd)
+        os.rename(m / "s/tmp", m / "s/f")
+
+    race(t, m, "s/f", FIELD, write)
+
+
+@test(seconds=3600)
+def written_elsewhere(t):
+    "readers of a field that others write, noticed by time or by a sibling's being written here"
+    t.put("s", {"f": value(0), "other": "x"})
+    m = t.mount("ttl=0")
+
+    def write(n):
+        t.put("s", {"f": value(n), "other": str(n)})
+        if n % 5 == 0:
+            m.write("s/here", str(n))
+
+    race(t, m, "s/f", FIELD, write, pause=0.002)
+
+
+@test(seconds=3600)
+def whole_documents(t):
+    "readers of data.json, that is replaced as a whole: its fields are of one version"
+    t.put("s", {"a": value(0), "b": value(0)})
+    m = t.mount()
+
+    def write(n):
+        m.write("s/.vault/data.json", json.dumps({"a": value(n), "b": value(n)}))
+
+    race(t, m, "s/.vault/data.json", ("document",) * 2, write)
+
+
+@test(seconds=3600)
+def two_fields_of_one_version(t):
+    "two fields that change together are read together, whichever is opened first"
+    t.put("s", {"a": value(0), "b": value(0)})
+    m = t.mount()
+    end = threading.Event()
+
+    def write():
+        n = 0
+        while not end.is_set():
+            n += 1
+            m.write("s/.vault/data.json", json.dumps({"a": value(n), "b": value(n)}))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    pairs = skipped = 0
+    try:
+        for i in range(max(1, READS // 10)):
+            begun = time.monotonic()
+            paths = [m / f"s/{name}" for name in ("ab", "ba")[i % 2]]
+            with open(paths[0], "rb") as first, open(paths[1], "rb") as second:
+                number = [int(f.read().split(b":")[0]) for f in (first, second)]
+            if time.monotonic() - begun > 0.15:
+                skipped += 1
+                continue
+            pairs += 1
+            # The second is opened later: it may be newer, and never older.
+            assert number[0] <= number[1], number
+    finally:
+        end.set()
+        writer.join()
+    t.note(f"{pairs} pairs, {skipped} took too long to be judged")
+
+
+main()
