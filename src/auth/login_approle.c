@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/* AppRole (https://developer.hashicorp.com/vault/api-docs/auth/approle). */
+/* AppRole (https://developer.hashicorp.com/vault/api-docs/auth/approle).
+ *
+ * The secret_id may come wrapped, so that whoever brings it cannot use it unseen. It is taken out once
+ * and remembered as long as the file holds the same wrapping. Before that its wrapping must have been
+ * made by this role's secret-id: else somebody has taken ours and put one of his own in its place. */
 
 #include "auth/method.h"
 
-#include "vault/reply.h"
+#include "vault/wrapping.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <string.h>
 
 static bool approle_offers(const struct auth_config *c)
 {
@@ -23,14 +27,59 @@ static int approle_check(const struct auth_config *c, struct err *err)
 	return 0;
 }
 
-static int refused(const struct vault *v, const struct vault_answer *answer, struct err *err)
+/* "auth/approle/role/ROLE/secret-id", of any role where none is named. */
+static bool is_ours(const struct auth_config *c, const char *path)
 {
-	char words[200];
+	_cleanup_free_ char *start = auth_path(c, "approle", "role/");
+	const char *role, *end;
 
-	reply_words(answer->json, words, sizeof(words));
-	return err_set(err, EKEYREJECTED,
-		       "cannot log in: role_id or secret_id refused by %s (%ld%s%s)",
-		       vault_address(v), answer->status, words[0] ? " " : "", words);
+	if (!start || strncmp(path, start, strlen(start)) != 0)
+		return false;
+	role = path + strlen(start);
+	end = strchr(role, '/');
+	if (!end || (strcmp(end, "/secret-id") != 0 && strcmp(end, "/custom-secret-id") != 0))
+		return false;
+	return !c->role ||
+	       (strlen(c->role) == (size_t)(end - role) && !memcmp(c->role, role, strlen(c->role)));
+}
+
+/* The secret_id that is in `wrapping`, which it takes the place of. */
+static int unwrap(struct vault *v, const struct auth_config *c, struct limit limit,
+		  struct secret **wrapping, struct err *err)
+{
+	_cleanup_free_ char *path = NULL;
+	int r = wrapping_lookup(v, *wrapping, limit, &path, err);
+
+	if (r < 0)
+		return err_prefix(err, "cannot unwrap the secret_id");
+	if (!is_ours(c, path))
+		return err_set(err, EKEYREJECTED,
+			       "what is to be the wrapped secret_id was made by %s, and not for "
+			       "%s%s by auth/%s: somebody may have put it in the place of ours",
+			       path, c->role ? "role " : "a role", c->role ? c->role : "",
+			       c->mount ? c->mount : "approle");
+	auth_memory_fini(c->memory);
+	r = wrapping_unwrap(v, *wrapping, "secret_id", limit, &c->memory->unwrapped, err);
+	if (r < 0)
+		return err_prefix(err, "cannot unwrap the secret_id");
+	c->memory->wrapping = *wrapping;
+	*wrapping = secret_ref(c->memory->unwrapped);
+	return 0;
+}
+
+static int find_secret_id(struct vault *v, const struct auth_config *c, struct limit limit,
+			  struct secret **secret_id, struct err *err)
+{
+	int r = auth_credential(c->secret_id, c->secret_id_file, "secret_id", secret_id, err);
+
+	if (r < 0 || c->secret_id_wrapped == AUTH_WRAPPED_NO ||
+	    (c->secret_id_wrapped == AUTH_WRAPPED_AUTO && !wrapping_is_token(*secret_id)))
+		return r;
+	if (!secret_equal(*secret_id, c->memory->wrapping))
+		return unwrap(v, c, limit, secret_id, err);
+	secret_put(*secret_id);
+	*secret_id = secret_ref(c->memory->unwrapped);
+	return 0;
 }
 
 static int approle_login(struct vault *v, const struct auth_config *c, struct limit limit,
@@ -38,31 +87,18 @@ static int approle_login(struct vault *v, const struct auth_config *c, struct li
 {
 	_cleanup_secret_ struct secret *role_id = NULL, *secret_id = NULL;
 	_cleanup_json_ cJSON *body = cJSON_CreateObject();
-	_cleanup_answer_ struct vault_answer answer = {0};
-	_cleanup_free_ char *path = NULL;
-	struct vault_call call = {
-		.method = "POST", .body = body, .anonymous = true, .once = true, .limit = limit};
+	_cleanup_free_ char *path = auth_path(c, "approle", "login");
 	int r;
 
 	r = auth_credential(c->role_id, c->role_id_file, "role_id", &role_id, err);
 	if (r == 0)
-		r = auth_credential(c->secret_id, c->secret_id_file, "secret_id", &secret_id, err);
+		r = find_secret_id(v, c, limit, &secret_id, err);
 	if (r < 0)
 		return r;
-	if (asprintf(&path, "auth/%s/login", c->mount ? c->mount : "approle") < 0 || !body ||
-	    json_add(body, "role_id", 7, json_new_string(role_id->bytes, role_id->len)) < 0 ||
-	    json_add(body, "secret_id", 9, json_new_string(secret_id->bytes, secret_id->len)) < 0)
+	if (!path || auth_add_secret(body, "role_id", role_id) < 0 ||
+	    auth_add_secret(body, "secret_id", secret_id) < 0)
 		return err_set(err, ENOMEM, "no memory for a login");
-	call.path = path;
-	r = vault_call(v, &call, &answer, err);
-	if (r == -EINVAL || r == -EACCES || r == -ENOENT)
-		return refused(v, &answer, err);
-	if (r < 0)
-		return err_prefix(err, "cannot log in");
-	r = token_from_auth(json_get(answer.json, "auth"), token, info);
-	return r < 0 ? err_set(err, -r, "cannot log in: the answer from %s holds no token",
-			       vault_address(v))
-		     : 0;
+	return token_login(v, path, body, "role_id or secret_id", limit, token, info, err);
 }
 
 const struct auth_method auth_approle = {

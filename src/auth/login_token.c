@@ -36,8 +36,8 @@ static bool is_printable(const struct secret *token)
 	return true;
 }
 
-static int token_login(struct vault *v, const struct auth_config *c, struct limit limit,
-		       struct secret **out, struct token_info *info, struct err *err)
+static int use_token(struct vault *v, const struct auth_config *c, struct limit limit,
+		     struct secret **out, struct token_info *info, struct err *err)
 {
 	_cleanup_secret_ struct secret *token = NULL;
 	int r = auth_credential(c->token_file ? NULL : c->token, file_of(c), "token", &token, err);
@@ -69,5 +69,5 @@ const struct auth_method auth_token = {
 	.name = "token",
 	.offers = token_offers,
 	.check = token_check,
-	.login = token_login,
+	.login = use_token,
 };

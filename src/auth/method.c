@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct auth_method *const methods[] = {&auth_token, &auth_approle};
+static const struct auth_method *const methods[] = {
+	&auth_token,	&auth_approle, &auth_jwt,  &auth_kubernetes,
+	&auth_userpass, &auth_ldap,    &auth_cert, &auth_aws,
+};
 
 static const struct auth_method *find(const char *name, struct err *err)
 {
@@ -33,11 +36,11 @@ const struct auth_method *auth_choose(const struct auth_config *c, struct err *e
 		return m && m->check(c, err) == 0 ? m : NULL;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
-		if (methods[i]->offers(c))
+		if (methods[i]->offers && methods[i]->offers(c))
 			return methods[i]->check(c, err) == 0 ? methods[i] : NULL;
 	err_set(err, EINVAL,
 		"no credentials: set VAULT_TOKEN, or token_file=FILE, or write ~/.vault-token "
-		"(vault login), or set VAULT_ROLE_ID and VAULT_SECRET_ID");
+		"(vault login), or set VAULT_ROLE_ID and VAULT_SECRET_ID, or auth=METHOD");
 	return NULL;
 }
 
@@ -55,4 +58,30 @@ int auth_credential(struct secret *set, const char *file, const char *what, stru
 		return err_set(err, -r, "cannot read the %s from %s: %s", what, file,
 			       r == -ENODATA ? "the file is empty" : strerror(-r));
 	return 0;
+}
+
+char *auth_path(const struct auth_config *c, const char *usual, const char *rest)
+{
+	char *path = NULL;
+
+	return asprintf(&path, "auth/%s/%s", c->mount ? c->mount : usual, rest) < 0 ? NULL : path;
+}
+
+int auth_add(cJSON *body, const char *name, const char *text)
+{
+	if (!text)
+		return 0;
+	return json_add(body, name, strlen(name), json_new_string(text, strlen(text)));
+}
+
+int auth_add_secret(cJSON *body, const char *name, const struct secret *secret)
+{
+	return json_add(body, name, strlen(name), json_new_string(secret->bytes, secret->len));
+}
+
+void auth_memory_fini(struct auth_memory *m)
+{
+	secret_put(m->wrapping);
+	secret_put(m->unwrapped);
+	*m = (struct auth_memory){0};
 }

@@ -2,27 +2,47 @@
 #ifndef AUTH_METHOD_H
 #define AUTH_METHOD_H
 
+#include "auth/aws_credentials.h"
 #include "vault/token.h"
 
-/* The ways to get a token. One file each; auth/method.c holds the table. */
+/* The ways to get a token. One row each; auth/method.c holds the table. */
 
 #define AUTH_TEXT_MAX (64u << 10) /* of a token or an id in a file */
+
+/* What a method must remember from one login to the next; of one thread at a time. */
+struct auth_memory {
+	struct secret *wrapping, *unwrapped; /* the last, and what was in it */
+};
+void auth_memory_fini(struct auth_memory *m);
+
+enum auth_wrapped { AUTH_WRAPPED_AUTO, AUTH_WRAPPED_YES, AUTH_WRAPPED_NO };
 
 /* Strings and secrets are borrowed; NULL where nothing is set. */
 struct auth_config {
 	const char *method; /* a name of the table; NULL: what the credentials suggest */
 	const char *mount;  /* where the method is mounted in the server; NULL: its usual place */
+	const char *role;
 	struct secret *token;
 	const char *token_file;
 	const char *home_token_file; /* "~/.vault-token", with ~ resolved */
 	struct secret *role_id, *secret_id;
 	const char *role_id_file, *secret_id_file;
+	enum auth_wrapped secret_id_wrapped;
+	struct auth_memory *memory;
+	struct secret *jwt;
+	const char *jwt_file;
+	const char *username;
+	struct secret *password;
+	const char *password_file;
+	struct aws_config aws;
+	bool has_client_cert; /* and HTTPS to show it in */
 };
 
 struct auth_method {
 	const char *name;
 
-	/* Whether the configuration has credentials for it: then it may be chosen unasked. */
+	/* Whether the configuration has credentials for it: then it may be chosen unasked. NULL:
+	 * it is to be named. */
 	bool (*offers)(const struct auth_config *c);
 
 	/* 0, or -EINVAL with a sentence that says what to set. */
@@ -34,7 +54,8 @@ struct auth_method {
 		     struct secret **token, struct token_info *info, struct err *err);
 };
 
-extern const struct auth_method auth_token, auth_approle;
+extern const struct auth_method auth_token, auth_approle, auth_jwt, auth_kubernetes, auth_userpass,
+	auth_ldap, auth_cert, auth_aws;
 
 /* The method of c->method, or the first of the table that `offers`; checked. NULL with `err` set,
  * which says what to set. */
@@ -43,5 +64,12 @@ const struct auth_method *auth_choose(const struct auth_config *c, struct err *e
 /* A secret that is set, or else is in a file: a reference of the caller's. `what` names it. */
 int auth_credential(struct secret *set, const char *file, const char *what, struct secret **out,
 		    struct err *err);
+
+/* "auth/MOUNT/REST", where MOUNT is c->mount, or `usual` where that is not set. Heap or NULL. */
+char *auth_path(const struct auth_config *c, const char *usual, const char *rest);
+
+/* Adds a member to a login's body; NULL adds none. 0 or -ENOMEM. */
+int auth_add(cJSON *body, const char *name, const char *text);
+int auth_add_secret(cJSON *body, const char *name, const struct secret *secret);
 
 #endif

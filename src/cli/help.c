@@ -20,7 +20,7 @@ void help_mount_options(void)
 
 	printf("\nSOURCE is an engine with a path in it: secret, or secret/app.\n\n"
 	       "  -f          stay in the foreground\n"
-	       "  -c FILE     read the configuration from FILE, not from " SYSTEM_CONF "\n"
+	       "  -c FILE     read the configuration from FILE, not from " CONF_SYSTEM_FILE "\n"
 	       "  -o OPT,...  options, as follows; \\, is a comma\n\n");
 	for (size_t i = 0; i < n; i++) {
 		char head[64];

@@ -2,8 +2,6 @@
 #ifndef CLI_HELP_H
 #define CLI_HELP_H
 
-#define SYSTEM_CONF "/etc/vaultfs.conf"
-
 /* The options of `vaultfs mount`, on stdout. */
 void help_mount_options(void);
 

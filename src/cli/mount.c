@@ -10,7 +10,9 @@
  */
 
 #include "cli/command.h"
+#include "cli/credentials.h"
 #include "cli/help.h"
+#include "cli/network.h"
 
 #include "auth/session.h"
 #include "base/clock.h"
@@ -25,11 +27,9 @@
 #include "host/memory.h"
 #include "host/mountpoint.h"
 #include "host/signals.h"
-#include "http/budget.h"
 #include "http/http.h"
 #include "tree/source.h"
 #include "tree/tree.h"
-#include "vault/health.h"
 #include "vault/kv2.h"
 #include "vault/mounts.h"
 #include "vault/reply.h"
@@ -40,7 +40,6 @@
 #include <string.h>
 
 #define ARENA_MAX (16u << 20)
-#define BODY_MAX  (64u << 20)
 
 struct arguments {
 	bool foreground;
@@ -54,16 +53,12 @@ struct mount {
 	struct conf conf;
 	struct detach detach;
 	char *dir; /* absolute */
-	struct auth_config auth;
-	const struct auth_method *method;
-	char *home_token_file;
+	struct credentials creds;
 	struct helper *helper;
 	struct signals signals;
 	struct timers *timers;
 	struct pool *pool;
-	struct budget budget;
-	struct http *http;
-	struct vault *vault;
+	struct network network;
 	struct session *session;
 	struct kv *kv;
 	struct mount_info engine;
@@ -110,19 +105,6 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
 	return EXIT_OK;
 }
 
-static int read_layers(const struct arguments *a, struct conf *c, struct err *err)
-{
-	int r = conf_init(c, err);
-
-	if (r == 0 && (a->conf_file || access(SYSTEM_CONF, F_OK) == 0))
-		r = conf_read_file(c, a->conf_file ? a->conf_file : SYSTEM_CONF, err);
-	if (r == 0)
-		r = conf_read_environment(c, err);
-	if (r == 0 && a->options)
-		r = conf_read_options(c, a->options, err);
-	return r;
-}
-
 static const char *log_target(const struct mount *m)
 {
 	if (strcmp(m->conf.log, "auto") != 0)
@@ -130,37 +112,6 @@ static const char *log_target(const struct mount *m)
 	if (m->args.foreground)
 		return "stderr";
 	return log_journal_available() ? "journal" : "syslog";
-}
-
-static int set_log_level(const struct conf *c, struct err *err)
-{
-	int level = log_level_parse(c->log_level);
-
-	if (level < 0)
-		return err_set(err, EINVAL, "log_level=%s: expected error, warning, info or debug",
-			       c->log_level);
-	log_set_level((enum log_level)level);
-	return 0;
-}
-
-static int find_credentials(struct mount *m, struct err *err)
-{
-	const struct conf *c = &m->conf;
-	const char *home = getenv("HOME");
-
-	if (home && asprintf(&m->home_token_file, "%s/.vault-token", home) < 0)
-		return err_set(err, ENOMEM, "no memory");
-	m->auth = (struct auth_config){.method = c->auth,
-				       .mount = c->auth_mount,
-				       .token = c->token,
-				       .token_file = c->token_file,
-				       .home_token_file = m->home_token_file,
-				       .role_id = c->role_id,
-				       .secret_id = c->secret_id,
-				       .role_id_file = c->role_id_file,
-				       .secret_id_file = c->secret_id_file};
-	m->method = auth_choose(&m->auth, err);
-	return m->method ? 0 : -EINVAL;
 }
 
 /* All that can be wrong without asking anybody. */
@@ -176,20 +127,20 @@ static int configure(struct mount *m, struct err *err)
 		return r;
 	json_init();
 	memory_no_dumps();
-	r = read_layers(&m->args, &m->conf, err);
+	r = conf_read(&m->conf, m->args.conf_file, m->args.options, err);
 	if (r == 0 && m->args.source) {
 		free(m->conf.source);
 		m->conf.source = strdup(m->args.source);
 	}
 	if (r == 0)
-		r = set_log_level(&m->conf, err);
+		r = conf_set_log_level(&m->conf, err);
 	if (r == 0)
 		r = log_open(log_target(m), m->conf.log_format, err);
 	if (r == 0 && !m->conf.address)
 		r = err_set(err, EINVAL,
 			    "no server: set VAULT_ADDR, or addr= after -o or in the configuration");
 	if (r == 0)
-		r = find_credentials(m, err);
+		r = credentials_find(&m->creds, &m->conf, err);
 	if (r == 0)
 		r = mountpoint_check(m->args.dir, &m->dir, err);
 	return r;
@@ -202,7 +153,7 @@ static int settle_process(struct mount *m, struct err *err)
 
 	memory_lock();
 	if (secmem_lock(&why) < 0) {
-		if (m->conf.token || m->conf.secret_id)
+		if (credentials_in_memory(&m->creds))
 			return err_set(err, why.code, "%s", err_text(&why));
 		log_warning("memory for secrets is not locked", F_ERR(&why));
 	}
@@ -228,7 +179,7 @@ static void on_terminate(void *arg)
 	}
 	log_info("ending");
 	detach_notify("STOPPING=1");
-	http_drop_reads(m->http);
+	http_drop_reads(m->network.http);
 	fs_stop(m->fs);
 }
 
@@ -240,7 +191,8 @@ static void on_reload(void *arg)
 
 	if (!atomic_load(&m->serving))
 		return;
-	if (read_layers(&m->args, &fresh, &err) < 0 || set_log_level(&fresh, &err) < 0)
+	if (conf_read(&fresh, m->args.conf_file, m->args.options, &err) < 0 ||
+	    conf_set_log_level(&fresh, &err) < 0)
 		log_warning("the configuration was not read anew", F_ERR(&err));
 	conf_fini(&fresh);
 	session_reload(m->session);
@@ -264,51 +216,11 @@ static int start_threads(struct mount *m, struct err *err)
 	return m->pool ? 0 : -err->code;
 }
 
-static int start_network(struct mount *m, struct err *err)
-{
-	const struct conf *c = &m->conf;
-	struct http_config http = {.address = c->address,
-				   .ca_file = c->ca_cert,
-				   .ca_path = c->ca_path,
-				   .client_cert = c->client_cert,
-				   .client_key = c->client_key,
-				   .server_name = c->tls_server_name,
-				   .skip_verify = c->tls_skip_verify,
-				   .connections = c->parallel,
-				   .max_body = BODY_MAX};
-
-	if (c->tls_skip_verify)
-		log_warning("the server's certificate is not checked (tls_skip_verify)");
-	budget_init(&m->budget, (unsigned)c->rate);
-	m->http = http_new(&http, err);
-	if (!m->http)
-		return -err->code;
-	m->vault =
-		vault_new(m->http, &m->budget, c->server_namespace, (unsigned)c->max_retries, err);
-	return m->vault ? 0 : -err->code;
-}
-
-static int check_namespace(struct mount *m, struct limit limit, struct err *err)
-{
-	bool has = false;
-	int r;
-
-	if (!m->conf.server_namespace)
-		return 0;
-	r = health_has_namespaces(m->vault, limit, &has, err);
-	if (r < 0 || has)
-		return r;
-	return err_set(err, EOPNOTSUPP,
-		       "namespace=%s: %s has no namespaces (it is Vault's community edition), and "
-		       "would take no notice",
-		       m->conf.server_namespace, m->conf.address);
-}
-
 static int log_in(struct mount *m, struct err *err)
 {
-	struct session_config session = {.vault = m->vault,
-					 .method = m->method,
-					 .auth = &m->auth,
+	struct session_config session = {.vault = m->network.vault,
+					 .method = m->creds.method,
+					 .auth = &m->creds.auth,
 					 .timers = m->timers,
 					 .pool = m->pool,
 					 .timeout = m->conf.timeout,
@@ -320,7 +232,7 @@ static int log_in(struct mount *m, struct err *err)
 	if (!m->session)
 		return -err->code;
 	tokens = session_tokens(m->session);
-	vault_set_tokens(m->vault, &tokens);
+	vault_set_tokens(m->network.vault, &tokens);
 	return session_start(m->session, err);
 }
 
@@ -333,7 +245,7 @@ static int find_engine(struct mount *m, struct limit limit, struct err *err)
 
 	for (size_t n = strlen(source); n && source[n - 1] == '/'; n--)
 		source[n - 1] = '\0';
-	r = mounts_find(m->vault, source, limit, &m->engine, err);
+	r = mounts_find(m->network.vault, source, limit, &m->engine, err);
 	if (r < 0)
 		return r;
 	if (m->engine.version != 2)
@@ -347,7 +259,7 @@ static int find_engine(struct mount *m, struct limit limit, struct err *err)
 		return err_set(err, EIO, "the server says that %s is in %s", source,
 			       m->engine.path);
 	m->prefix = source[len] ? source + len + 1 : "";
-	m->kv = kv2_new(m->vault, m->engine.path);
+	m->kv = kv2_new(m->network.vault, m->engine.path);
 	return m->kv ? 0 : err_set(err, ENOMEM, "no memory");
 }
 
@@ -355,7 +267,7 @@ static int find_engine(struct mount *m, struct limit limit, struct err *err)
 static int connect_server(struct mount *m, struct err *err)
 {
 	struct limit limit = {.deadline = clock_mono() + m->conf.timeout};
-	int r = check_namespace(m, limit, err);
+	int r = network_check_namespace(&m->network, &m->conf, limit, err);
 
 	if (r == 0)
 		r = log_in(m, err);
@@ -447,7 +359,7 @@ static int serve(struct mount *m)
 	int r;
 
 	log_info("mounted", F_STR("source", m->conf.source), F_STR("dir", m->dir),
-		 F_STR("server", m->conf.address), F_STR("auth", m->method->name));
+		 F_STR("server", m->conf.address), F_STR("auth", m->creds.method->name));
 	atomic_store(&m->serving, true);
 	detach_report(&m->detach, EXIT_OK, &(struct err){0});
 	detach_notify("READY=1");
@@ -455,7 +367,7 @@ static int serve(struct mount *m)
 		detach_streams(!strcmp(m->conf.log, "stderr"));
 	r = fs_loop(m->fs);
 	edit_settle(m->tree);
-	http_drop_reads(m->http);
+	http_drop_reads(m->network.http);
 	fs_finish(m->fs);
 	log_info("unmounted", F_STR("dir", m->dir));
 	return r < 0 ? EXIT_LOCAL : EXIT_OK;
@@ -476,11 +388,9 @@ static void take_down(struct mount *m)
 	cache_free(m->cache);
 	kv_free(m->kv);
 	session_free(m->session);
-	vault_free(m->vault);
-	http_free(m->http);
-	budget_fini(&m->budget);
+	network_close(&m->network);
 	helper_free(m->helper);
-	free(m->home_token_file);
+	credentials_fini(&m->creds);
 	free(m->dir);
 	conf_fini(&m->conf);
 }
@@ -494,7 +404,7 @@ static int run_daemon(struct mount *m, struct err *err)
 	if (r == 0)
 		r = start_threads(m, err);
 	if (r == 0)
-		r = start_network(m, err);
+		r = network_open(&m->network, &m->conf, err);
 	if (r == 0) {
 		r = connect_server(m, err);
 		status = EXIT_SERVER;

@@ -138,7 +138,7 @@ static char *environment_of(const struct option *o, const char **name)
 static int take_secret(struct conf *c, const struct option *o, const char *value, struct err *err)
 {
 	struct secret **to = (struct secret **)((char *)c + o->offset);
-	char **replaced = (char **)((char *)c + o->replaces);
+	char **replaced = o->replaces ? (char **)((char *)c + o->replaces) : NULL;
 
 	secret_put(steal(*to));
 	if (!*value)
@@ -146,8 +146,8 @@ static int take_secret(struct conf *c, const struct option *o, const char *value
 	*to = secret_new(value, strlen(value));
 	if (!*to)
 		return err_set(err, ENOMEM, "no memory for a credential");
-	free(*replaced);
-	*replaced = NULL;
+	if (replaced)
+		free(steal(*replaced));
 	return 0;
 }
 
@@ -215,7 +215,7 @@ static int set_item(struct conf *c, char *item, struct err *err)
 {
 	size_t len = strcspn(item, "=");
 	const struct option *o = option_find(item, len);
-	static const char *const secrets[] = {"token", "role_id", "secret_id", "password"};
+	static const char *const secrets[] = {"token", "role_id", "secret_id", "jwt", "password"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(secrets); i++)
 		if (strlen(secrets[i]) == len && !memcmp(secrets[i], item, len))
@@ -241,5 +241,29 @@ int conf_read_options(struct conf *c, const char *options, struct err *err)
 		if (r < 0)
 			return r;
 	}
+	return 0;
+}
+
+int conf_read(struct conf *c, const char *file, const char *options, struct err *err)
+{
+	int r = conf_init(c, err);
+
+	if (r == 0 && (file || access(CONF_SYSTEM_FILE, F_OK) == 0))
+		r = conf_read_file(c, file ? file : CONF_SYSTEM_FILE, err);
+	if (r == 0)
+		r = conf_read_environment(c, err);
+	if (r == 0 && options)
+		r = conf_read_options(c, options, err);
+	return r;
+}
+
+int conf_set_log_level(const struct conf *c, struct err *err)
+{
+	int level = log_level_parse(c->log_level);
+
+	if (level < 0)
+		return err_set(err, EINVAL, "log_level=%s: expected error, warning, info or debug",
+			       c->log_level);
+	log_set_level((enum log_level)level);
 	return 0;
 }

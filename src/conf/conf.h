@@ -16,9 +16,13 @@ struct conf {
 	char *address, *server_namespace;
 	char *ca_cert, *ca_path, *client_cert, *client_key, *tls_server_name;
 	bool tls_skip_verify;
-	char *auth, *auth_mount;
-	struct secret *token, *role_id, *secret_id;
-	char *token_file, *role_id_file, *secret_id_file;
+	char *auth, *auth_mount, *role;
+	struct secret *token, *role_id, *secret_id, *jwt, *password;
+	char *token_file, *role_id_file, *secret_id_file, *jwt_file, *password_file;
+	uint64_t secret_id_wrapped; /* index of its choice */
+	char *username;
+	struct secret *aws_key_id, *aws_secret_key, *aws_session_token;
+	char *aws_credentials_file, *aws_profile, *aws_metadata, *aws_region, *aws_server_id;
 	uint64_t timeout, ttl, negative_ttl, max_stale;
 	uint64_t max_retries, rate, parallel;
 	uint64_t cache_size, max_size;
@@ -30,10 +34,20 @@ struct conf {
 	char *log, *log_format, *log_level;
 };
 
+enum { CONF_WRAPPED_AUTO, CONF_WRAPPED_YES, CONF_WRAPPED_NO };
 enum { CONF_RMDIR_HIDE, CONF_RMDIR_PURGE };
 enum { CONF_CONFLICT_MERGE, CONF_CONFLICT_STRICT };
 enum { CONF_NEWLINE_KEEP, CONF_NEWLINE_STRIP };
 enum { CONF_BINARY_BASE64, CONF_BINARY_REJECT };
+
+#define CONF_SYSTEM_FILE "/etc/vaultfs.conf"
+
+/* All the layers: defaults, `file` (NULL: the system's, if there is one), the environment, `options`
+ * (NULL: none). 0, or as the functions below; conf_fini() in both cases. */
+int conf_read(struct conf *c, const char *file, const char *options, struct err *err);
+
+/* Has the log follow log_level. */
+int conf_set_log_level(const struct conf *c, struct err *err);
 
 /* With every option's default. 0 or -ENOMEM. */
 int conf_init(struct conf *c, struct err *err);

@@ -19,6 +19,7 @@ struct http_config {
 	const char *client_cert, *client_key;
 	const char *server_name; /* in place of the address's host, in TLS */
 	bool skip_verify;
+	bool direct;	    /* past any proxy */
 	size_t connections; /* at most so many at once */
 	size_t max_body;    /* a longer answer is refused */
 };
@@ -45,6 +46,7 @@ struct http_request {
 	const char *content_type; /* NULL: application/json */
 	const struct secret *token;
 	const char *wire_namespace; /* X-Vault-Namespace; NULL: none */
+	const char *extra_name, *extra_value; /* of one more header; NULL: none */
 	struct limit limit;
 };
 

@@ -68,6 +68,8 @@ static int set_headers(struct transfer *t, const struct http_request *req)
 		r = add_header(t, "X-Vault-Token", req->token->bytes);
 	if (r == 0 && req->wire_namespace)
 		r = add_header(t, "X-Vault-Namespace", req->wire_namespace);
+	if (r == 0 && req->extra_name)
+		r = add_header(t, req->extra_name, req->extra_value);
 	if (r == 0 && req->body)
 		r = add_header(t, "Content-Type",
 			       req->content_type ? req->content_type : "application/json");
@@ -182,6 +184,8 @@ int transfer_init(struct transfer *t, CURL *easy, const struct http_config *conf
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
 	curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_attempt);
 	curl_easy_setopt(e, CURLOPT_PREREQDATA, t);
+	if (config->direct)
+		curl_easy_setopt(e, CURLOPT_PROXY, "");
 	set_tls(e, config);
 	return 0;
 }

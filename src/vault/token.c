@@ -83,3 +83,52 @@ int token_renew(struct vault *v, const struct secret *token, struct limit limit,
 			       vault_address(v))
 		     : 0;
 }
+
+/* Refused as if the method or the user were not there: both products answer a bare 403 where nothing
+ * is mounted at the path, and also to a user whom failures have locked out. */
+static int login_refused(const struct vault *v, const char *path, const char *what,
+			 const struct vault_answer *answer, struct err *err)
+{
+	const char *end = strstr(path, "/login");
+	char words[300];
+
+	reply_words(answer->json, words, sizeof(words));
+	if (answer->status != 403)
+		return err_set(err, EKEYREJECTED, "cannot log in: %s refused by %s (%ld%s%s)", what,
+			       vault_address(v), answer->status, words[0] ? " " : "", words);
+	return err_set(err, EKEYREJECTED,
+		       "cannot log in: %s refused by %s (403 %s), which it also says where no "
+		       "login method is at %.*s, and to who is locked out after failed logins",
+		       what, vault_address(v), words[0] ? words : "Forbidden",
+		       end ? (int)(end - path) : (int)strlen(path), path);
+}
+
+int token_login(struct vault *v, const char *path, const cJSON *body, const char *what,
+		struct limit limit, struct secret **token, struct token_info *out, struct err *err)
+{
+	_cleanup_answer_ struct vault_answer answer = {0};
+	struct vault_call call = {.method = "POST",
+				  .path = path,
+				  .body = body,
+				  .anonymous = true,
+				  .once = true,
+				  .limit = limit};
+	const cJSON *auth;
+	int r = vault_call(v, &call, &answer, err);
+
+	if (r < 0 && answer.status >= 400 && answer.status <= 404)
+		return login_refused(v, path, what, &answer, err);
+	if (r < 0)
+		return err_prefix(err, "cannot log in");
+	auth = json_get(answer.json, "auth");
+	if (cJSON_IsObject(json_get(auth, "mfa_requirement")))
+		return err_set(
+			err, EKEYREJECTED,
+			"cannot log in: %s wants a second factor (MFA), which vaultfs cannot "
+			"give",
+			vault_address(v));
+	r = token_from_auth(auth, token, out);
+	return r < 0 ? err_set(err, -r, "cannot log in: the answer from %s holds no token",
+			       vault_address(v))
+		     : 0;
+}

@@ -23,6 +23,12 @@ int token_lookup(struct vault *v, const struct secret *token, struct limit limit
 int token_renew(struct vault *v, const struct secret *token, struct limit limit,
 		struct token_info *out, struct err *err);
 
+/* A login: posts `body` to `path` ("auth/jwt/login"). Made once, whatever the answer: failures are
+ * counted by the server. -EKEYREJECTED where it refuses `what` ("user bob or its password"), with its
+ * words. */
+int token_login(struct vault *v, const char *path, const cJSON *body, const char *what,
+		struct limit limit, struct secret **token, struct token_info *out, struct err *err);
+
 /* Reads the "auth" of a login's or a renewal's answer. 0 or -EIO; `*token` is the caller's, and may
  * be asked for as NULL. */
 int token_from_auth(const cJSON *auth, struct secret **token, struct token_info *out);

@@ -20,8 +20,8 @@ report "the options of --help and of the manual are the same" "$(difference \
 	"$(sed -n '/^  addr=/,/^$/p' <<<"$help" | awk 'NF { sub(/=.*/, "", $1); print $1 }')" \
 	"$(section 'MOUNT OPTIONS' | sed -n 's/^\.It Cm \([a-z_]*\).*/\1/p')")"
 report "the variables of --help and of the manual are the same" "$(difference \
-	"$(sed -n '/^Environment/,$p' <<<"$help" | grep -oE '\b(VAULT|BAO)_[A-Z_]+')" \
-	"$(section ENVIRONMENT | grep '^\.It Ev' | grep -oE '\b(VAULT|BAO)_[A-Z_]+')")"
+	"$(sed -n '/^Environment/,$p' <<<"$help" | grep -oE '\b(VAULT|BAO|AWS)_[A-Z0-9_]+')" \
+	"$(section ENVIRONMENT | grep '^\.It Ev' | grep -oE '\b(VAULT|BAO|AWS)_[A-Z0-9_]+')")"
 report "the commands of --help and of the manual are the same" "$(difference \
 	"$("$vaultfs" --help | sed -n '/^Commands:/,/^$/p' | awk '/^  / { print $1 }')" \
 	"$(section COMMANDS | sed -n 's/^\.It Nm vaultfs Cm \([a-z]*\).*/\1/p')")"

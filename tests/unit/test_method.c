@@ -110,6 +110,38 @@ Test(method, the_named_one_says_what_it_misses, .init = support_init)
 		       "auth=approle VAULT_ROLE_ID role_id_file=");
 }
 
+Test(method, the_others_are_to_be_named, .init = support_init)
+{
+	_cleanup_secret_ struct secret *s = some_secret();
+
+	assert_refused(&(struct auth_config){.jwt = s, .username = "bob", .password = s},
+		       "VAULT_TOKEN auth=METHOD");
+	assert_chosen(&(struct auth_config){.method = "jwt", .jwt_file = "/x"}, &auth_jwt);
+	assert_chosen(&(struct auth_config){.method = "kubernetes", .role = "app"},
+		      &auth_kubernetes);
+	assert_chosen(&(struct auth_config){.method = "userpass", .username = "bob", .password = s},
+		      &auth_userpass);
+	assert_chosen(
+		&(struct auth_config){.method = "ldap", .username = "bob", .password_file = "/x"},
+		&auth_ldap);
+	assert_chosen(&(struct auth_config){.method = "cert", .has_client_cert = true}, &auth_cert);
+	assert_chosen(&(struct auth_config){.method = "aws"}, &auth_aws);
+}
+
+Test(method, the_others_say_what_they_miss, .init = support_init)
+{
+	assert_refused(&(struct auth_config){.method = "jwt"}, "VAULT_ID_TOKEN jwt_file=");
+	assert_refused(&(struct auth_config){.method = "kubernetes"}, "role=");
+	assert_refused(&(struct auth_config){.method = "userpass"}, "auth=userpass username=");
+	assert_refused(&(struct auth_config){.method = "ldap", .username = "bob"},
+		       "auth=ldap VAULT_PASSWORD password_file=");
+	assert_refused(&(struct auth_config){.method = "ldap", .username = "a/b"}, "a/b slash");
+	assert_refused(&(struct auth_config){.method = "cert"},
+		       "client_cert= client_key= https://");
+	assert_refused(&(struct auth_config){.method = "aws", .aws = {.region = "a/b"}},
+		       "aws_region=a/b");
+}
+
 Test(method, an_unknown_one_is_told_which_there_are, .init = support_init)
 {
 	_cleanup_secret_ struct secret *s = some_secret();

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From options to a server that can be asked. */
+
+#include "cli/network.h"
+
+#include "base/log.h"
+#include "http/http.h"
+#include "vault/health.h"
+
+#include <errno.h>
+
+#define BODY_MAX (64u << 20)
+
+int network_open(struct network *n, const struct conf *c, struct err *err)
+{
+	struct http_config http = {.address = c->address,
+				   .ca_file = c->ca_cert,
+				   .ca_path = c->ca_path,
+				   .client_cert = c->client_cert,
+				   .client_key = c->client_key,
+				   .server_name = c->tls_server_name,
+				   .skip_verify = c->tls_skip_verify,
+				   .connections = c->parallel,
+				   .max_body = BODY_MAX};
+
+	if (c->tls_skip_verify)
+		log_warning("the server's certificate is not checked (tls_skip_verify)");
+	budget_init(&n->budget, (unsigned)c->rate);
+	n->http = http_new(&http, err);
+	if (!n->http)
+		return -err->code;
+	n->vault =
+		vault_new(n->http, &n->budget, c->server_namespace, (unsigned)c->max_retries, err);
+	return n->vault ? 0 : -err->code;
+}
+
+void network_close(struct network *n)
+{
+	vault_free(n->vault);
+	http_free(n->http);
+	budget_fini(&n->budget);
+	*n = (struct network){0};
+}
+
+int network_check_namespace(const struct network *n, const struct conf *c, struct limit limit,
+			    struct err *err)
+{
+	bool has = false;
+	int r;
+
+	if (!c->server_namespace)
+		return 0;
+	r = health_has_namespaces(n->vault, limit, &has, err);
+	if (r < 0 || has)
+		return r;
+	return err_set(err, EOPNOTSUPP,
+		       "namespace=%s: %s has no namespaces (it is Vault's community edition), and "
+		       "would take no notice",
+		       c->server_namespace, c->address);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLI_NETWORK_H
+#define CLI_NETWORK_H
+
+#include "conf/conf.h"
+#include "http/budget.h"
+#include "vault/client.h"
+
+/* The way to the server, as the options have it. */
+struct network {
+	struct budget budget;
+	struct http *http;
+	struct vault *vault;
+};
+
+/* Asks nothing yet. Borrows `c` until network_close(), which is fine for one that was never opened. */
+int network_open(struct network *n, const struct conf *c, struct err *err);
+void network_close(struct network *n);
+
+/* Whether the server has the namespace that is configured, if one is: -EOPNOTSUPP where it would take
+ * no notice of it. */
+int network_check_namespace(const struct network *n, const struct conf *c, struct limit limit,
+			    struct err *err);
+
+#endif

@@ -1,0 +1,419 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Every way to log in, against real servers: that it does, that it does so anew when its token has
+died, and what it says when it is refused."""
+
+import os
+import subprocess
+
+from fake_aws import FakeMetadata, FakeSts
+from fake_kubernetes import FakeKubernetes
+from harness import main, skip, test
+from ldap import Ldap, find_slapd
+from mount import VAULTFS, clean_environment
+from server import ApiError, Server
+from signer import Signer
+
+READ = {"secret/*": ["read", "list"]}
+
+
+def enable(t, kind, path=None, server=None, **config):
+    """A login method of this test's own; its path."""
+    server = server or t.server
+    path = path or f"{kind}-{t.name}".replace("_", "-")
+    server.api("POST", f"sys/auth/{path}", {"type": kind, **config})
+    server.policy("logins", READ)
+    return path
+
+
+def save(t, name, text):
+    """A credential in a file, as a person would put it there: with a newline at its end."""
+    path = f"{t.root}/{name}"
+    with open(path, "w") as f:
+        f.write(text + "\n")
+    return path
+
+
+def certificate(t, name):
+    """One of a client's, signed by itself, in NAME.pem with its key in NAME.key; its text."""
+    t.run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+          "-subj", f"/CN={name}", "-addext", "extendedKeyUsage=clientAuth",
+          "-keyout", f"{t.root}/{name}.key", "-out", f"{t.root}/{name}.pem")
+    with open(f"{t.root}/{name}.pem") as f:
+        return f.read()
+
+
+def mount(t, *options, server=None, **env):
+    server = server or t.server
+    env = {"VAULT_ADDR": server.address, **env}
+    if server.tls:
+        env["VAULT_CACERT"] = server.ca_file
+    return t.mount("ttl=0", "negative_ttl=100ms", *options, env=env)
+
+
+def refused(t, *options, status=2, server=None, **env):
+    """The one sentence with which a mount fails."""
+    server = server or t.server
+    d = f"{t.root}/refused"
+    os.makedirs(d, exist_ok=True)
+    if server.tls:
+        env["VAULT_CACERT"] = server.ca_file
+    command = [VAULTFS, "mount", "-o", ",".join(options), "secret", d]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False,
+                          env=clean_environment(VAULT_ADDR=server.address, HOME=t.root, **env))
+    assert done.returncode == status and done.stdout == "", done
+    assert done.stderr.startswith("vaultfs: ") and done.stderr.count("\n") == 1, done.stderr
+    for canary in t.canaries:
+        assert canary not in done.stderr, "a secret is in the sentence"
+    t.note(f"{t.product}: {done.stderr.strip()}")
+    return done.stderr
+
+
+def expect(sentence, *words):
+    for word in words:
+        assert word in sentence, f"no {word!r} in {sentence!r}"
+
+
+def kill_tokens(t, prefix, server=None):
+    """Revokes every token that was had by a login below that path."""
+    (server or t.server).api("POST", f"sys/leases/revoke-prefix/auth/{prefix}/login")
+
+
+def serves(t, m, method, again=lambda: None, path=None, server=None):
+    """It reads, and still does when its token was revoked: by another login, before which `again` is
+    called."""
+    assert m.read("db/x") == b"1"
+    expect(m.log(), f"method={method}", f"auth={method}")
+    if path:
+        again()
+        kill_tokens(t, path, server)
+        assert m.read("db/x") == b"1"
+        assert m.log().count("logged in") == 2, m.log()
+
+
+def no_such_mount(t, *options, **more):
+    """What is said where nothing is mounted at the method's place."""
+    expect(refused(t, "auth_mount=nowhere", *options, **more), "cannot log in", "nowhere")
+
+
+@test()
+def approle(t):
+    "approle: its refusals, and being locked out"
+    t.put("db", {"x": "1"})
+    path = enable(t, "approle")
+
+    def make(name, **more):
+        t.server.api("POST", f"auth/{path}/role/{name}", {
+            "token_policies": "logins", "token_ttl": "1h", **more})
+        role = t.server.api("GET", f"auth/{path}/role/{name}/role-id")["data"]["role_id"]
+        secret = t.server.api("POST", f"auth/{path}/role/{name}/secret-id", {})["data"]["secret_id"]
+        t.canaries.append(secret)
+        return role, secret
+
+    role, secret = make("app")
+    base = (f"auth_mount={path}",)
+    m = mount(t, *base, VAULT_ROLE_ID=role, VAULT_SECRET_ID=secret)
+    serves(t, m, "approle", path=path)
+    sentence = "role_id or secret_id refused by"
+    expect(refused(t, *base, VAULT_ROLE_ID="wrong", VAULT_SECRET_ID=secret), sentence, "(400 invalid role")
+    _, once = make("once", secret_id_num_uses=1)
+    once_role = t.server.api("GET", f"auth/{path}/role/once/role-id")["data"]["role_id"]
+    mount(t, *base, VAULT_ROLE_ID=once_role, VAULT_SECRET_ID=once)
+    expect(refused(t, *base, VAULT_ROLE_ID=once_role, VAULT_SECRET_ID=once), sentence, "(400 ")
+    for _ in range(5):
+        expect(refused(t, *base, VAULT_ROLE_ID=role, VAULT_SECRET_ID=t.canary()), sentence, "(400 ")
+    expect(refused(t, *base, VAULT_ROLE_ID=role, VAULT_SECRET_ID=secret), "locked")
+    no_such_mount(t, VAULT_ROLE_ID=role, VAULT_SECRET_ID=secret)
+
+
+@test()
+def wrapped_secret_id(t):
+    "approle: a wrapped secret_id is looked at, unwrapped once and remembered; one that is used is told"
+    t.put("db", {"x": "1"})
+    path = enable(t, "approle")
+    for name in ("app", "other"):
+        t.server.api("POST", f"auth/{path}/role/{name}", {
+            "token_policies": "logins", "token_ttl": "1h"})
+    role_id = t.server.api("GET", f"auth/{path}/role/app/role-id")["data"]["role_id"]
+    base = (f"auth_mount={path}", f"role_id_file={save(t, 'role_id', role_id)}",
+            f"secret_id_file={t.root}/secret_id")
+
+    def wrap(api_path=f"auth/{path}/role/app/secret-id", **body):
+        token = t.server.api("POST", api_path, body,
+                             headers={"X-Vault-Wrap-TTL": "60s"})["wrap_info"]["token"]
+        t.canaries.append(token)
+        save(t, "secret_id", token)
+        return token
+
+    wrap()
+    m = mount(t, *base, "role=app")
+    mark = t.server.audit_mark()
+    serves(t, m, "approle", path=path)
+    assert not t.server.requests_since(mark, "sys/wrapping"), "it was unwrapped before"
+    sentence = refused(t, *base)
+    expect(sentence, "cannot unwrap the secret_id", "used up or has expired", "somebody else",
+           "wrapping token is not valid or does not exist")
+    wrap()
+    kill_tokens(t, path)
+    assert m.read("db/x") == b"1", "a new wrapping in the file is taken up"
+
+    # Not ours: not unwrapped, so that it is still there for whoever looks into it.
+    for more, made_by in (((), "sys/wrapping/wrap"),
+                          (("role=app",), f"auth/{path}/role/other/secret-id")):
+        token = wrap(made_by, **({} if more else {"secret_id": "evil"}))
+        expect(refused(t, *base, *more), f"was made by {made_by}", "in the place of ours")
+        t.server.api("POST", "sys/wrapping/lookup", {"token": token})
+    token = wrap()
+    expect(refused(t, *base, "secret_id_wrapped=no"), "role_id or secret_id refused by")
+    t.server.api("POST", "sys/wrapping/lookup", {"token": token})
+    mount(t, *base, "secret_id_wrapped=yes").end()
+    save(t, "secret_id", t.canary())
+    expect(refused(t, *base, "secret_id_wrapped=yes"), "cannot unwrap the secret_id", "used up")
+
+
+@test(needs=("openssl",))
+def jwt(t):
+    "jwt: a file that is read anew at each login, or the environment; and its refusals"
+    t.put("db", {"x": "1"})
+    signer, stranger = Signer(t.root), Signer(t.root, "stranger")
+    path = enable(t, "jwt")
+    t.server.api("POST", f"auth/{path}/config",
+                 {"jwt_validation_pubkeys": [signer.public], "bound_issuer": "test"})
+    t.server.api("POST", f"auth/{path}/role/app", {
+        "role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vault"],
+        "token_policies": ["logins"], "token_ttl": "1h"})
+
+    def token(by=signer, seconds=3600, aud="vault"):
+        text = by.sign(seconds, iss="test", sub="app", aud=aud)
+        t.canaries.append(text)
+        return text
+
+    file = save(t, "jwt", token())
+    base = ("auth=jwt", f"auth_mount={path}")
+    m = mount(t, *base, "role=app", f"jwt_file={file}")
+    serves(t, m, "jwt", lambda: save(t, "jwt", token()), path)
+    given = token()
+    m = mount(t, VAULT_AUTH_METHOD="jwt", VAULT_AUTH_PATH=path, VAULT_AUTH_ROLE="app",
+              VAULT_ID_TOKEN=given)
+    serves(t, m, "jwt")
+    with open(f"/proc/{m.process.pid}/environ", "rb") as f:
+        assert given.encode() not in f.read()
+
+    base += (f"jwt_file={file}",)
+    expect(refused(t, *base, "role=wrong"), "role wrong or the JWT refused by", t.server.address, 'role "wrong"')
+    expect(refused(t, *base), "no role in particular", "refused by", "(400 ")
+    save(t, "jwt", token(stranger))
+    expect(refused(t, *base, "role=app"), "role app or the JWT refused by", "(400 ")
+    save(t, "jwt", token(seconds=-3600))
+    expect(refused(t, *base, "role=app"), "refused by", "expired")
+    save(t, "jwt", token(aud="another"))
+    expect(refused(t, *base, "role=app"), "refused by", "audience")
+    save(t, "jwt", "nonsense")
+    expect(refused(t, *base, "role=app"), "refused by", "(400 ")
+    save(t, "jwt", "")
+    expect(refused(t, *base, "role=app"), "JWT", file, "empty")
+    expect(refused(t, "auth=jwt", status=1), "VAULT_ID_TOKEN", "jwt_file=")
+    expect(refused(t, "auth=jwt", "jwt=x", status=1), "command line", "jwt_file=")
+    no_such_mount(t, "auth=jwt", "role=app", f"jwt_file={save(t, 'jwt', token())}")
+
+
+@test(needs=("openssl",))
+def kubernetes(t):
+    "kubernetes: the service account's token, that the server has the cluster review; its refusals"
+    t.put("db", {"x": "1"})
+    cluster = FakeKubernetes(Signer(t.root))
+    path = enable(t, "kubernetes")
+    t.server.api("POST", f"auth/{path}/config", {
+        "kubernetes_host": cluster.address, "token_reviewer_jwt": cluster.account("reviewer"),
+        "disable_local_ca_jwt": True, "disable_iss_validation": True,
+        "kubernetes_ca_cert": certificate(t, "cluster")})
+    t.server.api("POST", f"auth/{path}/role/app", {
+        "bound_service_account_names": ["app"], "bound_service_account_namespaces": ["default"],
+        "token_policies": ["logins"], "token_ttl": "1h"})
+    first, second, other = (cluster.account(n) for n in ("app", "app", "other"))
+    t.canaries += [first, second, other]
+    base = ("auth=kubernetes", f"auth_mount={path}", f"jwt_file={save(t, 'token', first)}")
+    m = mount(t, *base, "role=app")
+
+    def rotate():
+        cluster.forget(first)
+        save(t, "token", second)
+
+    serves(t, m, "kubernetes", rotate, path)
+    expect(refused(t, *base, "role=wrong"), "role wrong or the JWT refused by", "wrong")
+    save(t, "token", first)
+    expect(refused(t, *base, "role=app"), "cannot log in", "role app")
+    save(t, "token", other)
+    expect(refused(t, *base, "role=app"), "refused by", "(403 ")
+    expect(refused(t, "auth=kubernetes", status=1), "set role=")
+    expect(refused(t, "auth=kubernetes", "role=app"),
+           "/var/run/secrets/kubernetes.io/serviceaccount/token")
+    no_such_mount(t, "auth=kubernetes", "role=app", f"jwt_file={t.root}/token")
+    cluster.close()
+
+
+@test()
+def userpass(t):
+    "userpass: a password from a file or the environment; its refusals, and being locked out"
+    t.put("db", {"x": "1"})
+    path = enable(t, "userpass", config={"listing_visibility": "hidden"})
+    good, bad = t.canary(), t.canary()
+    t.server.api("POST", f"auth/{path}/users/bob",
+                 {"password": good, "token_policies": "logins", "token_ttl": "1h"})
+    base = ("auth=userpass", f"auth_mount={path}")
+    file = save(t, "password", good)
+    m = mount(t, *base, "username=bob", f"password_file={file}")
+    serves(t, m, "userpass", path=path)
+    m = mount(t, *base, VAULT_USERNAME="bob", VAULT_PASSWORD=good)
+    serves(t, m, "userpass")
+    with open(f"/proc/{m.process.pid}/environ", "rb") as f:
+        assert good.encode() not in f.read()
+
+    expect(refused(t, *base, f"password_file={file}", status=1), "username=")
+    expect(refused(t, *base, "username=bob", status=1), "VAULT_PASSWORD", "password_file=")
+    expect(refused(t, *base, "username=bob", "password=" + "x", status=1), "command line",
+           "password_file=")
+    expect(refused(t, *base, "username=a/b", f"password_file={file}", status=1), "slash")
+    expect(refused(t, *base, "username=nobody", f"password_file={file}"),
+           "user nobody or the password refused by", "(400 invalid username or password)")
+    no_such_mount(t, "auth=userpass", "username=bob", f"password_file={file}")
+    for _ in range(5):
+        expect(refused(t, *base, "username=bob", VAULT_PASSWORD=bad),
+               "user bob or the password refused by", "(400 invalid username or password)")
+    # Now the right one does not help either.
+    expect(refused(t, *base, "username=bob", f"password_file={file}"),
+           "user bob or the password refused by", "(403 permission denied)", "locked")
+    t.server.api("DELETE", f"sys/auth/{path}")
+    expect(refused(t, *base, "username=bob", f"password_file={file}"), "cannot log in", path)
+
+
+@test()
+def ldap(t):
+    "ldap: a user of a directory; and its refusals"
+    if not find_slapd():
+        skip("no slapd here")
+    t.put("db", {"x": "1"})
+    good, bad = t.canary(), t.canary()
+    directory = Ldap(f"{t.root}/ldap", {"ann": good})
+    try:
+        path = enable(t, "ldap")
+        t.server.api("POST", f"auth/{path}/config", {
+            "url": directory.address, "userdn": "ou=people,dc=example,dc=test", "userattr": "uid",
+            "binddn": "cn=admin,dc=example,dc=test", "bindpass": directory.password,
+            "token_policies": "logins"})
+        base = ("auth=ldap", f"auth_mount={path}", "username=ann")
+        m = mount(t, *base, f"password_file={save(t, 'password', good)}")
+        serves(t, m, "ldap", path=path)
+        expect(refused(t, *base, VAULT_PASSWORD=bad), "user ann or the password refused by", "(400 ")
+        expect(refused(t, "auth=ldap", f"auth_mount={path}", "username=eve", VAULT_PASSWORD=bad),
+               "user eve or the password refused by", "(400 ")
+        expect(refused(t, "auth=ldap", status=1), "username=")
+    finally:
+        directory.close()
+    expect(refused(t, *base, VAULT_PASSWORD=good), "cannot log in", t.server.address)
+
+
+@test(seconds=120, needs=("openssl",))
+def cert(t):
+    "cert: the client certificate of the connection; and its refusals"
+    server = Server(t.product, f"{t.root}/tls-server", tls=True)
+    t.canaries.append(server.token)
+    try:
+        server.put(t.path("db"), {"x": "1"})
+        certificate(t, "stranger")
+        path = enable(t, "cert", server=server)
+        server.api("POST", f"auth/{path}/certs/app", {
+            "certificate": certificate(t, "app"), "token_policies": "logins", "token_ttl": "1h"})
+        mine, other = ((f"client_cert={t.root}/{n}.pem", f"client_key={t.root}/{n}.key")
+                       for n in ("app", "stranger"))
+        base = ("auth=cert", f"auth_mount={path}")
+        m = mount(t, *base, *mine, server=server)
+        serves(t, m, "cert", path=path, server=server)
+        m = mount(t, *base, *mine, "role=app", server=server)
+        serves(t, m, "cert")
+        expect(refused(t, *base, *other, server=server), "the client certificate refused by",
+               "(400 ", "certificate")
+        expect(refused(t, *base, *mine, "role=wrong", server=server),
+               "role wrong or the client certificate refused by")
+        expect(refused(t, *base, server=server, status=1), "client_cert=", "client_key=")
+        expect(refused(t, *base, *mine, status=1), "https://")
+        no_such_mount(t, "auth=cert", *mine, server=server)
+    finally:
+        server.stop()
+
+
+@test(products=("vault",))
+def aws(t):
+    "aws: keys from the environment, a file, the instance's metadata, of which the secret stays here"
+    t.put("db", {"x": "1"})
+    user, session = t.canary("/+="), t.canary("/+=")
+    keys = {"AKIAUSER": (user, None, "arn:aws:iam::123456789012:user/app"),
+            "ASIASESSION": (session, t.canary("==" * 200),
+                            "arn:aws:sts::123456789012:assumed-role/app/i-1"),
+            "AKIAOTHER": (t.canary(), None, "arn:aws:iam::123456789012:user/other")}
+    sts = FakeSts(keys)
+    metadata = FakeMetadata("app", "ASIASESSION", *keys["ASIASESSION"][:2])
+    path = enable(t, "aws")
+    t.server.api("POST", f"auth/{path}/config/client",
+                 {"sts_endpoint": sts.address, "iam_server_id_header_value": "vault.test"})
+    for role, arn in (("app", "user/app"), ("role", "role/app")):
+        t.server.api("POST", f"auth/{path}/role/{role}", {
+            "auth_type": "iam", "bound_iam_principal_arn": f"arn:aws:iam::123456789012:{arn}",
+            "resolve_aws_unique_ids": False, "token_policies": "logins", "token_ttl": "1h"})
+    nowhere = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1"}
+    by_user = {"AWS_ACCESS_KEY_ID": "AKIAUSER", "AWS_SECRET_ACCESS_KEY": user}
+    base = ("auth=aws", f"auth_mount={path}", "aws_server_id=vault.test")
+
+    # The environment.
+    m = mount(t, *base, "role=app", **by_user)
+    serves(t, m, "aws", path=path)
+    assert set(sts.hosts) == {"sts.amazonaws.com"}
+    with open(f"/proc/{m.process.pid}/environ", "rb") as f:
+        assert user.encode() not in f.read()
+    m = mount(t, *base, "aws_region=eu-central-1", **by_user)
+    serves(t, m, "aws")
+    assert sts.hosts[-1] == "sts.eu-central-1.amazonaws.com"
+    m = mount(t, *base, "role=role", AWS_ACCESS_KEY_ID="ASIASESSION",
+              AWS_SECRET_ACCESS_KEY=session, AWS_SESSION_TOKEN=keys["ASIASESSION"][1])
+    serves(t, m, "aws")
+
+    # The file: its own and the usual one.
+    os.mkdir(f"{t.root}/.aws")
+    file = save(t, ".aws/credentials", f"[default]\naws_access_key_id = AKIAUSER\n"
+                f"aws_secret_access_key = {user}\n[other]\naws_access_key_id=AKIAOTHER\n"
+                f"aws_secret_access_key={keys['AKIAOTHER'][0]}")
+    m = mount(t, *base, "role=app", HOME=t.root, **nowhere)
+    serves(t, m, "aws")
+    m = mount(t, *base, "role=app", AWS_SHARED_CREDENTIALS_FILE=file, AWS_PROFILE="default",
+              **nowhere)
+    serves(t, m, "aws")
+    expect(refused(t, *base, "role=app", AWS_PROFILE="other", **nowhere),
+           "role app or the AWS identity refused by", "arn:aws:iam::123456789012:user/other")
+    os.unlink(file)
+
+    # The instance, past any proxy.
+    m = mount(t, *base, "role=role", http_proxy="http://127.0.0.1:1", no_proxy=t.server.address[7:].split(":")[0],
+              AWS_EC2_METADATA_SERVICE_ENDPOINT=metadata.address)
+    serves(t, m, "aws")
+    metadata.role = None
+    expect(refused(t, *base, "role=role",
+                   AWS_EC2_METADATA_SERVICE_ENDPOINT=metadata.address),
+           "no AWS credentials", "AWS_ACCESS_KEY_ID", "/.aws/credentials",
+           "knows of no role")
+    expect(refused(t, *base, "role=app", **nowhere), "no AWS credentials", "no instance metadata")
+
+    expect(refused(t, *base, "role=wrong", **by_user), "role wrong or the AWS identity refused by",
+           "wrong")
+    expect(refused(t, *base, "role=app", AWS_ACCESS_KEY_ID="AKIAUSER",
+                   AWS_SECRET_ACCESS_KEY=t.canary()),
+           "role app or the AWS identity refused by", "403", "signature")
+    expect(refused(t, *base[:2], "role=app", **by_user), "refused by", "X-Vault-AWS-IAM-Server-ID")
+    expect(refused(t, *base, "aws_region=a/b", status=1, **by_user), "aws_region=a/b")
+    expect(refused(t, *base, status=1, AWS_ACCESS_KEY_ID="AKIAUSER"), "AWS_SECRET_ACCESS_KEY")
+    for service in (sts, metadata):
+        for request in service.requests:
+            assert user not in str(request[2]) and session not in str(request[2])
+        service.close()
+
+
+main()
