@@ -96,17 +96,24 @@ static int from_file(const struct aws_config *c, struct aws_keys *out, struct er
 	return 0;
 }
 
+/* Where an instance asks what it is. */
+struct metadata {
+	struct http *http;
+	const char *address;
+};
+
 /* Of the instance's metadata: a body, in `reply`. */
-static int ask(struct http *h, const char *method, const char *path, const char *name,
+static int ask(const struct metadata *from, const char *method, const char *path, const char *name,
 	       const char *value, struct limit limit, struct http_reply *reply)
 {
-	struct http_request req = {.method = method,
+	struct http_request req = {.address = from->address,
+				   .method = method,
 				   .path = path,
 				   .extra_name = name,
 				   .extra_value = value,
 				   .limit = limit};
 
-	http_exchange(h, &req, reply);
+	http_exchange(from->http, &req, reply);
 	if (reply->fault != HTTP_ANSWERED)
 		return -EHOSTUNREACH;
 	return reply->status == 200 && reply->body.len ? 0 : -EIO;
@@ -119,19 +126,20 @@ static struct secret *member(const cJSON *json, const char *name)
 	return text ? secret_new(text, strlen(text)) : NULL;
 }
 
-static int read_role(struct http *h, const char *token, struct limit limit, struct aws_keys *out)
+static int read_role(const struct metadata *from, const char *token, struct limit limit,
+		     struct aws_keys *out)
 {
 	_cleanup_reply_ struct http_reply roles = {0}, role = {0};
 	_cleanup_json_ cJSON *json = NULL;
 	_cleanup_free_ char *path = NULL;
-	int r = ask(h, "GET", ROLES, "X-aws-ec2-metadata-token", token, limit, &roles);
+	int r = ask(from, "GET", ROLES, "X-aws-ec2-metadata-token", token, limit, &roles);
 
 	if (r < 0)
 		return r == -EIO ? -ENOENT : r;
 	if (asprintf(&path, ROLES "%.*s", (int)strcspn(roles.body.data, " \r\n"), roles.body.data) <
 	    0)
 		return -ENOMEM;
-	r = ask(h, "GET", path, "X-aws-ec2-metadata-token", token, limit, &role);
+	r = ask(from, "GET", path, "X-aws-ec2-metadata-token", token, limit, &role);
 	if (r == 0)
 		r = json_parse(role.body.data, role.body.len, &json, NULL);
 	if (r < 0)
@@ -145,33 +153,31 @@ static int read_role(struct http *h, const char *token, struct limit limit, stru
 static int from_metadata(const struct aws_config *c, struct limit limit, struct aws_keys *out,
 			 char *why, size_t room)
 {
-	struct http_config config = {.address = c->metadata ? c->metadata : METADATA,
-				     .direct = true,
-				     .connections = 1,
-				     .max_body = FILE_MAX};
+	struct metadata from = {.address = c->metadata ? c->metadata : METADATA};
+	struct http_config config = {.direct = true, .connections = 1, .max_body = FILE_MAX};
 	_cleanup_reply_ struct http_reply reply = {0};
 	uint64_t end = clock_mono() + METADATA_TIME;
 	struct err err = {0};
-	struct http *h = http_new(&config, &err);
 	int r;
 
-	if (!h) {
+	from.http = http_new(&config, &err);
+	if (!from.http) {
 		snprintf(why, room, "%s", err_text(&err));
 		return -EINVAL;
 	}
 	if (limit.deadline > end)
 		limit.deadline = end;
-	r = ask(h, "PUT", "/latest/api/token", "X-aws-ec2-metadata-token-ttl-seconds", "300", limit,
-		&reply);
+	r = ask(&from, "PUT", "/latest/api/token", "X-aws-ec2-metadata-token-ttl-seconds", "300",
+		limit, &reply);
 	if (r == 0)
-		r = read_role(h, reply.body.data, limit, out);
+		r = read_role(&from, reply.body.data, limit, out);
 	if (r == -ENOENT)
-		snprintf(why, room, "%s knows of no role of this instance", config.address);
+		snprintf(why, room, "%s knows of no role of this instance", from.address);
 	else if (r == -EHOSTUNREACH)
-		snprintf(why, room, "no instance metadata from %s", config.address);
+		snprintf(why, room, "no instance metadata from %s", from.address);
 	else if (r < 0)
-		snprintf(why, room, "no sense in the instance metadata from %s", config.address);
-	http_free(h);
+		snprintf(why, room, "no sense in the instance metadata from %s", from.address);
+	http_free(from.http);
 	return r;
 }
 

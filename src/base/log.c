@@ -2,13 +2,15 @@
 /* The log: one line an event, as text or JSON, to stderr, the journal or syslog.
  *
  * A line is built in a buffer of fixed size on the stack and handed over whole, so that threads need
- * no lock and a failing allocation can still be reported; what does not fit is cut. The log and the
+ * no lock and a failing allocation can still be reported; what does not fit is cut. Of failures of one
+ * kind only so many a second are told: a server that is away must not fill a disk. The log and the
  * metric registry are the only globals of the program. It knows nothing of secrets, and there is no
  * way to hand it one. */
 
 #include "config.h"
 #include "base/log.h"
 
+#include "base/clock.h"
 #include "base/codec.h"
 
 #include <errno.h>
@@ -25,6 +27,7 @@
 
 #define LINE_MAX_BYTES 2048
 #define FIELDS_MAX     16
+#define FAILURES_MAX   20 /* lines a second of one event */
 #define REPLACEMENT    "\xef\xbf\xbd"
 
 struct line {
@@ -322,7 +325,57 @@ int log_level_parse(const char *name)
 	return -EINVAL;
 }
 
+/* How many lines each kind of failure had in the second that begins with its first. */
+static struct {
+	const char *event;
+	uint64_t begun;
+	unsigned lines, left_out;
+} failures[8];
+static pthread_mutex_t failures_lock = PTHREAD_MUTEX_INITIALIZER; /* guards failures[] */
+
+static bool is_failure(enum log_level level, const struct log_field *fields)
+{
+	if (level == LOG_LEVEL_DEBUG)
+		return false;
+	for (; fields->key; fields++)
+		if (!strcmp(fields->key, "errno"))
+			return true;
+	return false;
+}
+
+/* Whether there is room for one more; *left_out of the second before is to be told of first. */
+static bool has_room(const char *event, unsigned *left_out)
+{
+	LOCK_SCOPE(&failures_lock);
+	uint64_t now = clock_mono();
+	size_t i = 0, oldest = 0;
+
+	for (; i < ARRAY_SIZE(failures) && failures[i].event != event; i++)
+		if (failures[i].begun < failures[oldest].begun)
+			oldest = i;
+	if (i == ARRAY_SIZE(failures))
+		failures[i = oldest] = (__typeof__(failures[0])){.event = event};
+	if (now - failures[i].begun >= NS_PER_SEC) {
+		*left_out = failures[i].left_out;
+		failures[i] = (__typeof__(failures[0])){.event = event, .begun = now};
+	}
+	if (failures[i].lines >= FAILURES_MAX) {
+		failures[i].left_out++;
+		return false;
+	}
+	failures[i].lines++;
+	return true;
+}
+
 void log_write(enum log_level level, const char *event, const struct log_field *fields)
 {
+	unsigned left_out = 0;
+
+	if (is_failure(level, fields) && !has_room(event, &left_out))
+		return;
+	if (left_out)
+		target->emit(LOG_LEVEL_INFO, "more of the same were left out",
+			     (const struct log_field[]){
+				     F_STR("event", event), F_INT("lines", left_out), {0}});
 	target->emit(level, event, fields);
 }

@@ -33,6 +33,7 @@
 #include "vault/kv2.h"
 #include "vault/mounts.h"
 #include "vault/reply.h"
+#include "vault/servers.h"
 
 #include <errno.h>
 #include <stdatomic.h>

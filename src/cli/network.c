@@ -13,8 +13,7 @@
 
 int network_open(struct network *n, const struct conf *c, struct err *err)
 {
-	struct http_config http = {.address = c->address,
-				   .ca_file = c->ca_cert,
+	struct http_config http = {.ca_file = c->ca_cert,
 				   .ca_path = c->ca_path,
 				   .client_cert = c->client_cert,
 				   .client_key = c->client_key,
@@ -29,14 +28,18 @@ int network_open(struct network *n, const struct conf *c, struct err *err)
 	n->http = http_new(&http, err);
 	if (!n->http)
 		return -err->code;
-	n->vault =
-		vault_new(n->http, &n->budget, c->server_namespace, (unsigned)c->max_retries, err);
+	n->servers = servers_new(n->http, c->address, err);
+	if (!n->servers)
+		return -err->code;
+	n->vault = vault_new(n->servers, &n->budget, c->server_namespace, (unsigned)c->max_retries,
+			     err);
 	return n->vault ? 0 : -err->code;
 }
 
 void network_close(struct network *n)
 {
 	vault_free(n->vault);
+	servers_free(n->servers);
 	http_free(n->http);
 	budget_fini(&n->budget);
 	*n = (struct network){0};

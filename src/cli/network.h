@@ -5,11 +5,13 @@
 #include "conf/conf.h"
 #include "http/budget.h"
 #include "vault/client.h"
+#include "vault/servers.h"
 
 /* The way to the server, as the options have it. */
 struct network {
 	struct budget budget;
 	struct http *http;
+	struct servers *servers;
 	struct vault *vault;
 };
 

@@ -42,7 +42,6 @@ struct exchange {
 
 struct http {
 	struct http_config config;
-	char *address;
 	CURLM *multi;		 /* the driver's */
 	struct exchange *active; /* the driver's */
 	atomic_bool drop_reads;
@@ -219,15 +218,19 @@ static void wait_done(struct http *h, struct exchange *x)
 	}
 }
 
-void http_exchange_at(struct http *h, const char *address, const struct http_request *req,
-		      struct http_reply *reply)
+bool http_reads(const struct http_request *req)
+{
+	return req->harmless || !strcmp(req->method, "GET") || !strcmp(req->method, "LIST");
+}
+
+void http_exchange(struct http *h, const struct http_request *req, struct http_reply *reply)
 {
 	struct exchange x = {.cond = PTHREAD_COND_INITIALIZER, .http = h};
 	CURL *easy = handle_get(h);
 
 	*reply = (struct http_reply){0};
-	x.read = !strcmp(req->method, "GET") || !strcmp(req->method, "LIST");
-	if (!easy || transfer_init(&x.transfer, easy, &h->config, address, req, reply) < 0) {
+	x.read = http_reads(req);
+	if (!easy || transfer_init(&x.transfer, easy, &h->config, req, reply) < 0) {
 		reply->fault = HTTP_NO_MEMORY;
 	} else {
 		submit(h, &x);
@@ -241,16 +244,6 @@ void http_exchange_at(struct http *h, const char *address, const struct http_req
 	if (easy)
 		handle_put(h, easy);
 	pthread_cond_destroy(&x.cond);
-}
-
-void http_exchange(struct http *h, const struct http_request *req, struct http_reply *reply)
-{
-	http_exchange_at(h, h->address, req, reply);
-}
-
-const char *http_address(const struct http *h)
-{
-	return h->address;
 }
 
 void http_drop_reads(struct http *h)
@@ -267,26 +260,31 @@ static int check_readable(const char *path, const char *what, struct err *err)
 	return 0;
 }
 
-static int check_config(const struct http_config *c, struct err *err)
+int http_check_address(const char *address, struct err *err)
 {
 	CURLU *url = curl_url();
 	CURLUcode code = CURLUE_OUT_OF_MEMORY;
-	int r = 0;
 
 	if (url)
-		code = curl_url_set(url, CURLUPART_URL, c->address, 0);
+		code = curl_url_set(url, CURLUPART_URL, address, 0);
 	curl_url_cleanup(url);
 	if (code != CURLUE_OK ||
-	    (strncmp(c->address, "http://", 7) != 0 && strncmp(c->address, "https://", 8) != 0))
+	    (strncmp(address, "http://", 7) != 0 && strncmp(address, "https://", 8) != 0))
 		return err_set(
 			err, EINVAL,
 			"%s is not an address: write https://HOST:PORT (VAULT_ADDR or addr=)",
-			c->address);
+			address);
+	return 0;
+}
+
+static int check_config(const struct http_config *c, struct err *err)
+{
+	int r;
+
 	if (!c->client_cert != !c->client_key)
 		return err_set(err, EINVAL,
 			       "a client certificate needs both client_cert= and client_key=");
-	if (r == 0)
-		r = check_readable(c->ca_file, "CA certificate", err);
+	r = check_readable(c->ca_file, "CA certificate", err);
 	if (r == 0)
 		r = check_readable(c->ca_path, "folder of CA certificates", err);
 	if (r == 0)
@@ -302,7 +300,7 @@ static int http_start(struct http *h, struct err *err)
 				 wipe_strdup, wipe_calloc) != CURLE_OK)
 		return err_set(err, ENOMEM, "cannot start libcurl");
 	h->multi = curl_multi_init();
-	if (!h->multi || !h->address)
+	if (!h->multi)
 		return err_set(err, ENOMEM, "cannot start libcurl");
 	curl_multi_setopt(h->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)h->config.connections);
 	curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)h->config.connections);
@@ -324,13 +322,8 @@ struct http *http_new(const struct http_config *config, struct err *err)
 	h->config = *config;
 	h->incoming_tail = &h->incoming;
 	pthread_mutex_init(&h->lock, NULL);
-	h->address = strdup(config->address);
-	if (h->address)
-		for (size_t n = strlen(h->address); n && h->address[n - 1] == '/'; n--)
-			h->address[n - 1] = '\0';
 	if (http_start(h, err) < 0) {
 		curl_multi_cleanup(h->multi);
-		free(h->address);
 		free(h);
 		return NULL;
 	}
@@ -346,6 +339,5 @@ void http_free(struct http *h)
 	curl_multi_cleanup(h->multi);
 	curl_global_cleanup();
 	pthread_mutex_destroy(&h->lock);
-	free(h->address);
 	free(h);
 }

@@ -9,12 +9,11 @@
 
 #include <stdint.h>
 
-/* HTTP requests to one server, over connections that are kept. Callers wait, any number of them. */
+/* HTTP requests, over connections that are kept. Callers wait, any number of them. */
 struct http;
 
 /* Strings are borrowed until http_free(). NULL where nothing is set. */
 struct http_config {
-	const char *address; /* "https://host:8200" */
 	const char *ca_file, *ca_path;
 	const char *client_cert, *client_key;
 	const char *server_name; /* in place of the address's host, in TLS */
@@ -40,15 +39,20 @@ enum http_fault {
 };
 
 struct http_request {
+	const char *address; /* "https://host:8200", without a slash at its end */
 	const char *method;
 	const char *path;	  /* percent-encoded, from "/v1/" on, with the query */
 	const struct buf *body;	  /* NULL: none */
 	const char *content_type; /* NULL: application/json */
 	const struct secret *token;
-	const char *wire_namespace; /* X-Vault-Namespace; NULL: none */
+	const char *wire_namespace;	      /* X-Vault-Namespace; NULL: none */
 	const char *extra_name, *extra_value; /* of one more header; NULL: none */
+	bool harmless; /* changes nothing, though the method is neither GET nor LIST */
 	struct limit limit;
 };
+
+/* Whether it changes nothing at the server. */
+bool http_reads(const struct http_request *req);
 
 struct http_reply {
 	enum http_fault fault;
@@ -64,7 +68,10 @@ struct http_reply {
 void http_reply_fini(struct http_reply *r);
 #define _cleanup_reply_ _cleanup_(http_reply_fini)
 
-/* Checks the address and that the files are readable. NULL with `err` set. */
+/* 0, or -EINVAL with a sentence. */
+int http_check_address(const char *address, struct err *err);
+
+/* Checks that the files are readable. NULL with `err` set. */
 struct http *http_new(const struct http_config *config, struct err *err);
 
 /* Nobody may be waiting. NULL is fine. */
@@ -74,15 +81,8 @@ void http_free(struct http *h);
  * is the caller's to http_reply_fini(). */
 void http_exchange(struct http *h, const struct http_request *req, struct http_reply *reply);
 
-/* The same to another address ("https://other:8200"), for a redirect. */
-void http_exchange_at(struct http *h, const char *address, const struct http_request *req,
-		      struct http_reply *reply);
-
 /* Ends all reads that are under way, and those to come, as cancelled: we are about to stop. What
  * changes something is still waited for. */
 void http_drop_reads(struct http *h);
-
-/* The address, as it was configured but for slashes at its end. */
-const char *http_address(const struct http *h);
 
 #endif

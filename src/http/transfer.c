@@ -12,6 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A name that has moved is found again within this; connections are kept, and so names seldom asked. */
+#define DNS_SECONDS 5L
+
 static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 {
 	struct transfer *t = arg;
@@ -147,7 +150,7 @@ static void set_tls(CURL *e, const struct http_config *c)
 }
 
 int transfer_init(struct transfer *t, CURL *easy, const struct http_config *config,
-		  const char *address, const struct http_request *req, struct http_reply *reply)
+		  const struct http_request *req, struct http_reply *reply)
 {
 	uint64_t now = clock_mono(), end = req->limit.deadline;
 	long left_ms = end > now ? (long)((end - now) / NS_PER_MS) + 1 : 1;
@@ -157,7 +160,7 @@ int transfer_init(struct transfer *t, CURL *easy, const struct http_config *conf
 	*t = (struct transfer){.easy = easy, .reply = reply, .max_body = config->max_body};
 	r = set_headers(t, req);
 	if (r == 0)
-		r = set_url(t, config, address, req->path);
+		r = set_url(t, config, req->address, req->path);
 	if (r < 0)
 		return r;
 	curl_easy_setopt(e, CURLOPT_PRIVATE, t);
@@ -171,6 +174,7 @@ int transfer_init(struct transfer *t, CURL *easy, const struct http_config *conf
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, left_ms);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, left_ms);
+	curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, DNS_SECONDS);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, "vaultfs");
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers);
 	curl_easy_setopt(e, CURLOPT_CONNECT_TO, t->connect_to);

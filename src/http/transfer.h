@@ -18,7 +18,7 @@ struct transfer {
 
 /* Sets up `easy`, which stays the caller's. 0 or -ENOMEM. */
 int transfer_init(struct transfer *t, CURL *easy, const struct http_config *config,
-		  const char *address, const struct http_request *req, struct http_reply *reply);
+		  const struct http_request *req, struct http_reply *reply);
 
 /* After curl is done with it: fills the reply from the result. */
 void transfer_result(struct transfer *t, CURLcode code);

@@ -10,21 +10,21 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "http/budget.h"
-#include "http/retry.h"
+#include "vault/servers.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 struct vault {
-	struct http *http;
+	struct servers *servers;
 	struct budget *budget;
 	const char *wire_namespace;
 	unsigned retries;
 	struct vault_tokens tokens;
 };
 
-struct vault *vault_new(struct http *http, struct budget *budget, const char *wire_namespace,
+struct vault *vault_new(struct servers *servers, struct budget *budget, const char *wire_namespace,
 			unsigned retries, struct err *err)
 {
 	struct vault *v = calloc(1, sizeof(*v));
@@ -33,7 +33,7 @@ struct vault *vault_new(struct http *http, struct budget *budget, const char *wi
 		err_set(err, ENOMEM, "no memory for the server");
 		return NULL;
 	}
-	v->http = http;
+	v->servers = servers;
 	v->budget = budget;
 	v->wire_namespace = wire_namespace;
 	v->retries = retries;
@@ -52,7 +52,7 @@ void vault_set_tokens(struct vault *v, const struct vault_tokens *tokens)
 
 const char *vault_address(const struct vault *v)
 {
-	return http_address(v->http);
+	return servers_address(v->servers);
 }
 
 static char *request_path(const struct vault_call *call)
@@ -66,15 +66,13 @@ static char *request_path(const struct vault_call *call)
 	return out;
 }
 
-/* Asks once, with this token or with none. */
+/* Asks with this token or with none; *address becomes who was asked. */
 static int ask(struct vault *v, const struct vault_call *call, const struct secret *token,
-	       struct http_reply *reply, struct err *err)
+	       struct http_reply *reply, const char **address, struct err *err)
 {
 	_cleanup_free_ char *path = request_path(call);
 	_cleanup_buf_ struct buf body = {0};
 	uint64_t begun = clock_mono();
-	struct retry_policy policy = {.retries = call->once ? 0 : v->retries,
-				      .again = reply_transient};
 	struct http_request req = {.method = call->method,
 				   .path = path,
 				   .token = token,
@@ -82,7 +80,12 @@ static int ask(struct vault *v, const struct vault_call *call, const struct secr
 				   .content_type = strcmp(call->method, "PATCH") == 0
 							   ? "application/merge-patch+json"
 							   : NULL,
+				   .harmless = call->harmless,
 				   .limit = call->limit};
+	struct servers_ask ask = {.request = &req,
+				  .path = call->path,
+				  .retries = call->once ? 0 : v->retries,
+				  .insists = call->insists || call->anonymous || call->token};
 	int r;
 
 	if (!path || (call->body && json_print(call->body, false, &body) < 0))
@@ -91,8 +94,9 @@ static int ask(struct vault *v, const struct vault_call *call, const struct secr
 	r = budget_take(v->budget, call->limit);
 	if (r < 0)
 		return err_set(err, -r, "no place in the request budget (option rate)");
-	http_retry(v->http, &req, &policy, reply);
-	r = reply_verdict(reply, http_address(v->http), err);
+	r = servers_ask(v->servers, &ask, reply, address, err);
+	if (r == 0)
+		r = reply_verdict(reply, *address, err);
 	log_debug("request", F_STR("method", call->method), F_STR("path", call->path),
 		  F_INT("status", reply->status), F_STR("errno", err_name(-r)),
 		  F_INT("us", (clock_mono() - begun) / 1000));
@@ -127,6 +131,7 @@ int vault_call(struct vault *v, const struct vault_call *call, struct vault_answ
 	for (bool again = false;; again = true) {
 		_cleanup_reply_ struct http_reply reply = {0};
 		_cleanup_secret_ struct secret *token = NULL;
+		const char *address = vault_address(v);
 		enum reply_token about;
 		int r, s;
 
@@ -136,7 +141,7 @@ int vault_call(struct vault *v, const struct vault_call *call, struct vault_answ
 			if (r < 0)
 				return r;
 		}
-		r = ask(v, call, token ? token : call->token, &reply, err);
+		r = ask(v, call, token ? token : call->token, &reply, &address, err);
 		about = reply_token(&reply);
 		if (r == -EACCES && token && about != REPLY_TOKEN_FINE && !again) {
 			struct err why = {0};
@@ -151,6 +156,6 @@ int vault_call(struct vault *v, const struct vault_call *call, struct vault_answ
 				return s;
 			}
 		}
-		return read_answer(&reply, http_address(v->http), answer, r, err);
+		return read_answer(&reply, address, answer, r, err);
 	}
 }

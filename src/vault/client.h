@@ -10,7 +10,7 @@
 /* The server, as one function: a path and a body go out, JSON comes back or an errno. Knows how to
  * name itself to the server and what to do when a token has died; knows no engine. */
 struct vault;
-struct http;
+struct servers;
 struct budget;
 
 /* Where tokens come from; the session, above, is one. */
@@ -25,7 +25,7 @@ struct vault_tokens {
 };
 
 /* Borrows all three until vault_free(). `wire_namespace` may be NULL. */
-struct vault *vault_new(struct http *http, struct budget *budget, const char *wire_namespace,
+struct vault *vault_new(struct servers *servers, struct budget *budget, const char *wire_namespace,
 			unsigned retries, struct err *err);
 void vault_free(struct vault *v);
 
@@ -40,8 +40,11 @@ struct vault_call {
 	const cJSON *body;	    /* NULL: none */
 	const struct secret *token; /* in place of the session's; for a login `anonymous` */
 	bool anonymous;
-	bool plain; /* without the namespace: what belongs to the server as a whole */
-	bool once;  /* do not try again: somebody waits who wants to know */
+	bool plain;    /* without the namespace: what belongs to the server as a whole */
+	bool once;     /* do not try again: somebody waits who wants to know */
+	bool harmless; /* changes nothing, though it is a POST */
+	bool insists;  /* goes through also while the server is spared; so does what has a token of
+			* its own, or none: the session paces itself */
 	struct limit limit;
 };
 

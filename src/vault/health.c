@@ -3,6 +3,8 @@
 
 #include "vault/health.h"
 
+#include "http/http.h"
+
 #include <errno.h>
 
 int health_has_namespaces(struct vault *v, struct limit limit, bool *out, struct err *err)
@@ -25,5 +27,23 @@ int health_has_namespaces(struct vault *v, struct limit limit, bool *out, struct
 			       vault_address(v));
 	enterprise = json_get(answer.json, "enterprise");
 	*out = !enterprise || cJSON_IsTrue(enterprise);
+	return 0;
+}
+
+int health_check(struct http *http, const char *address, struct limit limit, struct err *err)
+{
+	_cleanup_reply_ struct http_reply reply = {0};
+	struct http_request req = {.address = address,
+				   .method = "GET",
+				   .path = "/v1/sys/health?standbyok=true&perfstandbyok=true",
+				   .limit = limit};
+
+	http_exchange(http, &req, &reply);
+	if (reply.fault != HTTP_ANSWERED)
+		return reply_verdict(&reply, address, err);
+	/* What else is answered comes from something in between that does not know the path. */
+	if (reply.status >= 500 || reply.status == 472)
+		return err_set(err, EIO, "%s is sealed or not ready (health %ld)", address,
+			       reply.status);
 	return 0;
 }

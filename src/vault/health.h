@@ -4,8 +4,14 @@
 
 #include "vault/client.h"
 
+struct http;
+
 /* Whether the server knows namespaces: OpenBao and Vault Enterprise do, Vault's community edition
  * takes the header and ignores it. By sys/health. 0 or -errno. */
 int health_has_namespaces(struct vault *v, struct limit limit, bool *out, struct err *err);
+
+/* Whether the server at `address` would serve us, active or standby. 0; -EIO where it is sealed or the
+ * like; or why it cannot be asked. */
+int health_check(struct http *http, const char *address, struct limit limit, struct err *err);
 
 #endif

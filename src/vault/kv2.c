@@ -59,13 +59,14 @@ static int kv2_call(struct kv2 *k, const char *method, const char *tree, const c
 	return vault_call(k->vault, &call, answer, err);
 }
 
-/* Version `number`, 0 the latest. */
-static int read_version(struct kv2 *k, const char *path, int64_t number, struct limit limit,
-			struct kv_version **out, struct err *err)
+/* Version `number`, 0 the latest. `insists`: see vault_call. */
+static int read_version(struct kv2 *k, const char *path, int64_t number, bool insists,
+			struct limit limit, struct kv_version **out, struct err *err)
 {
 	_cleanup_free_ char *full = api_path(k, "data", path);
 	_cleanup_answer_ struct vault_answer answer = {0};
-	struct vault_call call = {.method = "GET", .path = full, .limit = limit};
+	struct vault_call call = {
+		.method = "GET", .path = full, .insists = insists, .limit = limit};
 	const cJSON *data, *metadata;
 	char query[40];
 	int r;
@@ -94,7 +95,7 @@ static int read_version(struct kv2 *k, const char *path, int64_t number, struct 
 static int kv2_read(struct kv *kv, const char *path, struct limit limit, struct kv_version **out,
 		    struct err *err)
 {
-	return read_version(self(kv), path, 0, limit, out, err);
+	return read_version(self(kv), path, 0, false, limit, out, err);
 }
 
 static cJSON *write_body(cJSON *data, int64_t cas)
@@ -133,14 +134,14 @@ static int settle(struct kv2 *k, const char *path, struct kv_version *next, int6
 
 	if (limit.deadline < clock_mono() + SETTLE_TIME)
 		limit.deadline = clock_mono() + SETTLE_TIME;
-	r = kv2_read(&k->kv, path, limit, &now, &err);
+	r = read_version(k, path, 0, true, limit, &now, &err);
 	if (r < 0)
 		return r;
 	if (now->number <= cas)
 		return -ENOENT;
 	if (now->number > cas + 1) { /* others have written since: ours may be behind theirs */
 		object_put(steal(now));
-		r = read_version(k, path, cas + 1, limit, &now, &err);
+		r = read_version(k, path, cas + 1, true, limit, &now, &err);
 	}
 	if (r < 0)
 		return r;

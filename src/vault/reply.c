@@ -19,11 +19,13 @@ struct rule {
 	const char *text; /* in the body; "" for any; NULL for an empty body */
 	int code;
 	bool transient;
+	bool unacted; /* a change was surely not made */
+	bool server;  /* it is about the server as a whole */
 };
 
 static const struct rule rules[] = {
 	{400, "check-and-set parameter did not match", EBUSY, false},
-	{400, "Upgrading from non-versioned", EIO, true},
+	{400, "Upgrading from non-versioned", EIO, true, true},
 	{400, "exceeded maximum number of strings", E2BIG, false},
 	{400, "", EINVAL, false},
 	{403, "", EACCES, false},
@@ -31,9 +33,9 @@ static const struct rule rules[] = {
 	{404, "no handler for route", EIO, false},
 	{404, "", ENOENT, false},
 	{405, "", EOPNOTSUPP, false},
-	{412, "", EIO, true},
+	{412, "", EIO, true, true},
 	{413, "", EFBIG, false},
-	{429, "", EAGAIN, true},
+	{429, "", EAGAIN, true, true},
 	{500, "string value exceeds allowed length", EFBIG, false},
 	{500, "value being too large", EFBIG, false},
 	{500, "key being too large", ENAMETOOLONG, false},
@@ -43,10 +45,11 @@ static const struct rule rules[] = {
 	{500, "exceeds allowed nesting depth", E2BIG, false},
 	{500, "duplicate key", EINVAL, false},
 	{500, "file name too long", ENAMETOOLONG, false},
+	{500, "active cluster node not found", EIO, true, true, true},
 	{500, "", EIO, true},
-	{502, "", EIO, true},
-	{503, "", EIO, true},
-	{504, "", EIO, true},
+	{502, "", EIO, true, false, true},
+	{503, "", EIO, true, true, true},
+	{504, "", EIO, true, false, true},
 };
 static const struct rule nonsense = {0, "", EIO, false};
 
@@ -54,18 +57,20 @@ static const struct {
 	enum http_fault fault;
 	int code;
 	bool transient;
+	enum reply_blame blame;
 	const char *what;
 } faults[] = {
-	{HTTP_NO_HOST, EHOSTUNREACH, true, "cannot reach"},
-	{HTTP_NO_CONNECT, EHOSTUNREACH, true, "cannot reach"},
-	{HTTP_TLS, EHOSTUNREACH, false, "no secure connection to"},
-	{HTTP_TIMEOUT, ETIMEDOUT, false, "no answer in time from"},
-	{HTTP_BROKEN, EHOSTUNREACH, true, "no answer from"},
-	{HTTP_NONSENSE, EIO, false, "no sense in the answer from"},
-	{HTTP_TOO_LARGE, EIO, false, "too long an answer from"},
-	{HTTP_CANCELLED, EINTR, false, "interrupted while asking"},
-	{HTTP_NO_MEMORY, ENOMEM, false, "no memory while asking"},
-	{HTTP_DOWNGRADE, EIO, false, "not followed, since not encrypted: answer from"},
+	{HTTP_NO_HOST, EHOSTUNREACH, true, REPLY_BLAME_SERVER, "cannot reach"},
+	{HTTP_NO_CONNECT, EHOSTUNREACH, true, REPLY_BLAME_SERVER, "cannot reach"},
+	{HTTP_TLS, EHOSTUNREACH, false, REPLY_BLAME_SERVER, "no secure connection to"},
+	{HTTP_TIMEOUT, ETIMEDOUT, false, REPLY_BLAME_SERVER, "no answer in time from"},
+	{HTTP_BROKEN, EHOSTUNREACH, true, REPLY_BLAME_SERVER, "no answer from"},
+	{HTTP_NONSENSE, EIO, false, REPLY_BLAME_PATH, "no sense in the answer from"},
+	{HTTP_TOO_LARGE, EIO, false, REPLY_BLAME_PATH, "too long an answer from"},
+	{HTTP_CANCELLED, EINTR, false, REPLY_BLAME_US, "interrupted while asking"},
+	{HTTP_NO_MEMORY, ENOMEM, false, REPLY_BLAME_US, "no memory while asking"},
+	{HTTP_DOWNGRADE, EIO, false, REPLY_BLAME_PATH,
+	 "not followed, since not encrypted: answer from"},
 };
 
 static const struct rule *find_rule(const struct http_reply *reply)
@@ -141,23 +146,31 @@ int reply_verdict(const struct http_reply *reply, const char *address, struct er
 		       words[0] ? " " : "", words);
 }
 
-static bool is_read(const struct http_request *req)
-{
-	return !strcmp(req->method, "GET") || !strcmp(req->method, "LIST");
-}
-
 bool reply_transient(const struct http_request *req, const struct http_reply *reply)
 {
-	if (reply->fault != HTTP_ANSWERED) {
-		for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
-			if (faults[i].fault == reply->fault)
-				return faults[i].transient && (is_read(req) || !reply->sent);
-		return false;
-	}
-	/* 500, and a gateway's 502 and 504, leave open whether it was done. */
-	if (!is_read(req) && (reply->status == 500 || reply->status == 502 || reply->status == 504))
-		return false;
-	return reply->status >= 400 && find_rule(reply)->transient;
+	const struct rule *rule = find_rule(reply);
+
+	if (reply->fault == HTTP_ANSWERED)
+		return reply->status >= 400 && rule->transient &&
+		       (rule->unacted || http_reads(req));
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
+		if (faults[i].fault == reply->fault)
+			return faults[i].transient && (http_reads(req) || !reply->sent);
+	return false;
+}
+
+enum reply_blame reply_blame(const struct http_reply *reply)
+{
+	long status = reply->status;
+
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
+		if (faults[i].fault == reply->fault)
+			return faults[i].blame;
+	if (status >= 400 && find_rule(reply)->server)
+		return REPLY_BLAME_SERVER;
+	return status == 403 || status == 412 || status == 429 || status >= 500
+		       ? REPLY_BLAME_PATH
+		       : REPLY_BLAME_NOBODY;
 }
 
 enum reply_token reply_token(const struct http_reply *reply)

@@ -17,8 +17,17 @@ int reply_verdict(const struct http_reply *reply, const char *address, struct er
 void reply_words(const cJSON *json, char *to, size_t room);
 
 /* Whether the same request may succeed in a moment. For requests that change something: only where
- * the server has surely not acted on this one. (A retry_policy's `again`.) */
+ * the server has surely not acted on this one. */
 bool reply_transient(const struct http_request *req, const struct http_reply *reply);
+
+/* Whose doing it is that a request failed. */
+enum reply_blame {
+	REPLY_BLAME_NOBODY, /* it did not: others get such an answer too, if only "not there" */
+	REPLY_BLAME_PATH, /* what was asked for is refused, or limited, or broken: 403, 429, 500 */
+	REPLY_BLAME_SERVER, /* no answer, or from what cannot serve: sealed, no leader, a gateway */
+	REPLY_BLAME_US,	    /* nothing was learnt: we gave up */
+};
+enum reply_blame reply_blame(const struct http_reply *reply);
 
 /* Whether a refusal is about the token and not about the path. */
 enum reply_token {

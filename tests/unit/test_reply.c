@@ -78,7 +78,7 @@ static const struct row answers[] = {
 	 ENAMETOOLONG, 0, 0},
 	{500, "{\"errors\":[\"open /vault/data/x: file name too long\"]}", ENAMETOOLONG, 0, 0},
 	{500, "{\"errors\":[\"local node not active but active cluster node not found\"]}", EIO, 1,
-	 0},
+	 1},
 	{500, "{\"errors\":[\"internal error\"]}", EIO, 1, 0},
 	{500, "{\"errors\":[\"active context canceled after getting state lock\"]}", EIO, 1, 0},
 	{500, "", EIO, 1, 0},
@@ -147,6 +147,48 @@ Test(reply, changes_are_made_again_only_where_they_were_surely_not_made, .init =
 		for (size_t m = 0; m < ARRAY_SIZE(methods); m++)
 			cr_expect_eq(again(methods[m], &reply), answers[i].change_again,
 				     "%s: %ld %s", methods[m], answers[i].status, answers[i].body);
+	}
+}
+
+static enum reply_blame blame_for(long status, const char *body)
+{
+	struct http_reply reply = reply_of(status, body);
+
+	return reply_blame(&reply);
+}
+
+Test(reply, a_failure_is_the_paths_or_the_servers_or_nobodys)
+{
+	static const long nobody[] = {200, 204, 400, 404, 405, 413};
+	static const long path[] = {403, 412, 429, 500, 501};
+	static const long server[] = {502, 503, 504};
+
+	for (size_t i = 0; i < ARRAY_SIZE(nobody); i++)
+		cr_expect_eq(blame_for(nobody[i], ""), REPLY_BLAME_NOBODY, "%ld", nobody[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(path); i++)
+		cr_expect_eq(blame_for(path[i], ""), REPLY_BLAME_PATH, "%ld", path[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(server); i++)
+		cr_expect_eq(blame_for(server[i], ""), REPLY_BLAME_SERVER, "%ld", server[i]);
+	cr_expect_eq(blame_for(500, "{\"errors\":[\"local node not active but active cluster node not "
+				    "found\"]}"),
+		     REPLY_BLAME_SERVER);
+}
+
+Test(reply, no_answer_is_the_servers_failure_and_our_giving_up_is_ours)
+{
+	static const struct {
+		enum http_fault fault;
+		enum reply_blame blame;
+	} rows[] = {{HTTP_NO_HOST, REPLY_BLAME_SERVER},	  {HTTP_NO_CONNECT, REPLY_BLAME_SERVER},
+		    {HTTP_TLS, REPLY_BLAME_SERVER},	  {HTTP_TIMEOUT, REPLY_BLAME_SERVER},
+		    {HTTP_BROKEN, REPLY_BLAME_SERVER},	  {HTTP_NONSENSE, REPLY_BLAME_PATH},
+		    {HTTP_TOO_LARGE, REPLY_BLAME_PATH},	  {HTTP_DOWNGRADE, REPLY_BLAME_PATH},
+		    {HTTP_CANCELLED, REPLY_BLAME_US},	  {HTTP_NO_MEMORY, REPLY_BLAME_US}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct http_reply reply = {.fault = rows[i].fault};
+
+		cr_expect_eq(reply_blame(&reply), rows[i].blame, "%d", (int)rows[i].fault);
 	}
 }
 

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Redirects and retries, around one exchange.
+/* Redirects, around one exchange.
  *
  * A standby sends 307 with an address where the same request is to go, with its method, body and
  * token: at most one such step is taken, and never from HTTPS to plain HTTP (the official client's
  * rule, api/client.go). */
 
-#include "http/retry.h"
-
-#include "base/clock.h"
+#include "http/redirect.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define RETRY_AFTER_MAX (30 * NS_PER_SEC)
 
 static bool is_redirect(const struct http_reply *reply)
 {
@@ -39,7 +35,7 @@ static void follow(struct http *h, const struct http_request *req, struct http_r
 		path = path_of(location);
 		if (!path || strncmp(location, "http", 4) != 0)
 			return; /* the redirect itself is the answer, and will be no success */
-		if (!strncmp(http_address(h), "https:", 6) && strncmp(location, "https:", 6) != 0) {
+		if (!strncmp(req->address, "https:", 6) && strncmp(location, "https:", 6) != 0) {
 			reply->fault = HTTP_DOWNGRADE;
 			snprintf(reply->why, sizeof(reply->why), "redirected to %.200s", location);
 			return;
@@ -47,36 +43,16 @@ static void follow(struct http *h, const struct http_request *req, struct http_r
 		address = strndup(location, (size_t)(path - location));
 		if (!address)
 			return;
+		next.address = address;
 	}
 	next.path = path;
 	http_reply_fini(reply);
-	http_exchange_at(h, address ? address : http_address(h), &next, reply);
+	http_exchange(h, &next, reply);
 }
 
-void http_retry(struct http *h, const struct http_request *req, const struct retry_policy *policy,
-		struct http_reply *reply)
+void http_ask(struct http *h, const struct http_request *req, struct http_reply *reply)
 {
-	bool sent = false, repeated = false;
-
-	for (unsigned attempt = 1;; attempt++) {
-		uint64_t now, pause;
-
-		http_exchange(h, req, reply);
-		if (is_redirect(reply))
-			follow(h, req, reply);
-		/* Whether any of the attempts may have reached the server. */
-		sent = reply->sent |= sent;
-		repeated = reply->repeated |= repeated;
-		if (attempt > policy->retries || !policy->again(req, reply))
-			return;
-		pause = attempt * clock_jitter(NS_PER_SEC);
-		if (reply->retry_after)
-			pause = reply->retry_after < RETRY_AFTER_MAX ? reply->retry_after
-								     : RETRY_AFTER_MAX;
-		now = clock_mono();
-		if (now + pause >= req->limit.deadline ||
-		    cancel_sleep(req->limit.cancel, now + pause))
-			return;
-		http_reply_fini(reply);
-	}
+	http_exchange(h, req, reply);
+	if (is_redirect(reply))
+		follow(h, req, reply);
 }

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The budget of failures, a token bucket that is kept as the time at which all is paid for.
+ *
+ * Whether a request will fail is known only afterwards, so each is judged by what came before it: the
+ * same path, else its folder. What was good goes, always. What is unknown or was bad goes while there
+ * is room for its failure:
+ *
+ *      room   10 ... 4   all may go             (a full bucket: nothing has failed of late)
+ *              3 ... 1   the unknown may go      (so that bad ones do not keep new ones out)
+ *              0 ...     nobody whose failure is not paid for
+ *
+ * For want of room, what has itself failed is answered by that. What is unknown may be good, and so is
+ * never called refused: it waits, or is told to come again (EAGAIN).
+ *
+ * A request that fails costs a place; those that were let through on credit count as if they did. A
+ * table of fixed size remembers the last paths; one that is forgotten is unknown, which matters only
+ * when the room is small. */
+
+#include "http/restraint.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define BURST	    10 /* at once; what may be owed on top is what was under way */
+#define ROOM_BAD    4
+#define ROOM_NEW    1
+#define KNOWN_TIME  (60 * NS_PER_SEC) /* for which a failure may be told again */
+#define WAITING_MAX 4		      /* more would take the threads away from what is good */
+
+void restraint_init(struct restraint *r, unsigned rate)
+{
+	memset(r, 0, sizeof(*r));
+	pthread_mutex_init(&r->lock, NULL);
+	r->interval = NS_PER_SEC / rate;
+}
+
+void restraint_fini(struct restraint *r)
+{
+	pthread_mutex_destroy(&r->lock);
+}
+
+/* FNV-1a, 64 bits. Names that meet share their fate for a while, and no more. */
+static uint64_t hash(uint64_t h, const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (unsigned char)s[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+struct restraint_pass restraint_pass(const char *path, bool change)
+{
+	size_t len = strlen(path), folder = len, engine = strcspn(path, "/");
+	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ change;
+
+	while (folder && path[folder - 1] == '/')
+		folder--;
+	while (folder && path[folder - 1] != '/')
+		folder--;
+	return (struct restraint_pass){.self = hash(h, path, len),
+				       .folder = hash(h, path, folder),
+				       .engine = hash(0, path, engine)};
+}
+
+#define UNKNOWN (-1)
+
+static int standing_of_locked(const struct restraint *r, uint64_t key, uint64_t now)
+{
+	size_t i = key % RESTRAINT_SLOTS;
+
+	if (r->slots[i].key != key || (r->slots[i].standing && now - r->slots[i].at > KNOWN_TIME))
+		return UNKNOWN;
+	return r->slots[i].standing;
+}
+
+static void record_locked(struct restraint *r, uint64_t key, int standing)
+{
+	size_t i = key % RESTRAINT_SLOTS;
+
+	r->slots[i].key = key;
+	r->slots[i].at = clock_mono();
+	r->slots[i].standing = standing;
+}
+
+/* How many failures more are paid for by `now`, if those that are under way fail too. */
+static int64_t room_locked(const struct restraint *r, uint64_t now)
+{
+	uint64_t debt = r->owed > now ? r->owed - now : 0;
+
+	return BURST - (int64_t)((debt + r->interval - 1) / r->interval) - r->flying;
+}
+
+static uint64_t held_until_locked(const struct restraint *r, const struct restraint_pass *pass)
+{
+	size_t i = pass->engine % RESTRAINT_HOLDS;
+
+	return r->holds[i].key == pass->engine ? r->holds[i].until : 0;
+}
+
+/* 0, and *until is 0 where it may go, else when to look again; or the errno that it is known by. */
+static int admit_locked(struct restraint *r, struct restraint_pass *pass, uint64_t *until)
+{
+	uint64_t now = clock_mono(), held = held_until_locked(r, pass);
+	int known = standing_of_locked(r, pass->self, now);
+	int standing = known == UNKNOWN ? standing_of_locked(r, pass->folder, now) : known;
+	int64_t room, needed = standing > 0 ? ROOM_BAD : ROOM_NEW;
+
+	*until = held;
+	if (now < held)
+		return 0;
+	*until = 0;
+	if (standing == 0 || now >= r->owed)
+		return 0;
+	room = room_locked(r, now);
+	if (room < needed) {
+		*until = now + (uint64_t)(needed - room) * r->interval;
+		return known > 0 ? -known : 0;
+	}
+	r->flying++;
+	pass->flying = true;
+	return 0;
+}
+
+/* Looks once. `waited`: it is one of the waiting; 0 with *until set: now it is. */
+static int look(struct restraint *r, struct restraint_pass *pass, uint64_t deadline, bool waited,
+		uint64_t *until)
+{
+	LOCK_SCOPE(&r->lock);
+	int s = admit_locked(r, pass, until);
+
+	r->waiting -= waited;
+	if (s < 0 || !*until)
+		return s;
+	if (*until >= deadline || r->waiting >= WAITING_MAX)
+		return -EAGAIN;
+	r->waiting++;
+	return 0;
+}
+
+static void leave(struct restraint *r)
+{
+	LOCK_SCOPE(&r->lock);
+
+	r->waiting--;
+}
+
+int restraint_enter(struct restraint *r, struct restraint_pass *pass, struct limit limit)
+{
+	for (bool waited = false;; waited = true) {
+		uint64_t until;
+		int s = look(r, pass, limit.deadline, waited, &until);
+
+		if (s < 0 || !until)
+			return s;
+		if (cancel_sleep(limit.cancel, until)) {
+			leave(r);
+			return -EINTR;
+		}
+	}
+}
+
+static void land_locked(struct restraint *r, struct restraint_pass *pass)
+{
+	r->flying -= pass->flying;
+	pass->flying = false;
+}
+
+void restraint_good(struct restraint *r, struct restraint_pass *pass)
+{
+	LOCK_SCOPE(&r->lock);
+
+	land_locked(r, pass);
+	record_locked(r, pass->self, 0);
+	/* Among failures one success speaks for itself alone. */
+	if (clock_mono() >= r->owed)
+		record_locked(r, pass->folder, 0);
+}
+
+void restraint_bad(struct restraint *r, struct restraint_pass *pass, int code, uint64_t hold)
+{
+	LOCK_SCOPE(&r->lock);
+	uint64_t now = clock_mono();
+
+	land_locked(r, pass);
+	r->owed = (r->owed > now ? r->owed : now) + r->interval;
+	if (code) {
+		record_locked(r, pass->self, code);
+		record_locked(r, pass->folder, code);
+	}
+	if (hold) {
+		size_t i = pass->engine % RESTRAINT_HOLDS;
+
+		r->holds[i].key = pass->engine;
+		r->holds[i].until = now + hold;
+	}
+}
+
+void restraint_spare(struct restraint *r, struct restraint_pass *pass)
+{
+	LOCK_SCOPE(&r->lock);
+
+	land_locked(r, pass);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HTTP_RESTRAINT_H
+#define HTTP_RESTRAINT_H
+
+#include "base/cancel.h"
+
+#include <stdint.h>
+
+/* The budget of failures: whatever the callers do, the server has to refuse only so many requests a
+ * second, and what it does not refuse is not held up by that. */
+
+#define RESTRAINT_SLOTS 1024
+#define RESTRAINT_HOLDS 16
+
+struct restraint {
+	pthread_mutex_t lock; /* guards all below */
+	uint64_t interval;    /* ns that a failure costs */
+	uint64_t owed;	      /* clock_mono() at which all failures so far are paid for */
+	unsigned flying;      /* let through on credit */
+	unsigned waiting;
+	struct {
+		uint64_t key, at;
+		int standing;	  /* an errno; 0: good */
+	} slots[RESTRAINT_SLOTS]; /* by key: a later one takes the place of an earlier one */
+	struct {
+		uint64_t key, until;
+	} holds[RESTRAINT_HOLDS];
+};
+
+/* A request's place in it: what it asks for, what that is in, and the engine of both. */
+struct restraint_pass {
+	uint64_t self, folder, engine;
+	bool flying;
+};
+
+/* `rate` failures a second, and a second's worth at once. */
+void restraint_init(struct restraint *r, unsigned rate);
+void restraint_fini(struct restraint *r);
+
+/* `path`: of the API, "secret/data/app/db"; `change`: whether the request is to change something. */
+struct restraint_pass restraint_pass(const char *path, bool change);
+
+/* Lets a request through that has no reason to fail, and others while the budget lasts. Beyond it, what
+ * has failed lately gets the same -errno again, and of the others a few wait, until the deadline. 0;
+ * -EAGAIN where it is not to be sent; -EINTR. Every 0 is followed by one call of those below. */
+int restraint_enter(struct restraint *r, struct restraint_pass *pass, struct limit limit);
+
+/* It went well. */
+void restraint_good(struct restraint *r, struct restraint_pass *pass);
+
+/* It failed. `code`: a positive errno where that is because of what it asked for, else 0. `hold`: for
+ * so many ns the server wants to hear nothing of that engine; 0 where it did not say. */
+void restraint_bad(struct restraint *r, struct restraint_pass *pass, int code, uint64_t hold);
+
+/* It came to nothing. */
+void restraint_spare(struct restraint *r, struct restraint_pass *pass);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VAULT_SERVERS_H
+#define VAULT_SERVERS_H
+
+#include "http/http.h"
+#include "vault/reply.h"
+
+/* The addresses of one cluster: which of them is asked, and when none is. The first one that serves is,
+ * until it fails; then the next, and after a while the first again. */
+struct servers;
+
+/* `addresses`: one, or several with commas between them. Borrows `http`. NULL with `err` set. */
+struct servers *servers_new(struct http *http, const char *addresses, struct err *err);
+void servers_free(struct servers *s);
+
+/* The one that is asked now. Valid as long as `s` is. */
+const char *servers_address(struct servers *s);
+
+struct servers_ask {
+	struct http_request *request; /* its address and limit are set here */
+	const char *path;	      /* what it asks for, in the API: "secret/data/app" */
+	unsigned retries;	      /* how often it is made again, where that does no harm */
+	/* Goes through where others are stopped: it has a pace of its own, or may not be lost. */
+	bool insists;
+};
+
+/* Fills `reply` with the last answer, which is the caller's to http_reply_fini(), and *address with who
+ * gave it. 0, whatever the answer is; or -errno with `err` set where none was asked: the cause of the
+ * outage, -EAGAIN where too much fails, -EINTR. */
+int servers_ask(struct servers *s, const struct servers_ask *ask, struct http_reply *reply,
+		const char **address, struct err *err);
+
+#endif
