@@ -30,7 +30,7 @@
 #include "http/http.h"
 #include "tree/source.h"
 #include "tree/tree.h"
-#include "vault/kv2.h"
+#include "kv/kv2.h"
 #include "vault/mounts.h"
 #include "vault/reply.h"
 #include "vault/servers.h"

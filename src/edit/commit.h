@@ -4,7 +4,7 @@
 
 #include "edit/edit.h"
 #include "tree/dir.h"
-#include "vault/kv.h"
+#include "kv/kv.h"
 
 /* One change to one secret, on its way to be one version of it. */
 struct commit {

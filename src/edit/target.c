@@ -6,7 +6,7 @@
 
 #include "edit/value.h"
 #include "tree/control.h"
-#include "vault/json_unique.h"
+#include "kv/json_unique.h"
 
 #include <errno.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "tree/tree.h"
-#include "vault/kv_version.h"
+#include "kv/kv_version.h"
 
 /* The bytes of a file as a value of change->name, on top of `base`: of the type that the field has had
  * where they parse as that, one newline at the end aside; else a string, which is stored in base64

@@ -3,7 +3,7 @@
 #define TREE_SOURCE_H
 
 #include "cache/cache.h"
-#include "vault/kv.h"
+#include "kv/kv.h"
 
 /* The kinds of object that the tree keeps in the cache; see tree_cache_kinds. */
 enum { TREE_DATA, TREE_LIST, TREE_METADATA, TREE_RIGHTS, TREE_REACH, TREE_KINDS };

@@ -6,7 +6,7 @@
 #include "base/timer.h"
 #include "base/wait.h"
 #include "cache/cache.h"
-#include "vault/kv.h"
+#include "kv/kv.h"
 
 #include <sys/stat.h>
 

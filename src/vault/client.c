@@ -110,7 +110,7 @@ static int read_answer(const struct http_reply *reply, const char *address,
 	int r;
 
 	answer->status = reply->status;
-	answer->sent = reply->sent;
+	answer->in_doubt = reply->sent && (reply->status < 300 || reply->status >= 500);
 	answer->repeated = reply->repeated;
 	answer->about = reply_token(reply);
 	if (!reply->body.len)

@@ -51,7 +51,7 @@ struct vault_call {
 struct vault_answer {
 	cJSON *json; /* NULL where the body was empty */
 	long status;
-	bool sent;     /* where it failed: the server may have seen it */
+	bool in_doubt; /* where it failed: the server may have acted on it all the same */
 	bool repeated; /* see http_reply */
 	enum reply_token about;
 };

@@ -73,7 +73,7 @@ int wrapping_unwrap(struct vault *v, const struct secret *token, const char *nam
 	if (r == -EINVAL || r == -EACCES || r == -ENOENT)
 		return used_up(v, &answer, err);
 	if (r < 0)
-		return answer.sent ? err_prefix(err, "the wrapping token may be used up") : r;
+		return answer.in_doubt ? err_prefix(err, "the wrapping token may be used up") : r;
 	text = json_get_str(json_get(answer.json, "data"), name);
 	if (!text)
 		return err_set(err, EKEYREJECTED, "there is no %s in what was wrapped", name);

@@ -5,7 +5,7 @@
 
 #include "unit_support.h"
 
-#include "vault/acl.h"
+#include "kv/acl.h"
 
 TestSuite(acl, .fini = support_fini, .timeout = 120);
 

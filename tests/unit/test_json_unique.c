@@ -4,7 +4,7 @@
 
 #include "unit_support.h"
 
-#include "vault/json_unique.h"
+#include "kv/json_unique.h"
 
 #include <stdio.h>
 

@@ -4,7 +4,7 @@
 
 #include "unit_support.h"
 
-#include "vault/kv_list.h"
+#include "kv/kv_list.h"
 
 #include <stdio.h>
 

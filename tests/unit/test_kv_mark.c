@@ -5,7 +5,7 @@
 #include "unit_support.h"
 
 #include "base/secmem.h"
-#include "vault/kv_version.h"
+#include "kv/kv_version.h"
 
 #include <stdio.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VAULT_KV2_H
-#define VAULT_KV2_H
+#ifndef KV_KV2_H
+#define KV_KV2_H
 
 #include "vault/client.h"
-#include "vault/kv.h"
+#include "kv/kv.h"
 
 /* The KV engine, version 2, mounted at `mount` ("secret", without a slash at its end). Borrows
  * `vault`. NULL: no memory. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VAULT_KV_LIST_H
-#define VAULT_KV_LIST_H
+#ifndef KV_LIST_H
+#define KV_LIST_H
 
 #include "base/json.h"
 #include "base/object.h"

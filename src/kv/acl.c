@@ -3,7 +3,7 @@
  * refused. Vault and OpenBao give exact rules and prefixes; rules with "+" are among Vault's prefixes,
  * and missing from OpenBao's, so that there a "no" is not certain. */
 
-#include "vault/acl.h"
+#include "kv/acl.h"
 
 #include <errno.h>
 #include <string.h>

@@ -8,7 +8,7 @@
  * One allocation, so that a version is locked, counted and wiped as a whole, and a field is found by
  * bisection. */
 
-#include "vault/kv_version.h"
+#include "kv/kv_version.h"
 
 #include "base/clock.h"
 #include "base/codec.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VAULT_KV_H
-#define VAULT_KV_H
+#ifndef KV_H
+#define KV_H
 
 #include "base/cancel.h"
-#include "vault/kv_list.h"
-#include "vault/kv_version.h"
+#include "kv/kv_list.h"
+#include "kv/kv_version.h"
 
 /* A store of secrets, whatever is behind it. Paths are those of the engine, "" its root, components
  * parted by single slashes. Every call may wait, until its limit; -ENOENT and the rest are as in

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VAULT_KV_VERSION_H
-#define VAULT_KV_VERSION_H
+#ifndef KV_VERSION_H
+#define KV_VERSION_H
 
 #include "base/json.h"
 #include "base/object.h"
-#include "vault/kv_mark.h"
+#include "kv/kv_mark.h"
 
 #include <stdint.h>
 
@@ -46,7 +46,7 @@ struct kv_version {
 	struct kv_field fields[]; /* by name, bytewise; none unless KV_LIVE */
 };
 
-/* Whether the secret's custom metadata marks that field as base64; see vault/kv_mark.h. */
+/* Whether the secret's custom metadata marks that field as base64; see kv/kv_mark.h. */
 bool kv_version_marked(const struct kv_version *v, const char *name, size_t len);
 
 /* A change to one field. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VAULT_KV_MARK_H
-#define VAULT_KV_MARK_H
+#ifndef KV_MARK_H
+#define KV_MARK_H
 
 #include <stdbool.h>
 #include <stddef.h>

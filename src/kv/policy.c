@@ -2,9 +2,9 @@
 /* What the token may do, asked of the server before it is tried, so that a program hears of it when
  * it opens a file and not when it has closed it. */
 
-#include "vault/policy.h"
+#include "kv/policy.h"
 
-#include "vault/kv.h"
+#include "kv/kv.h"
 
 #include <errno.h>
 #include <string.h>

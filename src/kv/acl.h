@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VAULT_ACL_H
-#define VAULT_ACL_H
+#ifndef KV_ACL_H
+#define KV_ACL_H
 
 #include "base/object.h"
 #include "vault/client.h"
-#include "vault/kv.h"
+#include "kv/kv.h"
 
 /* All the rules of our token, as sys/internal/ui/resultant-acl gives them. Shared and not changed;
  * begins with a struct object. */

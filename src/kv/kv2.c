@@ -5,12 +5,12 @@
  * are paths and versions. A write whose answer was lost is read back: the version that we asked for,
  * with the very content that we sent, is ours. */
 
-#include "vault/kv2.h"
+#include "kv/kv2.h"
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "vault/acl.h"
-#include "vault/policy.h"
+#include "kv/acl.h"
+#include "kv/policy.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -161,7 +161,7 @@ static bool is_lost(int r, const struct vault_answer *answer)
 		return answer->repeated; /* it may be our own write that was there first */
 	if (r == -EFBIG || r == -E2BIG || r == -EINVAL || r == -ENAMETOOLONG)
 		return false;
-	return answer->sent && (answer->status < 300 || answer->status >= 500);
+	return answer->in_doubt;
 }
 
 struct kv2_write {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Listings: the server's flat array, in which `a` and `a/` are two rows, as entries with kinds. */
 
-#include "vault/kv_list.h"
+#include "kv/kv_list.h"
 
 #include <errno.h>
 #include <string.h>
