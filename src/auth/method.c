@@ -8,8 +8,8 @@
 #include <string.h>
 
 static const struct auth_method *const methods[] = {
-	&auth_token,	&auth_approle, &auth_jwt,  &auth_kubernetes,
-	&auth_userpass, &auth_ldap,    &auth_cert, &auth_aws,
+	&auth_token, &auth_approle, &auth_jwt, &auth_kubernetes, &auth_userpass,
+	&auth_ldap,  &auth_cert,    &auth_aws, &auth_oidc,
 };
 
 static const struct auth_method *find(const char *name, struct err *err)

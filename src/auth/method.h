@@ -35,6 +35,9 @@ struct auth_config {
 	struct secret *password;
 	const char *password_file;
 	struct aws_config aws;
+	/* Shows a person where to go with a browser; NULL where there is none. */
+	void (*show)(const char *url);
+	unsigned oidc_port;   /* to which the browser comes back */
 	bool has_client_cert; /* and HTTPS to show it in */
 };
 
@@ -55,7 +58,7 @@ struct auth_method {
 };
 
 extern const struct auth_method auth_token, auth_approle, auth_jwt, auth_kubernetes, auth_userpass,
-	auth_ldap, auth_cert, auth_aws;
+	auth_ldap, auth_cert, auth_aws, auth_oidc;
 
 /* The method of c->method, or the first of the table that `offers`; checked. NULL with `err` set,
  * which says what to set. */

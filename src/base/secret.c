@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <string.h>
 
 struct secret *secret_new(const char *bytes, size_t len)
@@ -24,15 +25,12 @@ struct secret *secret_new(const char *bytes, size_t len)
 	return s;
 }
 
-int secret_from_file(const char *path, size_t max, struct secret **out)
+int secret_from_fd(int fd, size_t max, struct secret **out)
 {
 	_cleanup_secmem_ char *text = secmem_alloc(max + 1);
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	size_t len = 0, from = 0;
 	ssize_t n;
 
-	if (fd < 0)
-		return -errno;
 	if (!text)
 		return -ENOMEM;
 	while ((n = read(fd, text + len, max + 1 - len)) != 0) {
@@ -52,6 +50,47 @@ int secret_from_file(const char *path, size_t max, struct secret **out)
 		return -ENODATA;
 	*out = secret_new(text + from, len - from);
 	return *out ? 0 : -ENOMEM;
+}
+
+int secret_from_file(const char *path, size_t max, struct secret **out)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	return fd < 0 ? -errno : secret_from_fd(fd, max, out);
+}
+
+static int write_all(int fd, const char *bytes, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, bytes, len);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			bytes += n;
+			len -= (size_t)n;
+		}
+	}
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+int secret_to_file(const struct secret *s, const char *path)
+{
+	_cleanup_free_ char *made = NULL;
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (asprintf(&made, "%s.XXXXXX", path) < 0)
+		return -ENOMEM;
+	fd = mkostemp(made, O_CLOEXEC); /* with mode 0600 */
+	if (fd < 0)
+		return -errno;
+	r = write_all(fd, s->bytes, s->len);
+	if (r == 0 && rename(made, path) < 0)
+		r = -errno;
+	if (r < 0)
+		unlink(made);
+	return r;
 }
 
 struct secret *secret_ref(struct secret *s)

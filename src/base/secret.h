@@ -22,6 +22,13 @@ struct secret *secret_new(const char *bytes, size_t len);
  * a token file with echo. 0, -errno of open(2) or read(2), -EFBIG, or -ENODATA for an empty one. */
 int secret_from_file(const char *path, size_t max, struct secret **out);
 
+/* The same of a descriptor, up to its end. */
+int secret_from_fd(int fd, size_t max, struct secret **out);
+
+/* Puts it in place of a file, that its owner alone may read: whoever looks sees the old content or the
+ * new. 0 or -errno. */
+int secret_to_file(const struct secret *s, const char *path);
+
 struct secret *secret_ref(struct secret *s);
 void secret_put(struct secret *s);
 

@@ -4,11 +4,13 @@
 #include "config.h"
 #include "cli/command.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static const struct command *const commands[] = {&command_mount, &command_umount};
+static const struct command *const commands[] = {&command_mount, &command_umount, &command_login};
 
 const struct command *command_find(const char *name)
 {
@@ -63,4 +65,15 @@ int command_misused(const struct command *c, const char *fmt, ...)
 	va_end(ap);
 	fprintf(stderr, "Usage: vaultfs %s %s\n", c->name, c->usage);
 	return EXIT_LOCAL;
+}
+
+int command_join_options(char **all, const char *more)
+{
+	char *joined;
+
+	if (asprintf(&joined, "%s%s%s", *all ? *all : "", *all ? "," : "", more) < 0)
+		return -ENOMEM;
+	free(*all);
+	*all = joined;
+	return 0;
 }

@@ -17,7 +17,7 @@ struct command {
 	int (*run)(int argc, char **argv);
 };
 
-extern const struct command command_mount, command_umount;
+extern const struct command command_mount, command_umount, command_login;
 
 /* NULL where there is none. */
 const struct command *command_find(const char *name);
@@ -32,5 +32,8 @@ int command_fail(int status, const char *fmt, ...) __attribute__((format(printf,
 /* "wrong usage", on stderr; EXIT_LOCAL. */
 int command_misused(const struct command *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* Adds what follows one more -o; heap. 0 or -ENOMEM. */
+int command_join_options(char **all, const char *more);
 
 #endif

@@ -7,13 +7,79 @@
 #include <stdio.h>
 #include <string.h>
 
-int credentials_find(struct credentials *creds, const struct conf *c, struct err *err)
+/* The descriptor that a file's name stands for; -1 for any other name. */
+static int descriptor_of(const char *path)
+{
+	static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
+
+	if (!strcmp(path, "-") || !strcmp(path, "/dev/stdin"))
+		return STDIN_FILENO;
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		size_t len = strlen(folders[i]);
+
+		if (!strncmp(path, folders[i], len) && path[len] &&
+		    strspn(path + len, "0123456789") == strlen(path + len))
+			return atoi(path + len);
+	}
+	return -1;
+}
+
+/* A descriptor can be read once, and by this process alone: the daemon is another. */
+static int take_descriptor(char **file, struct secret **set, const char *what, struct err *err)
+{
+	int fd = *file ? descriptor_of(*file) : -1;
+	int r;
+
+	if (fd < 0 || *set)
+		return 0;
+	r = secret_from_fd(fd, AUTH_TEXT_MAX, set);
+	if (fd > STDERR_FILENO)
+		close(fd);
+	if (r < 0)
+		return err_set(err, -r, "cannot read the %s from %s: %s", what, *file,
+			       r == -ENODATA ? "there is nothing in it" : strerror(-r));
+	free(steal(*file));
+	return 0;
+}
+
+static int take_descriptors(struct conf *c, struct err *err)
+{
+	int r = take_descriptor(&c->token_file, &c->token, "token", err);
+
+	if (r == 0)
+		r = take_descriptor(&c->role_id_file, &c->role_id, "role_id", err);
+	if (r == 0)
+		r = take_descriptor(&c->secret_id_file, &c->secret_id, "secret_id", err);
+	if (r == 0)
+		r = take_descriptor(&c->jwt_file, &c->jwt, "JWT", err);
+	if (r == 0)
+		r = take_descriptor(&c->password_file, &c->password, "password", err);
+	return r;
+}
+
+static int find_home(struct credentials *creds, const struct conf *c, struct err *err)
 {
 	const char *home = getenv("HOME");
 
-	if (home && (asprintf(&creds->home_token_file, "%s/.vault-token", home) < 0 ||
-		     asprintf(&creds->home_aws_file, "%s/.aws/credentials", home) < 0))
+	if (c->home_token_file)
+		creds->home_token_file = strdup(c->home_token_file);
+	else if (home && asprintf(&creds->home_token_file, "%s/.vault-token", home) < 0)
+		creds->home_token_file = NULL;
+	if (home && asprintf(&creds->home_aws_file, "%s/.aws/credentials", home) < 0)
+		creds->home_aws_file = NULL;
+	if (home && (!creds->home_token_file || !creds->home_aws_file))
 		return err_set(err, ENOMEM, "no memory");
+	return 0;
+}
+
+int credentials_take(struct credentials *creds, struct conf *c, struct err *err)
+{
+	int r = find_home(creds, c, err);
+
+	if (r == 0)
+		r = take_descriptors(c, err);
+	if (r < 0)
+		return r;
 	creds->auth = (struct auth_config){
 		.method = c->auth,
 		.mount = c->auth_mount,
@@ -41,9 +107,15 @@ int credentials_find(struct credentials *creds, const struct conf *c, struct err
 			.metadata = c->aws_metadata,
 			.region = c->aws_region,
 			.server_id = c->aws_server_id},
+		.oidc_port = (unsigned)c->oidc_port,
 		.has_client_cert = c->client_cert && c->client_key && c->address &&
 				   !strncmp(c->address, "https://", 8),
 	};
+	return 0;
+}
+
+int credentials_choose(struct credentials *creds, struct err *err)
+{
 	creds->method = auth_choose(&creds->auth, err);
 	return creds->method ? 0 : -EINVAL;
 }

@@ -13,9 +13,13 @@ struct credentials {
 	char *home_token_file, *home_aws_file;
 };
 
-/* Chooses the method. Borrows `c` until credentials_fini(), which is fine for one that was never
- * filled. 0 or -EINVAL with a sentence that says what to set. */
-int credentials_find(struct credentials *creds, const struct conf *c, struct err *err);
+/* Takes over what `c` says; what is to be read from descriptors ("-", "/dev/fd/N") is read here, once,
+ * and the descriptors are closed. Borrows `c` until credentials_fini(), which is fine for one that was
+ * never filled. 0 or -errno. */
+int credentials_take(struct credentials *creds, struct conf *c, struct err *err);
+
+/* Chooses the method. 0 or -EINVAL with a sentence that says what to set. */
+int credentials_choose(struct credentials *creds, struct err *err);
 void credentials_fini(struct credentials *creds);
 
 /* Whether there are any in memory already, which then must be locked. */

@@ -13,15 +13,11 @@ static void print_env(const struct option *o)
 		printf("%s%s", i ? ", " : "", o->env[i]);
 }
 
-void help_mount_options(void)
+static void print_options(void)
 {
 	size_t n;
 	const struct option *table = option_table(&n);
 
-	printf("\nSOURCE is an engine with a path in it: secret, or secret/app.\n\n"
-	       "  -f          stay in the foreground\n"
-	       "  -c FILE     read the configuration from FILE, not from " CONF_SYSTEM_FILE "\n"
-	       "  -o OPT,...  options, as follows; \\, is a comma\n\n");
 	for (size_t i = 0; i < n; i++) {
 		char head[64];
 
@@ -45,4 +41,22 @@ void help_mount_options(void)
 		else
 			printf(": %s\n", table[i].help);
 	}
+}
+
+#define COMMON                                                                                     \
+	"  -c FILE     read the configuration from FILE, not from " CONF_SYSTEM_FILE "\n"          \
+	"  -o OPT,...  options, as follows; \\, is a comma\n\n"
+
+void help_mount_options(void)
+{
+	printf("\nSOURCE is an engine with a path in it: secret, or secret/app.\n\n"
+	       "  -f          stay in the foreground\n" COMMON);
+	print_options();
+}
+
+void help_login_options(void)
+{
+	printf("\nMETHOD is as after -o auth=, and oidc, for which a browser is "
+	       "needed.\n\n" COMMON);
+	print_options();
 }

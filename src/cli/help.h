@@ -5,4 +5,7 @@
 /* The options of `vaultfs mount`, on stdout. */
 void help_mount_options(void);
 
+/* The same of `vaultfs login`. */
+void help_login_options(void);
+
 #endif

@@ -71,17 +71,6 @@ struct mount {
 	atomic_bool serving;
 };
 
-static int join_options(char **all, const char *more)
-{
-	char *joined;
-
-	if (asprintf(&joined, "%s%s%s", *all ? *all : "", *all ? "," : "", more) < 0)
-		return -ENOMEM;
-	free(*all);
-	*all = joined;
-	return 0;
-}
-
 static int parse_arguments(struct arguments *a, int argc, char **argv)
 {
 	int option;
@@ -94,7 +83,7 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
 			a->conf_file = optarg;
 		else if (option != 'o')
 			return command_misused(&command_mount, "wrong usage");
-		else if (join_options(&a->options, optarg) < 0)
+		else if (command_join_options(&a->options, optarg) < 0)
 			return command_fail(EXIT_LOCAL, "no memory");
 	}
 	if (argc - optind < 1 || argc - optind > 2)
@@ -141,7 +130,9 @@ static int configure(struct mount *m, struct err *err)
 		r = err_set(err, EINVAL,
 			    "no server: set VAULT_ADDR, or addr= after -o or in the configuration");
 	if (r == 0)
-		r = credentials_find(&m->creds, &m->conf, err);
+		r = credentials_take(&m->creds, &m->conf, err);
+	if (r == 0)
+		r = credentials_choose(&m->creds, err);
 	if (r == 0)
 		r = mountpoint_check(m->args.dir, &m->dir, err);
 	return r;

@@ -18,11 +18,13 @@ struct conf {
 	bool tls_skip_verify;
 	char *auth, *auth_mount, *role;
 	struct secret *token, *role_id, *secret_id, *jwt, *password;
-	char *token_file, *role_id_file, *secret_id_file, *jwt_file, *password_file;
+	char *token_file, *home_token_file, *role_id_file, *secret_id_file, *jwt_file,
+		*password_file;
 	uint64_t secret_id_wrapped; /* index of its choice */
 	char *username;
 	struct secret *aws_key_id, *aws_secret_key, *aws_session_token;
 	char *aws_credentials_file, *aws_profile, *aws_metadata, *aws_region, *aws_server_id;
+	uint64_t oidc_port;
 	uint64_t timeout, ttl, negative_ttl, max_stale;
 	uint64_t max_retries, rate, parallel;
 	uint64_t cache_size, max_size;

@@ -46,6 +46,8 @@ static const struct option table[] = {
 	{.type = OPTION_SECRET, AT(token), .replaces = offsetof(struct conf, token_file),
 	 .env = {"BAO_TOKEN", "VAULT_TOKEN"},
 	 .help = "the token"},
+	{.type = OPTION_FILE, AT(home_token_file), .env = {"BAO_TOKEN_PATH"},
+	 .help = "the file of vault login, in place of ~/.vault-token"},
 	{.name = "role_id_file", .meaning = "FILE", .type = OPTION_FILE, AT(role_id_file),
 	 .help = "file with AppRole's role_id"},
 	{.type = OPTION_SECRET, AT(role_id), .replaces = offsetof(struct conf, role_id_file),
@@ -76,6 +78,9 @@ static const struct option table[] = {
 	 .help = "region of AWS that says who we are; else its endpoint for all regions"},
 	{.name = "aws_server_id", .meaning = "NAME", .type = OPTION_STRING, AT(aws_server_id),
 	 .help = "what the server wants in the header X-Vault-AWS-IAM-Server-ID"},
+	{.name = "oidc_port", .meaning = "N", .preset = "8250", .type = OPTION_NUMBER,
+	 AT(oidc_port), .min = 1, .max = 65535,
+	 .help = "port of 127.0.0.1 to which the browser comes back (vaultfs login oidc)"},
 	{.type = OPTION_SECRET, AT(aws_key_id), .env = {"AWS_ACCESS_KEY_ID"},
 	 .help = "AWS access key"},
 	{.type = OPTION_SECRET, AT(aws_secret_key), .env = {"AWS_SECRET_ACCESS_KEY"},
@@ -308,7 +313,7 @@ static int set_file(char **to, const char *value)
 {
 	_cleanup_free_ char *here = NULL, *path = NULL;
 
-	if (!*value || *value == '/')
+	if (!*value || *value == '/' || !strcmp(value, "-"))
 		return set_string(to, value);
 	here = getcwd(NULL, 0);
 	if (!here || asprintf(&path, "%s/%s", here, value) < 0)

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static uint64_t seconds(const cJSON *object, const char *name)
@@ -21,29 +22,71 @@ static int judge(int r, const struct vault_answer *answer)
 	return r == -EACCES && answer->about != REPLY_TOKEN_FINE ? -EKEYEXPIRED : r;
 }
 
-int token_lookup(struct vault *v, const struct secret *token, struct limit limit,
-		 struct token_info *out, struct err *err)
+/* The "data" of lookup-self, in `answer`. */
+static int look_up(struct vault *v, const struct secret *token, struct limit limit,
+		   struct vault_answer *answer, const cJSON **data, struct err *err)
 {
-	_cleanup_answer_ struct vault_answer answer = {0};
 	struct vault_call call = {.method = "GET",
 				  .path = "auth/token/lookup-self",
 				  .token = token,
 				  .limit = limit,
 				  .once = true};
-	const cJSON *data;
-	int r = judge(vault_call(v, &call, &answer, err), &answer);
+	int r = judge(vault_call(v, &call, answer, err), answer);
 
 	if (r < 0)
 		return r;
-	data = json_get(answer.json, "data");
-	if (!cJSON_IsObject(data))
-		return err_set(err, EIO, "the answer from %s makes no sense: it is no token",
-			       vault_address(v));
+	*data = json_get(answer->json, "data");
+	return cJSON_IsObject(*data)
+		       ? 0
+		       : err_set(err, EIO, "the answer from %s makes no sense: it is no token",
+				 vault_address(v));
+}
+
+int token_lookup(struct vault *v, const struct secret *token, struct limit limit,
+		 struct token_info *out, struct err *err)
+{
+	_cleanup_answer_ struct vault_answer answer = {0};
+	const cJSON *data;
+	int r = look_up(v, token, limit, &answer, &data, err);
+
+	if (r < 0)
+		return r;
 	*out = (struct token_info){.ttl = seconds(data, "ttl"),
 				   .known = true,
 				   .renewable = json_get_bool(data, "renewable"),
 				   .uses = json_get_int(data, "num_uses", 0)};
 	return 0;
+}
+
+int token_identify(struct vault *v, const struct secret *token, struct limit limit,
+		   struct token_identity *out, struct err *err)
+{
+	_cleanup_answer_ struct vault_answer answer = {0};
+	const cJSON *data, *policies;
+	const char *name;
+	size_t n = 0;
+	int r = look_up(v, token, limit, &answer, &data, err);
+
+	*out = (struct token_identity){0};
+	if (r < 0)
+		return r;
+	name = json_get_str(data, "display_name");
+	snprintf(out->name, sizeof(out->name), "%s", name ? name : "");
+	policies = json_get(data, "policies");
+	for (const cJSON *p = policies ? policies->child : NULL; p; p = p->next)
+		if (cJSON_IsString(p) && n < sizeof(out->policies))
+			n += (size_t)snprintf(out->policies + n, sizeof(out->policies) - n, "%s%s",
+					      n ? ", " : "", p->valuestring);
+	return 0;
+}
+
+int token_revoke(struct vault *v, const struct secret *token, struct limit limit, struct err *err)
+{
+	_cleanup_answer_ struct vault_answer answer = {0};
+	struct vault_call call = {
+		.method = "POST", .path = "auth/token/revoke-self", .token = token, .limit = limit};
+
+	return judge(vault_call(v, &call, &answer, err), &answer);
 }
 
 int token_from_auth(const cJSON *auth, struct secret **token, struct token_info *out)
@@ -103,21 +146,15 @@ static int login_refused(const struct vault *v, const char *path, const char *wh
 		       end ? (int)(end - path) : (int)strlen(path), path);
 }
 
-int token_login(struct vault *v, const char *path, const cJSON *body, const char *what,
-		struct limit limit, struct secret **token, struct token_info *out, struct err *err)
+static int log_in(struct vault *v, const struct vault_call *call, const char *what,
+		  struct secret **token, struct token_info *out, struct err *err)
 {
 	_cleanup_answer_ struct vault_answer answer = {0};
-	struct vault_call call = {.method = "POST",
-				  .path = path,
-				  .body = body,
-				  .anonymous = true,
-				  .once = true,
-				  .limit = limit};
 	const cJSON *auth;
-	int r = vault_call(v, &call, &answer, err);
+	int r = vault_call(v, call, &answer, err);
 
 	if (r < 0 && answer.status >= 400 && answer.status <= 404)
-		return login_refused(v, path, what, &answer, err);
+		return login_refused(v, call->path, what, &answer, err);
 	if (r < 0)
 		return err_prefix(err, "cannot log in");
 	auth = json_get(answer.json, "auth");
@@ -131,4 +168,31 @@ int token_login(struct vault *v, const char *path, const cJSON *body, const char
 	return r < 0 ? err_set(err, -r, "cannot log in: the answer from %s holds no token",
 			       vault_address(v))
 		     : 0;
+}
+
+int token_login(struct vault *v, const char *path, const cJSON *body, const char *what,
+		struct limit limit, struct secret **token, struct token_info *out, struct err *err)
+{
+	struct vault_call call = {.method = "POST",
+				  .path = path,
+				  .body = body,
+				  .anonymous = true,
+				  .once = true,
+				  .limit = limit};
+
+	return log_in(v, &call, what, token, out, err);
+}
+
+int token_login_by_query(struct vault *v, const char *path, const char *query, const char *what,
+			 struct limit limit, struct secret **token, struct token_info *out,
+			 struct err *err)
+{
+	struct vault_call call = {.method = "GET",
+				  .path = path,
+				  .query = query,
+				  .anonymous = true,
+				  .once = true,
+				  .limit = limit};
+
+	return log_in(v, &call, what, token, out, err);
 }

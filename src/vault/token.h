@@ -13,10 +13,23 @@ struct token_info {
 	int64_t uses; /* that are left; 0: unbounded */
 };
 
+/* Whom a token stands for, in words for a person. */
+struct token_identity {
+	char name[128];	    /* "userpass-bob"; "" where the token may not look itself up */
+	char policies[256]; /* "default, app" */
+};
+
 /* auth/token/lookup-self. -EKEYEXPIRED for a dead token, -EACCES for one that may not look itself up:
  * without the policy `default`. */
 int token_lookup(struct vault *v, const struct secret *token, struct limit limit,
 		 struct token_info *out, struct err *err);
+
+/* The same, of whom it stands for. */
+int token_identify(struct vault *v, const struct secret *token, struct limit limit,
+		   struct token_identity *out, struct err *err);
+
+/* auth/token/revoke-self. */
+int token_revoke(struct vault *v, const struct secret *token, struct limit limit, struct err *err);
 
 /* auth/token/renew-self. Fills `out` with what is left then. Errors as above; -EINVAL for a token that
  * cannot be renewed. */
@@ -28,6 +41,11 @@ int token_renew(struct vault *v, const struct secret *token, struct limit limit,
  * words. */
 int token_login(struct vault *v, const char *path, const cJSON *body, const char *what,
 		struct limit limit, struct secret **token, struct token_info *out, struct err *err);
+
+/* The same for methods that log in by a GET, of which `query` is what they send. */
+int token_login_by_query(struct vault *v, const char *path, const char *query, const char *what,
+			 struct limit limit, struct secret **token, struct token_info *out,
+			 struct err *err);
 
 /* Reads the "auth" of a login's or a renewal's answer. 0 or -EIO; `*token` is the caller's, and may
  * be asked for as NULL. */

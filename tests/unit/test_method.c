@@ -138,6 +138,7 @@ Test(method, the_others_say_what_they_miss, .init = support_init)
 	assert_refused(&(struct auth_config){.method = "ldap", .username = "a/b"}, "a/b slash");
 	assert_refused(&(struct auth_config){.method = "cert"},
 		       "client_cert= client_key= https://");
+	assert_refused(&(struct auth_config){.method = "oidc"}, "vaultfs login oidc");
 	assert_refused(&(struct auth_config){.method = "aws", .aws = {.region = "a/b"}},
 		       "aws_region=a/b");
 }

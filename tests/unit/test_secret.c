@@ -131,3 +131,19 @@ Test(secret, what_cannot_be_read_says_so, .init = support_init)
 	cr_assert_eq(secret_from_file(support_dir(), 100, &s), -EISDIR);
 	cr_assert_null(s);
 }
+
+Test(secret, goes_to_a_file_of_its_owner_in_place_of_another, .init = support_init)
+{
+	_cleanup_secret_ struct secret *s = secret_new("new\n", 4), *back = NULL;
+	_cleanup_free_ char *path = support_file("token", "old, and longer", 15);
+	_cleanup_free_ char *nowhere = support_path("no/folder");
+	struct stat st;
+
+	cr_assert_eq(secret_to_file(s, path), 0);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_assert_eq(st.st_mode & 07777, 0600);
+	cr_assert_eq(st.st_size, 4);
+	cr_assert_eq(secret_from_file(path, 100, &back), 0);
+	cr_assert_str_eq(back->bytes, "new");
+	cr_assert_eq(secret_to_file(s, nowhere), -ENOENT);
+}
