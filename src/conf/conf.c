@@ -36,7 +36,8 @@ void conf_fini(struct conf *c)
 	for (size_t i = 0; i < n; i++) {
 		void *p = (char *)c + table[i].offset;
 
-		if (table[i].type == OPTION_STRING || table[i].type == OPTION_FILE)
+		if (table[i].type == OPTION_STRING || table[i].type == OPTION_FILE ||
+		    table[i].type == OPTION_ADDRESSES)
 			free(*(char **)p);
 		else if (table[i].type == OPTION_SECRET)
 			secret_put(*(struct secret **)p);
@@ -104,6 +105,7 @@ int conf_read_file(struct conf *c, const char *path, struct err *err)
 	struct reading reading = {.conf = c, .file = fopen(path, "re"), .err = &why};
 	int line;
 
+	c->layer++;
 	if (!reading.file)
 		return err_set(err, errno, "cannot read the configuration %s: %s", path,
 			       strerror(errno));
@@ -176,6 +178,7 @@ int conf_read_environment(struct conf *c, struct err *err)
 	const struct option *table = option_table(&n);
 	int r = 0;
 
+	c->layer++;
 	for (size_t i = 0; i < n; i++) {
 		const struct option *o = &table[i];
 		const char *name = NULL, *value = environment_of(o, &name);
@@ -231,6 +234,7 @@ static int set_item(struct conf *c, char *item, struct err *err)
 
 int conf_read_options(struct conf *c, const char *options, struct err *err)
 {
+	c->layer++;
 	while (*options) {
 		_cleanup_free_ char *item = take_item(&options);
 		int r;

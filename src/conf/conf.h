@@ -13,7 +13,8 @@
  * nanoseconds, sizes in bytes. The rows of conf/option.c describe each. */
 struct conf {
 	char *source;
-	char *address, *server_namespace;
+	char *address, *server_namespace; /* one address, or several with commas between them */
+	unsigned layer, address_layer;	  /* that is being read; that gave the address */
 	char *ca_cert, *ca_path, *client_cert, *client_key, *tls_server_name;
 	bool tls_skip_verify;
 	char *auth, *auth_mount, *role;

@@ -21,9 +21,9 @@
 
 /* clang-format off */
 static const struct option table[] = {
-	{.name = "addr", .meaning = "URL", .type = OPTION_STRING, AT(address),
+	{.name = "addr", .meaning = "URL", .type = OPTION_ADDRESSES, AT(address),
 	 .env = {"BAO_AGENT_ADDR", "VAULT_AGENT_ADDR", "BAO_ADDR", "VAULT_ADDR", "VAULT_URL"},
-	 .help = "address of the server, https://HOST:PORT"},
+	 .help = "address of the server, https://HOST:PORT; again: another to turn to when it fails"},
 	{.name = "namespace", .meaning = "NAME", .type = OPTION_STRING, AT(server_namespace),
 	 .env = {"BAO_NAMESPACE", "VAULT_NAMESPACE"},
 	 .help = "namespace in the server (OpenBao, Vault Enterprise)"},
@@ -321,8 +321,20 @@ static int set_file(char **to, const char *value)
 	return set_string(to, path);
 }
 
+static int add_address(struct conf *c, char **to, const char *value)
+{
+	_cleanup_free_ char *both = NULL;
+	bool first = !c->layer || c->address_layer != c->layer;
+
+	c->address_layer = c->layer;
+	if (first || !*to)
+		return set_string(to, value);
+	return asprintf(&both, "%s,%s", *to, value) < 0 ? -ENOMEM : set_string(to, both);
+}
+
 static const char *const expected[] = {
 	[OPTION_STRING] = "a value",
+	[OPTION_ADDRESSES] = "an address",
 	[OPTION_FILE] = "a file",
 	[OPTION_BOOL] = "yes or no",
 	[OPTION_NUMBER] = "a number",
@@ -336,14 +348,17 @@ static const char *const expected[] = {
 	[OPTION_IGNORED] = "",
 };
 
-static int parse_value(const struct option *o, const char *value, void *to)
+static int parse_value(struct conf *c, const struct option *o, const char *value)
 {
+	void *to = (char *)c + o->offset;
 	uint64_t n = 0;
 	int r = 0;
 
 	switch (o->type) {
 	case OPTION_STRING:
 		return set_string(to, *value || !o->preset || o->empties ? value : o->preset);
+	case OPTION_ADDRESSES:
+		return add_address(c, to, value);
 	case OPTION_FILE:
 		return set_file(to, value);
 	case OPTION_BOOL:
@@ -390,7 +405,7 @@ int option_set(struct conf *c, const struct option *o, const char *value, struct
 	if (!value && o->type != OPTION_BOOL && o->type != OPTION_IGNORED)
 		return err_set(err, EINVAL, "%s needs a value: %s=%s", o->name, o->name,
 			       o->meaning);
-	r = parse_value(o, value ? value : "", (char *)c + o->offset);
+	r = parse_value(c, o, value ? value : "");
 	if (r == -ENOMEM)
 		return err_set(err, ENOMEM, "no memory");
 	if (r == -ERANGE)

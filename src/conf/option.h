@@ -8,7 +8,8 @@
 
 enum option_type {
 	OPTION_STRING,
-	OPTION_FILE, /* a string, made absolute: the daemon does not stay in its directory */
+	OPTION_ADDRESSES, /* a string; what the same layer gives again is added, after a comma */
+	OPTION_FILE,	  /* a string, made absolute: the daemon does not stay in its directory */
 	OPTION_BOOL,
 	OPTION_NUMBER,
 	OPTION_SIZE,

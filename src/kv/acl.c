@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which paths a token can do anything with, to tell a folder that leads somewhere from a name that is
- * refused. Vault and OpenBao give exact rules and prefixes; rules with "+" are among Vault's prefixes,
- * and missing from OpenBao's, so that there a "no" is not certain. */
+/* What a token may do: with one path, and which paths it can do anything with, to tell a folder that
+ * leads somewhere from a name that is refused. Vault and OpenBao give exact rules and prefixes; rules
+ * with "+" are among Vault's prefixes, and missing from OpenBao's, so that there a "no" is not
+ * certain. */
 
 #include "kv/acl.h"
 
@@ -131,4 +132,54 @@ enum kv_reach acl_reach(const struct acl *acl, const char *api_path)
 		if (rule_reaches(&acl->rules[i], api_path))
 			return KV_REACH_YES;
 	return acl->uncertain ? KV_REACH_UNKNOWN : KV_REACH_NO;
+}
+
+static const struct {
+	const char *name;
+	unsigned rights;
+} capabilities[] = {
+	{"create", KV_CREATE}, {"read", KV_READ},   {"update", KV_UPDATE}, {"delete", KV_DELETE},
+	{"list", KV_LIST},     {"patch", KV_PATCH}, {"root", ~0u},
+};
+
+static unsigned rights_of(const cJSON *list)
+{
+	unsigned rights = 0;
+
+	for (const cJSON *c = list ? list->child : NULL; c; c = c->next)
+		for (size_t i = 0; i < ARRAY_SIZE(capabilities); i++)
+			if (cJSON_IsString(c) && !strcmp(c->valuestring, capabilities[i].name))
+				rights |= capabilities[i].rights;
+	return rights;
+}
+
+int acl_rights(struct vault *v, const char *api_path, struct limit limit, unsigned *rights,
+	       struct err *err)
+{
+	_cleanup_json_ cJSON *body = cJSON_CreateObject();
+	_cleanup_answer_ struct vault_answer answer = {0};
+	cJSON *paths = cJSON_AddArrayToObject(body, "paths");
+	struct vault_call call = {.method = "POST",
+				  .path = "sys/capabilities-self",
+				  .body = body,
+				  .harmless = true,
+				  .limit = limit};
+	const cJSON *list;
+	int r;
+
+	if (!paths || !cJSON_AddItemToArray(paths, json_new_string(api_path, strlen(api_path))))
+		return err_set(err, ENOMEM, "no memory for a request");
+	r = vault_call(v, &call, &answer, err);
+	if (r == -EACCES) {
+		*rights = ~0u;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	list = json_get(json_get(answer.json, "data"), api_path);
+	if (!cJSON_IsArray(list))
+		return err_set(err, EIO, "the answer from %s makes no sense: no capabilities",
+			       vault_address(v));
+	*rights = rights_of(list);
+	return 0;
 }

@@ -19,4 +19,11 @@ struct acl *acl_parse(const cJSON *data);
 /* Whether any rule speaks of this API path or of one below it. */
 enum kv_reach acl_reach(const struct acl *acl, const char *api_path);
 
+/* What our token may do with an API path ("secret/data/app/db"): KV_CREATE and the rest of
+ * kv/kv.h. From sys/capabilities-self, which the policy `default` allows; where that is refused,
+ * all rights are assumed, and the server will say. Asked before it is tried, so that a program hears
+ * of it when it opens a file and not when it has closed it. */
+int acl_rights(struct vault *v, const char *api_path, struct limit limit, unsigned *rights,
+	       struct err *err);
+
 #endif

@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "kv/acl.h"
-#include "kv/policy.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -390,7 +389,7 @@ static int kv2_rights(struct kv *kv, const char *path, struct limit limit, unsig
 
 	if (!full)
 		return no_memory(err);
-	return policy_rights(k->vault, full, limit, rights, err);
+	return acl_rights(k->vault, full, limit, rights, err);
 }
 
 /* The token's rules, asked for once a minute at most. */

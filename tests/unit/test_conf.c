@@ -448,3 +448,11 @@ Test(conf, a_mistake_in_an_option_names_it)
 	cr_assert_eq(conf_read_options(&conf, "nonsense", &err), -EINVAL);
 	cr_assert_not_null(strstr(err_text(&err), "nonsense"), "%s", err_text(&err));
 }
+
+Test(conf, an_address_given_again_is_one_more)
+{
+	read_options("addr=https://a,ro,addr=https://b:1");
+	cr_assert_str_eq(conf.address, "https://a,https://b:1");
+	read_options("addr=https://c\\,https://d");
+	cr_assert_str_eq(conf.address, "https://c,https://d", "it was added to a weaker layer's");
+}
