@@ -30,6 +30,7 @@
 #include "http/http.h"
 #include "tree/source.h"
 #include "tree/tree.h"
+#include "kv/kv1.h"
 #include "kv/kv2.h"
 #include "vault/mounts.h"
 #include "vault/reply.h"
@@ -240,18 +241,17 @@ static int find_engine(struct mount *m, struct limit limit, struct err *err)
 	r = mounts_find(m->network.vault, source, limit, &m->engine, err);
 	if (r < 0)
 		return r;
-	if (m->engine.version != 2)
+	if (!m->engine.version)
 		return err_set(err, EOPNOTSUPP,
-			       "%s is an engine of type %s%s: only key-value engines of version 2 "
-			       "can be mounted",
-			       m->engine.path, m->engine.type,
-			       m->engine.version == 1 ? ", version 1" : "");
+			       "%s is an engine of type %s: only key-value engines can be mounted",
+			       m->engine.path, m->engine.type);
 	len = strlen(m->engine.path);
 	if (strncmp(source, m->engine.path, len) != 0 || (source[len] && source[len] != '/'))
 		return err_set(err, EIO, "the server says that %s is in %s", source,
 			       m->engine.path);
 	m->prefix = source[len] ? source + len + 1 : "";
-	m->kv = kv2_new(m->network.vault, m->engine.path);
+	m->kv = m->engine.version == 1 ? kv1_new(m->network.vault, m->engine.path)
+				       : kv2_new(m->network.vault, m->engine.path);
 	return m->kv ? 0 : err_set(err, ENOMEM, "no memory");
 }
 

@@ -113,7 +113,8 @@ static int check_merge(const struct tree *t, const struct commit *c,
 	return 0;
 }
 
-/* A secret without fields is a deleted one: the version that held the last is soft-deleted. */
+/* A secret without fields is a deleted one: the version that held the last is soft-deleted; where
+ * there are no versions, it is gone. */
 static int write_emptied(struct tree *t, const struct commit *c, const struct kv_version *onto,
 			 const struct request *rq, struct kv_version **out)
 {
@@ -124,7 +125,10 @@ static int write_emptied(struct tree *t, const struct commit *c, const struct kv
 		r = kv->ops->delete_version(kv, c->dir->path, onto->number, rq->limit, rq->err);
 	if (r < 0)
 		return r;
-	*out = kv_version_empty(onto->number ? KV_DELETED : KV_ABSENT, onto->number);
+	if (kv->ops->flat)
+		*out = kv_version_empty(KV_ABSENT, 0);
+	else
+		*out = kv_version_empty(onto->number ? KV_DELETED : KV_ABSENT, onto->number);
 	if (!*out)
 		return err_set(rq->err, ENOMEM, "no memory");
 	(*out)->created = onto->created;

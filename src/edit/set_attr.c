@@ -55,6 +55,8 @@ static int set_cas(struct tree *t, struct node *n, const char *value, size_t len
 	int r = parse_number(value, len, &number);
 	LOCK_SCOPE(&t->lock);
 
+	if (t->config.kv->ops->flat)
+		return err_set(rq->err, EOPNOTSUPP, "the engine has no check-and-set");
 	if (r < 0)
 		return err_set(rq->err, EINVAL, "not a version's number");
 	if (node_is_dir(n))

@@ -6,8 +6,12 @@
 
 #include "kv/acl.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <string.h>
+
+#define MEMORY_TIME (60 * NS_PER_SEC)
 
 struct rule {
 	const char *path; /* "+" stands for one name */
@@ -104,6 +108,41 @@ int acl_fetch(struct vault *v, struct limit limit, struct acl **out, struct err 
 		return r;
 	*out = acl_parse(r == 0 ? json_get(answer.json, "data") : NULL);
 	return *out ? 0 : err_set(err, ENOMEM, "no memory for an answer");
+}
+
+void acl_memory_init(struct acl_memory *m)
+{
+	*m = (struct acl_memory){0};
+	pthread_mutex_init(&m->lock, NULL);
+}
+
+void acl_memory_fini(struct acl_memory *m)
+{
+	object_put(m->acl);
+	pthread_mutex_destroy(&m->lock);
+}
+
+int acl_current(struct acl_memory *m, struct vault *v, struct limit limit, struct acl **out,
+		struct err *err)
+{
+	struct acl *acl;
+	int r;
+
+	pthread_mutex_lock(&m->lock);
+	*out = clock_mono() < m->until ? object_ref(m->acl) : NULL;
+	pthread_mutex_unlock(&m->lock);
+	if (*out)
+		return 0;
+	r = acl_fetch(v, limit, &acl, err);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&m->lock);
+	object_put(m->acl);
+	m->acl = object_ref(acl);
+	m->until = clock_mono() + MEMORY_TIME;
+	pthread_mutex_unlock(&m->lock);
+	*out = acl;
+	return 0;
 }
 
 /* Whether the rule allows the path, or one below it. */

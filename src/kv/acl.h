@@ -13,6 +13,18 @@ struct acl;
 /* From the server. Where it refuses, an ACL that knows nothing. */
 int acl_fetch(struct vault *v, struct limit limit, struct acl **out, struct err *err);
 
+/* Its answer, kept for a minute. Thread-safe. */
+struct acl_memory {
+	pthread_mutex_t lock; /* guards all below */
+	struct acl *acl;
+	uint64_t until; /* clock_mono() */
+};
+void acl_memory_init(struct acl_memory *m);
+void acl_memory_fini(struct acl_memory *m);
+/* A reference of the caller's. */
+int acl_current(struct acl_memory *m, struct vault *v, struct limit limit, struct acl **out,
+		struct err *err);
+
 /* From the "data" of its answer; exported for its tests. NULL: no memory. */
 struct acl *acl_parse(const cJSON *data);
 

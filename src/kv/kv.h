@@ -28,9 +28,17 @@ struct kv {
 };
 
 struct kv_ops {
+	/* There is one content and no history: numbers of versions are made up here, and what needs
+	 * history or custom metadata is -EOPNOTSUPP. */
+	bool flat;
+
 	/* The latest version, also where it is KV_ABSENT or KV_DELETED. */
 	int (*read)(struct kv *kv, const char *path, struct limit limit, struct kv_version **out,
 		    struct err *err);
+
+	/* Version `number`: KV_ABSENT where it never was, or is forgotten. */
+	int (*read_version)(struct kv *kv, const char *path, int64_t number, struct limit limit,
+			    struct kv_version **out, struct err *err);
 
 	/* Writes `next`, where the latest version is still number `cas` (0: none; KV_ANY: whatever
 	 * it is), and fills in its number and time. -EBUSY where it is not. Once begun it is not
@@ -52,6 +60,14 @@ struct kv_ops {
 	/* Soft-deletes version `number`, which may be undeleted. */
 	int (*delete_version)(struct kv *kv, const char *path, int64_t number, struct limit limit,
 			      struct err *err);
+
+	/* Takes that back. -ENOENT where there is no such secret. */
+	int (*undelete_version)(struct kv *kv, const char *path, int64_t number, struct limit limit,
+				struct err *err);
+
+	/* Removes the content of version `number` for good; that it was there stays known. */
+	int (*destroy_version)(struct kv *kv, const char *path, int64_t number, struct limit limit,
+			       struct err *err);
 
 	/* Removes the secret with all its versions. */
 	int (*purge)(struct kv *kv, const char *path, struct limit limit, struct err *err);

@@ -15,16 +15,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ACL_TTL	    (60 * NS_PER_SEC)
 #define SETTLE_TIME (5 * NS_PER_SEC) /* for reading back, at the end of a write's own time */
 
 struct kv2 {
 	struct kv kv;
 	struct vault *vault;
 	char *mount;
-	pthread_mutex_t lock; /* guards all below */
-	struct acl *acl;
-	uint64_t acl_until; /* clock_mono() */
+	struct acl_memory rules;
 };
 
 static struct kv2 *self(struct kv *kv)
@@ -91,6 +88,12 @@ static int read_version(struct kv2 *k, const char *path, int64_t number, bool in
 	return r < 0 ? no_memory(err) : 0;
 }
 
+static int kv2_read_version(struct kv *kv, const char *path, int64_t number, struct limit limit,
+			    struct kv_version **out, struct err *err)
+{
+	return read_version(self(kv), path, number, false, limit, out, err);
+}
+
 static int kv2_read(struct kv *kv, const char *path, struct limit limit, struct kv_version **out,
 		    struct err *err)
 {
@@ -108,18 +111,6 @@ static cJSON *write_body(cJSON *data, int64_t cas)
 	    (cas != KV_ANY && !cJSON_AddRawToObject(options, "cas", number)))
 		return NULL;
 	return steal(body);
-}
-
-static bool same_content(const struct kv_version *a, const struct kv_version *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (size_t i = 0; i < a->count; i++)
-		if (a->fields[i].name_len != b->fields[i].name_len ||
-		    memcmp(a->fields[i].name, b->fields[i].name, a->fields[i].name_len) != 0 ||
-		    !kv_field_equal(&a->fields[i], &b->fields[i]))
-			return false;
-	return true;
 }
 
 /* Whether the version after `cas` holds what we sent. Then it becomes `next`, and 0 is returned;
@@ -144,7 +135,7 @@ static int settle(struct kv2 *k, const char *path, struct kv_version *next, int6
 	}
 	if (r < 0)
 		return r;
-	if (now->number != cas + 1 || now->state != KV_LIVE || !same_content(now, next))
+	if (now->number != cas + 1 || now->state != KV_LIVE || !kv_version_equal(now, next))
 		return -EBUSY;
 	next->number = now->number;
 	next->created = now->created;
@@ -322,8 +313,9 @@ static int kv2_mark(struct kv *kv, const char *path, const struct kv_mark *mark,
 	return r < 0 ? err_prefix(err, "the mark of a binary value cannot be set") : 0;
 }
 
-static int kv2_delete_version(struct kv *kv, const char *path, int64_t number, struct limit limit,
-			      struct err *err)
+/* What is done to one version by its own tree: delete/, undelete/, destroy/. */
+static int post_version(struct kv *kv, const char *tree, const char *path, int64_t number,
+			struct limit limit, struct err *err)
 {
 	_cleanup_json_ cJSON *body = cJSON_CreateObject();
 	_cleanup_answer_ struct vault_answer answer = {0};
@@ -334,7 +326,25 @@ static int kv2_delete_version(struct kv *kv, const char *path, int64_t number, s
 	if (!versions || !cJSON_AddItemToArray(versions, cJSON_CreateRaw(text)))
 		return no_memory(err);
 	limit.cancel = NULL;
-	return kv2_call(self(kv), "POST", "delete", path, body, limit, &answer, err);
+	return kv2_call(self(kv), "POST", tree, path, body, limit, &answer, err);
+}
+
+static int kv2_delete_version(struct kv *kv, const char *path, int64_t number, struct limit limit,
+			      struct err *err)
+{
+	return post_version(kv, "delete", path, number, limit, err);
+}
+
+static int kv2_undelete_version(struct kv *kv, const char *path, int64_t number, struct limit limit,
+				struct err *err)
+{
+	return post_version(kv, "undelete", path, number, limit, err);
+}
+
+static int kv2_destroy_version(struct kv *kv, const char *path, int64_t number, struct limit limit,
+			       struct err *err)
+{
+	return post_version(kv, "destroy", path, number, limit, err);
 }
 
 static int kv2_purge(struct kv *kv, const char *path, struct limit limit, struct err *err)
@@ -392,29 +402,6 @@ static int kv2_rights(struct kv *kv, const char *path, struct limit limit, unsig
 	return acl_rights(k->vault, full, limit, rights, err);
 }
 
-/* The token's rules, asked for once a minute at most. */
-static int current_acl(struct kv2 *k, struct limit limit, struct acl **out, struct err *err)
-{
-	struct acl *acl;
-	int r;
-
-	pthread_mutex_lock(&k->lock);
-	*out = clock_mono() < k->acl_until ? object_ref(k->acl) : NULL;
-	pthread_mutex_unlock(&k->lock);
-	if (*out)
-		return 0;
-	r = acl_fetch(k->vault, limit, &acl, err);
-	if (r < 0)
-		return r;
-	pthread_mutex_lock(&k->lock);
-	object_put(k->acl);
-	k->acl = object_ref(acl);
-	k->acl_until = clock_mono() + ACL_TTL;
-	pthread_mutex_unlock(&k->lock);
-	*out = acl;
-	return 0;
-}
-
 static int kv2_reach(struct kv *kv, const char *path, struct limit limit, enum kv_reach *out,
 		     struct err *err)
 {
@@ -426,7 +413,7 @@ static int kv2_reach(struct kv *kv, const char *path, struct limit limit, enum k
 
 	if (!data || !metadata)
 		return no_memory(err);
-	r = current_acl(k, limit, &acl, err);
+	r = acl_current(&k->rules, k->vault, limit, &acl, err);
 	if (r < 0)
 		return r;
 	*out = acl_reach(acl, data);
@@ -439,18 +426,20 @@ static void kv2_free(struct kv *kv)
 {
 	struct kv2 *k = self(kv);
 
-	object_put(k->acl);
-	pthread_mutex_destroy(&k->lock);
+	acl_memory_fini(&k->rules);
 	free(k->mount);
 	free(k);
 }
 
 static const struct kv_ops kv2_ops = {
 	.read = kv2_read,
+	.read_version = kv2_read_version,
 	.write = kv2_write,
 	.patch = kv2_patch,
 	.mark = kv2_mark,
 	.delete_version = kv2_delete_version,
+	.undelete_version = kv2_undelete_version,
+	.destroy_version = kv2_destroy_version,
 	.purge = kv2_purge,
 	.list = kv2_list,
 	.metadata = kv2_metadata,
@@ -468,9 +457,9 @@ struct kv *kv2_new(struct vault *vault, const char *mount)
 	k->kv.ops = &kv2_ops;
 	k->vault = vault;
 	k->mount = strdup(mount);
-	pthread_mutex_init(&k->lock, NULL);
+	acl_memory_init(&k->rules);
 	if (!k->mount) {
-		free(k);
+		kv2_free(&k->kv);
 		return NULL;
 	}
 	return &k->kv;

@@ -439,3 +439,15 @@ bool kv_field_equal(const struct kv_field *a, const struct kv_field *b)
 		return a == b;
 	return a->type == b->type && a->len == b->len && !memcmp(a->text, b->text, a->len);
 }
+
+bool kv_version_equal(const struct kv_version *a, const struct kv_version *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (a->fields[i].name_len != b->fields[i].name_len ||
+		    memcmp(a->fields[i].name, b->fields[i].name, a->fields[i].name_len) != 0 ||
+		    !kv_field_equal(&a->fields[i], &b->fields[i]))
+			return false;
+	return true;
+}

@@ -83,6 +83,9 @@ cJSON *kv_field_json(const struct kv_field *f);
 /* Same version in the same state: nothing that a reader could see differs. */
 bool kv_version_same(const struct kv_version *a, const struct kv_version *b);
 
+/* The same fields with the same values, whatever the versions. */
+bool kv_version_equal(const struct kv_version *a, const struct kv_version *b);
+
 /* Same type and same text; NULL is a field that is not there. */
 bool kv_field_equal(const struct kv_field *a, const struct kv_field *b);
 

@@ -106,6 +106,8 @@ static int metadata_json_locked(struct tree *t, struct dir *d, const struct ask 
 
 	if (!dir_may_be_secret(d))
 		return err_set(err, ENOENT, "there is no secret");
+	if (t->config.kv->ops->flat)
+		return err_set(err, EOPNOTSUPP, "the engine keeps no metadata");
 	r = cache_get(t->config.cache, TREE_METADATA, d->path, ask, &o, NULL, err);
 	if (r != 0)
 		return r;

@@ -97,6 +97,8 @@ static bool applies(const struct attribute *a, const struct subject *s)
 {
 	if (a->of_field && !s->field)
 		return false;
+	if (a->of_secret && s->t->config.kv->ops->flat)
+		return false;
 	return !a->of_secret || s->version->number > 0;
 }
 
@@ -115,6 +117,8 @@ int tree_getxattr(struct tree *t, struct node *node, const char *name, const str
 			a = &attributes[i];
 	if (!a)
 		return -ENODATA;
+	if (a->of_secret && t->config.kv->ops->flat)
+		return -EOPNOTSUPP; /* what number and time it has is made up */
 	r = subject_locked(t, node, ask, &s, err);
 	if (r == 0) {
 		*text = applies(a, &s) ? a->text(&s) : NULL;

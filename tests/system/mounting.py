@@ -176,9 +176,6 @@ def refused(t):
     assert status == 2 and "no engine at nowhere/app" in err, err
     status, _, err = run(t, "mount", "cubbyhole", d, **env)
     assert status == 2 and "cubbyhole is an engine of type cubbyhole" in err, err
-    t.server.api("POST", "sys/mounts/old", {"type": "kv", "options": {"version": "1"}})
-    status, _, err = run(t, "mount", "old", d, **env)
-    assert status == 2 and "old is an engine of type kv, version 1" in err, err
     status, _, err = run(t, "mount", d, **env, VAULT_NAMESPACE="team")
     if t.product == "vault":
         assert status == 2 and "namespace=team" in err and "has no namespaces" in err, err

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: Apache-2.0
+/* KV version 1 (https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v1): a flat map a path, and
+ * nothing else.
+ *
+ * Those above need numbers of versions, to see that something has changed. They are made up here: one
+ * that no other content had, whenever a path holds something else than when it was last looked at.
+ * What content that was is remembered by a keyed hash, for so many paths; one that is forgotten gets a
+ * new number, and is taken as changed.
+ *
+ * There is no check-and-set: a write looks whether the content is still the one that it was made from,
+ * and what others write between the look and the write is lost. */
+
+#include "kv/kv1.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/secmem.h"
+#include "kv/acl.h"
+#include "kv/acl.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <string.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#define SIGHTS_MAX  16384
+#define KEY_LEN	    32
+#define SETTLE_TIME (5 * NS_PER_SEC)
+
+/* What a path held when it was last looked at. */
+struct sight {
+	UT_hash_handle hh;
+	unsigned char digest[32];
+	int64_t number, first_seen;
+	char path[];
+};
+
+struct kv1 {
+	struct kv kv;
+	struct vault *vault;
+	char *mount;
+	char *key; /* of the digests; secret memory */
+	struct acl_memory rules;
+	pthread_mutex_t lock; /* guards all below */
+	struct sight *sights; /* the oldest first */
+	int64_t last_number;
+};
+
+static struct kv1 *self(struct kv *kv)
+{
+	return container_of(kv, struct kv1, kv);
+}
+
+static int no_memory(struct err *err)
+{
+	return err_set(err, ENOMEM, "no memory for a request");
+}
+
+static int no_such_thing(struct err *err)
+{
+	return err_set(
+		err, EOPNOTSUPP,
+		"the engine is a key-value engine of version 1, which has no versions and no "
+		"metadata");
+}
+
+static int kv1_call(struct kv1 *k, const char *method, const char *path, const cJSON *body,
+		    struct limit limit, struct vault_answer *answer, struct err *err)
+{
+	_cleanup_free_ char *full = NULL;
+	struct vault_call call = {.method = method, .body = body, .limit = limit};
+
+	*answer = (struct vault_answer){0};
+	if (asprintf(&full, "%s/%s", k->mount, path) < 0)
+		return no_memory(err);
+	call.path = full;
+	return vault_call(k->vault, &call, answer, err);
+}
+
+static int compare_members(const cJSON *a, const cJSON *b)
+{
+	return strcmp(a->string, b->string);
+}
+
+/* Servers order the members of objects anew. cJSON's lists are those of utlist. */
+static void sort_members(cJSON *item)
+{
+	if (cJSON_IsObject(item))
+		DL_SORT(item->child, compare_members);
+	for (cJSON *c = item->child; c; c = c->next)
+		sort_members(c);
+}
+
+static void add_value(const struct kv_field *f, struct buf *to)
+{
+	_cleanup_json_ cJSON *json = NULL;
+
+	if (f->type == KV_OBJECT || f->type == KV_ARRAY)
+		json_parse(f->text, f->len, &json, NULL);
+	if (json) {
+		sort_members(json);
+		if (json_print(json, false, to) < 0)
+			to->failed = true;
+	} else {
+		buf_add(to, f->text, f->len);
+	}
+}
+
+static int digest_of(const struct kv1 *k, const struct kv_version *v, unsigned char digest[32])
+{
+	_cleanup_buf_ struct buf all = {0};
+	unsigned len = 32;
+
+	for (size_t i = 0; i < v->count; i++) {
+		const struct kv_field *f = &v->fields[i];
+		_cleanup_buf_ struct buf value = {0};
+
+		add_value(f, &value);
+		buf_printf(&all, "%zu %zu %d ", f->name_len, value.len, (int)f->type);
+		buf_add(&all, f->name, f->name_len);
+		buf_add(&all, value.data ? value.data : "", value.len);
+		if (buf_status(&value) < 0)
+			return -ENOMEM;
+	}
+	if (buf_status(&all) < 0 ||
+	    !HMAC(EVP_sha256(), k->key, KEY_LEN, (unsigned char *)(all.data ? all.data : ""),
+		  all.len, digest, &len))
+		return -ENOMEM;
+	return 0;
+}
+
+static struct sight *sight_new_locked(struct kv1 *k, const char *path)
+{
+	struct sight *s;
+
+	if (HASH_COUNT(k->sights) >= SIGHTS_MAX) {
+		s = k->sights;
+		HASH_DEL(k->sights, s);
+		free(s);
+	}
+	s = calloc(1, sizeof(*s) + strlen(path) + 1);
+	if (!s)
+		return NULL;
+	strcpy(s->path, path);
+	HASH_ADD_STR(k->sights, path, s);
+	return s;
+}
+
+/* Gives a live content its number. */
+static int number(struct kv1 *k, const char *path, struct kv_version *v)
+{
+	unsigned char digest[32];
+	struct sight *s;
+	int r = digest_of(k, v, digest);
+	LOCK_SCOPE(&k->lock);
+
+	if (r < 0)
+		return r;
+	HASH_FIND_STR(k->sights, path, s);
+	if (!s)
+		s = sight_new_locked(k, path);
+	if (!s)
+		return -ENOMEM;
+	if (!s->number || memcmp(s->digest, digest, sizeof(digest)) != 0) {
+		memcpy(s->digest, digest, sizeof(digest));
+		s->number = ++k->last_number;
+		s->first_seen = clock_wall();
+	}
+	v->number = s->number;
+	v->created = s->first_seen;
+	return 0;
+}
+
+static void forget(struct kv1 *k, const char *path)
+{
+	LOCK_SCOPE(&k->lock);
+	struct sight *s;
+
+	HASH_FIND_STR(k->sights, path, s);
+	if (s)
+		HASH_DEL(k->sights, s);
+	free(s);
+}
+
+static int kv1_read(struct kv *kv, const char *path, struct limit limit, struct kv_version **out,
+		    struct err *err)
+{
+	struct kv1 *k = self(kv);
+	_cleanup_answer_ struct vault_answer answer = {0};
+	_cleanup_object_ struct kv_version *v = NULL;
+	const cJSON *data;
+	int r = kv1_call(k, "GET", path, NULL, limit, &answer, err);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	data = r == 0 ? json_get(answer.json, "data") : NULL;
+	r = r == 0 && !cJSON_IsObject(data) ? -EIO : kv_version_parse(data, NULL, &v);
+	if (r == -EIO)
+		return err_set(err, EIO, "the answer from %s makes no sense: it is no secret",
+			       vault_address(k->vault));
+	if (r == 0 && v->state == KV_LIVE)
+		r = number(k, path, v);
+	else
+		forget(k, path);
+	if (r < 0)
+		return no_memory(err);
+	*out = steal(v);
+	return 0;
+}
+
+/* Whether they hold the same, however it is spelt. */
+static bool same_content(const struct kv1 *k, const struct kv_version *a,
+			 const struct kv_version *b)
+{
+	unsigned char x[32], y[32];
+
+	return digest_of(k, a, x) == 0 && digest_of(k, b, y) == 0 && !memcmp(x, y, sizeof(x));
+}
+
+/* -EBUSY where the content is no more the one that had this number. */
+static int check(struct kv1 *k, const char *path, int64_t cas, struct limit limit,
+		 struct kv_version **now, struct err *err)
+{
+	int r = kv1_read(&k->kv, path, limit, now, err);
+
+	if (r < 0 || (*now)->number == cas)
+		return r;
+	return err_set(err, EBUSY, "the secret was changed meanwhile");
+}
+
+/* Whether an answer leaves open what became of the change. */
+static bool is_lost(int r, const struct vault_answer *answer)
+{
+	if (r == -EFBIG || r == -E2BIG || r == -EINVAL || r == -ENAMETOOLONG)
+		return false;
+	return answer->in_doubt;
+}
+
+static int read_back(struct kv1 *k, const char *path, struct limit limit, struct kv_version **now)
+{
+	struct err err = {0};
+
+	if (limit.deadline < clock_mono() + SETTLE_TIME)
+		limit.deadline = clock_mono() + SETTLE_TIME;
+	return kv1_read(&k->kv, path, limit, now, &err);
+}
+
+/* One attempt. *unwritten: its answer was lost, and the path still holds `before`. */
+static int write_once(struct kv1 *k, const char *path, const struct kv_version *next,
+		      const struct kv_version *before, struct limit limit, bool *unwritten,
+		      struct err *err)
+{
+	_cleanup_object_ struct kv_version *now = NULL;
+	_cleanup_json_ cJSON *body = kv_version_json(next);
+	_cleanup_answer_ struct vault_answer answer = {0};
+	int r;
+
+	*unwritten = false;
+	if (!body)
+		return no_memory(err);
+	r = kv1_call(k, "POST", path, body, limit, &answer, err);
+	if (r == 0 || !is_lost(r, &answer) || read_back(k, path, limit, &now) < 0)
+		return r;
+	if (now->state == KV_LIVE && same_content(k, now, next)) {
+		log_info("write settled by reading back", F_STR("path", path));
+		return 0;
+	}
+	*unwritten = before && answer.status == 0 && now->number == before->number;
+	return r;
+}
+
+static int kv1_write(struct kv *kv, const char *path, struct kv_version *next, int64_t cas,
+		     struct limit limit, struct err *err)
+{
+	struct kv1 *k = self(kv);
+	_cleanup_object_ struct kv_version *before = NULL;
+	bool unwritten;
+	int r = 0;
+
+	limit.cancel = NULL;
+	if (cas != KV_ANY)
+		r = check(k, path, cas, limit, &before, err);
+	if (r == 0)
+		r = write_once(k, path, next, before, limit, &unwritten, err);
+	else
+		return r;
+	if (r < 0 && unwritten && clock_mono() < limit.deadline)
+		r = write_once(k, path, next, before, limit, &unwritten, err);
+	if (r < 0)
+		return r;
+	return number(k, path, next) < 0 ? no_memory(err) : 0;
+}
+
+static int kv1_purge(struct kv *kv, const char *path, struct limit limit, struct err *err)
+{
+	struct kv1 *k = self(kv);
+	_cleanup_object_ struct kv_version *now = NULL;
+	_cleanup_answer_ struct vault_answer answer = {0};
+	int r;
+
+	limit.cancel = NULL;
+	r = kv1_call(k, "DELETE", path, NULL, limit, &answer, err);
+	if (r < 0 && is_lost(r, &answer) && read_back(k, path, limit, &now) == 0 &&
+	    now->state == KV_ABSENT)
+		return 0;
+	if (r == 0)
+		forget(k, path);
+	return r;
+}
+
+/* There is no other version to leave: it is as good as purged. */
+static int kv1_delete_version(struct kv *kv, const char *path, int64_t cas, struct limit limit,
+			      struct err *err)
+{
+	_cleanup_object_ struct kv_version *now = NULL;
+	int r = check(self(kv), path, cas, limit, &now, err);
+
+	if (r == -EBUSY && now->state == KV_ABSENT)
+		return 0;
+	return r < 0 ? r : kv1_purge(kv, path, limit, err);
+}
+
+static int kv1_list(struct kv *kv, const char *path, struct limit limit, struct kv_list **out,
+		    struct err *err)
+{
+	struct kv1 *k = self(kv);
+	_cleanup_answer_ struct vault_answer answer = {0};
+	_cleanup_free_ char *dir = NULL;
+	int r;
+
+	if (asprintf(&dir, "%s%s", path, *path ? "/" : "") < 0)
+		return no_memory(err);
+	r = kv1_call(k, "LIST", dir, NULL, limit, &answer, err);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	r = kv_list_parse(r == 0 ? json_get(json_get(answer.json, "data"), "keys") : NULL, out);
+	if (r == -EIO)
+		return err_set(err, EIO, "the answer from %s makes no sense: it is no list",
+			       vault_address(k->vault));
+	return r < 0 ? no_memory(err) : 0;
+}
+
+static int kv1_rights(struct kv *kv, const char *path, struct limit limit, unsigned *rights,
+		      struct err *err)
+{
+	struct kv1 *k = self(kv);
+	_cleanup_free_ char *full = NULL;
+	int r;
+
+	if (asprintf(&full, "%s/%s", k->mount, path) < 0)
+		return no_memory(err);
+	r = acl_rights(k->vault, full, limit, rights, err);
+	/* There are no patches: a right to them allows nothing. */
+	*rights &= ~(unsigned)KV_PATCH;
+	return r;
+}
+
+static int kv1_reach(struct kv *kv, const char *path, struct limit limit, enum kv_reach *out,
+		     struct err *err)
+{
+	struct kv1 *k = self(kv);
+	_cleanup_object_ struct acl *acl = NULL;
+	_cleanup_free_ char *full = NULL;
+	int r;
+
+	if (asprintf(&full, "%s%s%s", k->mount, *path ? "/" : "", path) < 0)
+		return no_memory(err);
+	r = acl_current(&k->rules, k->vault, limit, &acl, err);
+	if (r == 0)
+		*out = acl_reach(acl, full);
+	return r;
+}
+
+static int kv1_mark(struct kv *kv, const char *path, const struct kv_mark *mark, bool set,
+		    int64_t latest, struct limit limit, struct err *err)
+{
+	return err_set(err, EILSEQ,
+		       "the bytes are no text, and a key-value engine of version 1 has no metadata "
+		       "to mark them in");
+}
+
+static int kv1_read_version(struct kv *kv, const char *path, int64_t wanted, struct limit limit,
+			    struct kv_version **out, struct err *err)
+{
+	return no_such_thing(err);
+}
+
+static int kv1_change_version(struct kv *kv, const char *path, int64_t wanted, struct limit limit,
+			      struct err *err)
+{
+	return no_such_thing(err);
+}
+
+static int kv1_metadata(struct kv *kv, const char *path, struct limit limit, cJSON **out,
+			struct err *err)
+{
+	return no_such_thing(err);
+}
+
+static void kv1_free(struct kv *kv)
+{
+	struct kv1 *k = self(kv);
+	struct sight *s, *next;
+
+	HASH_ITER (hh, k->sights, s, next) {
+		HASH_DEL(k->sights, s);
+		free(s);
+	}
+	acl_memory_fini(&k->rules);
+	pthread_mutex_destroy(&k->lock);
+	secmem_free(k->key);
+	free(k->mount);
+	free(k);
+}
+
+static const struct kv_ops kv1_ops = {
+	.flat = true,
+	.read = kv1_read,
+	.read_version = kv1_read_version,
+	.write = kv1_write,
+	.mark = kv1_mark,
+	.delete_version = kv1_delete_version,
+	.undelete_version = kv1_change_version,
+	.destroy_version = kv1_change_version,
+	.purge = kv1_purge,
+	.list = kv1_list,
+	.metadata = kv1_metadata,
+	.rights = kv1_rights,
+	.reach = kv1_reach,
+	.free = kv1_free,
+};
+
+struct kv *kv1_new(struct vault *vault, const char *mount)
+{
+	struct kv1 *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	k->kv.ops = &kv1_ops;
+	k->vault = vault;
+	k->mount = strdup(mount);
+	k->key = secmem_alloc(KEY_LEN);
+	acl_memory_init(&k->rules);
+	pthread_mutex_init(&k->lock, NULL);
+	if (!k->mount || !k->key || RAND_bytes((unsigned char *)k->key, KEY_LEN) != 1) {
+		kv1_free(&k->kv);
+		return NULL;
+	}
+	return &k->kv;
+}
