@@ -28,7 +28,7 @@
 #include "host/mountpoint.h"
 #include "host/signals.h"
 #include "http/http.h"
-#include "tree/source.h"
+#include "node/source.h"
 #include "tree/tree.h"
 #include "kv/kv1.h"
 #include "kv/kv2.h"

@@ -16,7 +16,7 @@
 #include "host/process.h"
 #include "tree/control.h"
 #include "tree/field.h"
-#include "tree/name.h"
+#include "node/name.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -187,8 +187,10 @@ int edit_rmdir(struct tree *t, struct node *dir, const char *name, const struct 
 
 	if (r == 0)
 		r = names_find(t, dir, name, rq, &child);
-	if (r == 0 && node_is_control(child))
+	if (r == 0 && child->type == &control_dir_type)
 		r = err_set(rq->err, EBUSY, ".vault is in every directory");
+	else if (r == 0 && node_is_control(child))
+		r = err_set(rq->err, EROFS, "%s stays where it is", name);
 	else if (r == 0 && !node_is_dir(child))
 		r = err_set(rq->err, ENOTDIR, "%s is no directory", name);
 	if (r == 0)

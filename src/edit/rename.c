@@ -12,7 +12,7 @@
 #include "edit/scratch.h"
 #include "edit/target.h"
 #include "tree/control.h"
-#include "tree/name.h"
+#include "node/name.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -278,13 +278,11 @@ static int commit_scratch(struct tree *t, struct scratch *s, struct node *n, boo
 	pthread_mutex_lock(&t->lock);
 	at = target_of_locked(n);
 	pthread_mutex_unlock(&t->lock);
-	r = change_begin(t, at.dir, rq, !at.field, &base, &c.cas);
+	r = change_begin(t, at.dir, rq, at.kind == TARGET_DOCUMENT, &base, &c.cas);
 	if (r != 0)
 		return r;
 	c.base = base;
-	if (no_replace &&
-	    (at.field ? kv_version_field(base, at.field->raw, at.field->raw_len) != NULL
-		      : base->state == KV_LIVE)) {
+	if (no_replace && !change_is_unseen(base) && target_holds(&at, base)) {
 		r = err_set(rq->err, EEXIST, "%s is there already", n->name);
 	} else {
 		pthread_mutex_lock(&s->draft->lock);
@@ -308,6 +306,8 @@ static int file_for_scratch(struct tree *t, struct node *to, struct renaming *m,
 
 	if (to->type == &control_dir_type && !strcmp(m->name, "data.json")) {
 		*out = control_document_locked(control_owner(to));
+	} else if (there && there->type == &version_number_type) {
+		*out = node_use_locked(there);
 	} else if (!node_is_dir(to)) {
 		return err_set(err, EPERM, "there are no files like %s here", m->name);
 	} else if (there && !node_is_field(there)) {
@@ -399,7 +399,7 @@ static int copy_document(struct tree *t, struct node *from, struct node *to, con
 {
 	_cleanup_object_ struct kv_version *base = NULL;
 	_cleanup_buf_ struct buf text = {0};
-	struct target at = {control_owner(from), NULL};
+	struct target at = {TARGET_DOCUMENT, control_owner(from), NULL};
 	struct scratch *s;
 	int r = change_check(t, at.dir, rq, &base);
 

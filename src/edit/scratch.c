@@ -8,7 +8,7 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "tree/control.h"
-#include "tree/name.h"
+#include "node/name.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -124,9 +124,11 @@ static const struct settable {
 	int (*set)(struct tree *t, struct node *n, const char *value, size_t len,
 		   const struct request *rq);
 } settables[] = {
-	{"user.vault.path", NULL},    {"user.vault.field", NULL},
-	{"user.vault.version", NULL}, {"user.vault.created_time", NULL},
-	{"user.vault.cas", set_cas},  {"user.vault.type", set_type},
+	{"user.vault.path", NULL},     {"user.vault.field", NULL},
+	{"user.vault.version", NULL},  {"user.vault.created_time", NULL},
+	{"user.vault.state", NULL},    {"user.vault.source", NULL},
+	{"user.vault.age", NULL},      {"user.vault.cas", set_cas},
+	{"user.vault.type", set_type},
 };
 
 int edit_setxattr(struct tree *t, struct node *node, const char *name, const char *value,

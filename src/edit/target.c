@@ -1,32 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From bytes to a commit. A field is one change; a document is parsed, checked against what servers
- * take, and replaces all that the secret holds. */
+ * take, and replaces all that the secret holds, as an old version does of which the number is
+ * written. */
 
 #include "edit/target.h"
 
+#include "edit/change.h"
 #include "edit/value.h"
 #include "tree/control.h"
 #include "kv/json_unique.h"
+#include "tree/history.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #define DOCUMENT_MAX (32u << 20) /* the most that a request may be (max_request_size) */
-#define ENTRIES_MAX  10000	 /* in an object or an array (max_json_object_entry_count) */
-#define DEPTH_MAX    300	 /* max_json_depth */
+#define NUMBER_MAX   64
+#define ENTRIES_MAX  10000 /* in an object or an array (max_json_object_entry_count) */
+#define DEPTH_MAX    300   /* max_json_depth */
 
 struct target target_of_locked(struct node *n)
 {
 	if (node_is_field(n))
-		return (struct target){field_dir(field_of(n)), field_of(n)};
+		return (struct target){TARGET_FIELD, field_dir(field_of(n)), field_of(n)};
 	if (node_is_document(n))
-		return (struct target){control_owner(n), NULL};
-	return (struct target){NULL, NULL};
+		return (struct target){TARGET_DOCUMENT, control_owner(n), NULL};
+	if (n->type == &version_number_type)
+		return (struct target){TARGET_NUMBER, control_owner(n), NULL};
+	return (struct target){TARGET_NONE, NULL, NULL};
 }
 
 size_t target_max(const struct tree *t, const struct target *at)
 {
-	return at->dir && !at->field ? DOCUMENT_MAX : t->config.max_size;
+	switch (at->kind) {
+	case TARGET_DOCUMENT:
+		return DOCUMENT_MAX;
+	case TARGET_NUMBER:
+		return NUMBER_MAX;
+	default:
+		return t->config.max_size;
+	}
+}
+
+bool target_holds(const struct target *at, const struct kv_version *v)
+{
+	switch (at->kind) {
+	case TARGET_FIELD:
+		return kv_version_field(v, at->field->raw, at->field->raw_len) != NULL;
+	case TARGET_DOCUMENT:
+		return v->state == KV_LIVE || change_is_unseen(v);
+	default:
+		return v->number > 0;
+	}
 }
 
 int target_print(const struct target *at, const struct kv_version *v, struct buf *to)
@@ -38,6 +64,11 @@ int target_print(const struct target *at, const struct kv_version *v, struct buf
 		entry = kv_version_field(v, at->field->raw, at->field->raw_len);
 		if (entry)
 			buf_add(to, entry->text, entry->len);
+		return buf_status(to);
+	}
+	if (at->kind == TARGET_NUMBER) {
+		if (v->number > 0)
+			buf_printf(to, "%" PRId64 "\n", v->number);
 		return buf_status(to);
 	}
 	if (v->state != KV_LIVE)
@@ -93,30 +124,97 @@ static int parse_document(struct tree *t, const struct buf *text, struct kv_vers
 	return r < 0 ? err_set(err, EINVAL, "data.json: a name is there twice") : 0;
 }
 
-static int commit_document(struct tree *t, struct buf *text, struct commit *c,
-			   const struct request *rq, struct kv_version **out)
+/* Replaces all fields by those of another version. */
+static int commit_whole(struct tree *t, const struct kv_version *v, struct commit *c,
+			const struct request *rq, struct kv_version **out)
 {
-	_cleanup_object_ struct kv_version *doc = NULL;
-	struct kv_change *changes;
-	int r = parse_document(t, text, &doc, rq->err);
+	struct kv_change *changes = calloc(v->count + 1, sizeof(*changes));
+	int r;
 
-	if (r < 0)
-		return r;
-	changes = calloc(doc->count + 1, sizeof(*changes));
 	if (!changes)
-		return err_set(rq->err, ENOMEM, "no memory for a document");
-	for (size_t i = 0; i < doc->count; i++)
-		changes[i] = (struct kv_change){.name = doc->fields[i].name,
-						.name_len = doc->fields[i].name_len,
-						.type = doc->fields[i].type,
-						.text = doc->fields[i].text,
-						.len = doc->fields[i].len};
+		return err_set(rq->err, ENOMEM, "no memory for a version");
+	for (size_t i = 0; i < v->count; i++)
+		changes[i] = (struct kv_change){.name = v->fields[i].name,
+						.name_len = v->fields[i].name_len,
+						.type = v->fields[i].type,
+						.binary = v->fields[i].binary,
+						.text = v->fields[i].text,
+						.len = v->fields[i].len};
 	c->changes = changes;
-	c->count = doc->count;
+	c->count = v->count;
 	c->whole = true;
 	r = commit_make(t, c, rq, out);
 	free(changes);
 	return r;
+}
+
+static int commit_document(struct tree *t, struct buf *text, struct commit *c,
+			   const struct request *rq, struct kv_version **out)
+{
+	_cleanup_object_ struct kv_version *doc = NULL;
+	int r = parse_document(t, text, &doc, rq->err);
+
+	return r < 0 ? r : commit_whole(t, doc, c, rq, out);
+}
+
+/* "7", with white space around it. */
+static int parse_number(const struct buf *text, int64_t *number)
+{
+	static const char blanks[] = " \t\r\n";
+	char copy[NUMBER_MAX + 1], *start, *end;
+
+	if (!text->len || text->len > NUMBER_MAX || memchr(text->data, '\0', text->len))
+		return -EINVAL;
+	memcpy(copy, text->data, text->len);
+	copy[text->len] = '\0';
+	start = copy + strspn(copy, blanks);
+	end = start + strcspn(start, blanks);
+	if (end[strspn(end, blanks)])
+		return -EINVAL;
+	*end = '\0';
+	return history_parse_number(start, number);
+}
+
+static int read_past(struct tree *t, struct dir *d, int64_t number, const struct request *rq,
+		     struct kv_version **out)
+{
+	struct kv *kv = t->config.kv;
+	int r;
+
+	if (!kv->ops->read_version)
+		return err_set(rq->err, EOPNOTSUPP, "this engine keeps no versions");
+	r = kv->ops->read_version(kv, d->path, number, rq->limit, out, rq->err);
+	if (r < 0)
+		return r;
+	switch ((*out)->state) {
+	case KV_LIVE:
+		return 0;
+	case KV_ABSENT:
+		return err_set(rq->err, ENOENT, "there is no version %" PRId64, number);
+	default:
+		return err_set(rq->err, EINVAL, "version %" PRId64 " is %s, and cannot be taken",
+			       number, (*out)->state == KV_DELETED ? "deleted" : "destroyed");
+	}
+}
+
+/* What is the latest already is not made anew. */
+static int commit_number(struct tree *t, struct buf *text, struct commit *c,
+			 const struct request *rq, struct kv_version **out)
+{
+	_cleanup_object_ struct kv_version *past = NULL;
+	int64_t number;
+	int r = parse_number(text, &number);
+
+	if (r < 0)
+		return err_set(rq->err, EINVAL, "not a version's number");
+	r = read_past(t, c->dir, number, rq, &past);
+	if (r == 0 && number == c->base->number) {
+		r = commit_read_latest(t, c->dir, rq, out);
+		if (r < 0 || (*out)->number == number)
+			return r;
+		object_put(steal(*out));
+	}
+	return r < 0 ? r : commit_whole(t, past, c, rq, out);
 }
 
 static int commit_field(struct tree *t, struct field *f, struct buf *text, struct commit *c,
@@ -143,7 +241,12 @@ int target_commit(struct tree *t, const struct target *at, struct buf *text, str
 	c->dir = at->dir;
 	if (r < 0)
 		return err_set(rq->err, ENOMEM, "no memory for what was written");
-	if (at->field)
+	switch (at->kind) {
+	case TARGET_FIELD:
 		return commit_field(t, at->field, text, c, rq, out);
-	return commit_document(t, text, c, rq, out);
+	case TARGET_DOCUMENT:
+		return commit_document(t, text, c, rq, out);
+	default:
+		return commit_number(t, text, c, rq, out);
+	}
 }

@@ -5,20 +5,31 @@
 #include "edit/commit.h"
 #include "tree/field.h"
 
-/* What bytes are written to: a field, or by its document a whole secret. */
-struct target {
-	struct dir *dir;     /* NULL: nothing that the server knows */
-	struct field *field; /* NULL: the document */
+enum target_kind {
+	TARGET_NONE, /* nothing that the server knows */
+	TARGET_FIELD,
+	TARGET_DOCUMENT, /* a whole secret */
+	TARGET_NUMBER,	 /* of the version that is to be the newest again */
 };
 
-/* Of a field or a document; nothing of other nodes. */
+/* What bytes are written to. */
+struct target {
+	enum target_kind kind;
+	struct dir *dir;     /* NULL: TARGET_NONE */
+	struct field *field; /* of TARGET_FIELD alone */
+};
+
+/* TARGET_NONE for nodes that are none of these. */
 struct target target_of_locked(struct node *n);
 
 /* Makes the version of which the target has these bytes, which are used up. Between commit_begin and
  * commit_end; the commit's dir, base, blind and cas are set. 0 with the new version in *out, the
- * caller's; -EINVAL for a document that is none; else as commit_make(). */
+ * caller's; -EINVAL for a document or number that is none; else as commit_make(). */
 int target_commit(struct tree *t, const struct target *at, struct buf *text, struct commit *c,
 		  const struct request *rq, struct kv_version **out);
+
+/* Whether the file is there, when the latest version is `v`. */
+bool target_holds(const struct target *at, const struct kv_version *v);
 
 /* What the file holds in that version, appended. 0 or -ENOMEM. */
 int target_print(const struct target *at, const struct kv_version *v, struct buf *to);

@@ -18,7 +18,7 @@
 #include "edit/target.h"
 #include "host/process.h"
 #include "tree/control.h"
-#include "tree/name.h"
+#include "node/name.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -86,13 +86,6 @@ static void wait_for_readers_locked(struct tree *t, struct node *n)
 			return;
 }
 
-/* Whether the version has the file at all. */
-static bool holds(const struct target *at, const struct kv_version *v)
-{
-	return at->field ? kv_version_field(v, at->field->raw, at->field->raw_len) != NULL
-			 : v->state == KV_LIVE || change_is_unseen(v);
-}
-
 /* What is no string is not escaped. */
 static bool is_json(const struct kv_version *base, const struct field *f)
 {
@@ -123,8 +116,8 @@ static int begin_draft_locked(struct tree *t, struct node *n, struct kv_version 
 		d->max = d->text.len;
 	d->is_value = at.field && !is_json(base, at.field);
 	d->cas = cas;
-	d->replaces = (flags & O_TRUNC) || !holds(&at, base) || change_is_unseen(base);
-	d->emptied = (flags & O_TRUNC) && holds(&at, base);
+	d->replaces = (flags & O_TRUNC) || !target_holds(&at, base) || change_is_unseen(base);
+	d->emptied = (flags & O_TRUNC) && target_holds(&at, base);
 	if (at.field && d->emptied)
 		d->emptied = kv_version_field(base, at.field->raw, at.field->raw_len)->len > 0;
 	h->append = flags & O_APPEND;
@@ -169,12 +162,13 @@ int edit_open(struct tree *t, struct node *node, int flags, const struct request
 	pthread_mutex_lock(&t->lock);
 	at = target_of_locked(node);
 	pthread_mutex_unlock(&t->lock);
-	r = change_look(t, at.dir, rq, !at.field && (flags & O_TRUNC), &base, &cas);
+	r = change_look(t, at.dir, rq, at.kind == TARGET_DOCUMENT && (flags & O_TRUNC), &base,
+			&cas);
 	if (r != 0)
 		return r;
 	LOCK_SCOPE(&t->lock);
 	/* The kernel looks it up anew, and with O_CREAT has it made. */
-	if (node->gone || (!node->local && !holds(&at, base)))
+	if (node->gone || (!node->local && !target_holds(&at, base)))
 		return err_set(rq->err, ESTALE, "%s is not there any more", node->name);
 	return begin_draft_locked(t, node, base, flags, cas, rq, out);
 }
@@ -577,12 +571,12 @@ int edit_resize(struct tree *t, struct node *node, size_t size, const struct req
 	r = change_begin(t, at.dir, rq, false, &base, &c.cas);
 	if (r != 0)
 		return r;
-	if (!holds(&at, base) || node->gone)
+	if (!target_holds(&at, base) || node->gone)
 		r = node->local ? 0
 				: err_set(rq->err, ENOENT, "%s is not there any more", node->name);
 	else
 		r = target_print(&at, base, &text);
-	if (r == 0 && holds(&at, base) && text.len != size) {
+	if (r == 0 && target_holds(&at, base) && text.len != size) {
 		c.base = base;
 		buf_resize(&text, size);
 		r = target_commit(t, &at, &text, &c, rq, &made);

@@ -60,7 +60,8 @@ static void unlist_locked(struct call *c)
 static enum log_level level_of(const struct call *c, int r)
 {
 	switch (-r) {
-	case ENOENT:
+	case ENOENT: /* of what was written, it is no question whether something is there */
+		return c->handle ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
 	case ESTALE:
 	case ENODATA:
 	case EOPNOTSUPP:

@@ -3,7 +3,7 @@
 
 #include "fs/internal.h"
 
-#include "tree/name.h"
+#include "node/name.h"
 
 #include <errno.h>
 

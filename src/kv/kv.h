@@ -36,7 +36,7 @@ struct kv_ops {
 	int (*read)(struct kv *kv, const char *path, struct limit limit, struct kv_version **out,
 		    struct err *err);
 
-	/* Version `number`: KV_ABSENT where it never was, or is forgotten. */
+	/* Version `number`, which is KV_ABSENT where there is none. NULL: it keeps no versions. */
 	int (*read_version)(struct kv *kv, const char *path, int64_t number, struct limit limit,
 			    struct kv_version **out, struct err *err);
 

@@ -398,6 +398,27 @@ struct kv_version *kv_version_empty(enum kv_state state, int64_t number)
 	return v;
 }
 
+int kv_version_from_metadata(const cJSON *metadata, int64_t number, struct kv_version **out)
+{
+	char name[24];
+	const cJSON *row;
+
+	snprintf(name, sizeof(name), "%lld", (long long)number);
+	row = json_get(json_get(metadata, "versions"), name);
+	if (!cJSON_IsObject(row))
+		return -ENOENT;
+	*out = kv_version_empty(KV_LIVE, number);
+	if (!*out)
+		return -ENOMEM;
+	(*out)->created = parse_time(row, "created_time");
+	(*out)->deletion = parse_time(row, "deletion_time");
+	if (json_get_bool(row, "destroyed"))
+		(*out)->state = KV_DESTROYED;
+	else if ((*out)->deletion && (*out)->deletion <= clock_wall())
+		(*out)->state = KV_DELETED; /* one in the future is still to be read */
+	return 0;
+}
+
 const struct kv_field *kv_version_field(const struct kv_version *v, const char *name, size_t len)
 {
 	struct kv_field key = {.name = name, .name_len = len};

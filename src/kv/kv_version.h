@@ -65,6 +65,10 @@ struct kv_change {
  * -EIO for what is no secret. */
 int kv_version_parse(const cJSON *data, const cJSON *metadata, struct kv_version **out);
 
+/* Version `number` without its fields, from a secret's metadata as KV version 2 sends it. 0, -ENOENT
+ * or -ENOMEM. */
+int kv_version_from_metadata(const cJSON *metadata, int64_t number, struct kv_version **out);
+
 /* What comes of `base` by `n` changes, applied in order: a version that is not written yet, with
  * base's number. With `whole` the changes are all that is in it. NULL: no memory. */
 struct kv_version *kv_version_apply(const struct kv_version *base, const struct kv_change *changes,

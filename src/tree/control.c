@@ -8,17 +8,23 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "host/process.h"
+#include "tree/data_env.h"
+#include "tree/history.h"
+#include "tree/listing.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #define DOCUMENT  "data.json"
 #define CONFLICTS "conflicts"
+#define VERSIONS  "versions"
 
 struct control_file {
 	const char *name;
 	bool root_only;
+	const struct node_type *type;
 	int (*content_locked)(struct tree *t, struct dir *d, const struct ask *ask,
 			      struct content *out, struct err *err);
 };
@@ -79,22 +85,46 @@ static int json_content(const cJSON *json, struct content *out, struct err *err)
 	return text_content(x, out, err);
 }
 
+/* The latest version, the caller's, where it is live. */
+static int live_locked(struct tree *t, struct dir *d, const struct ask *ask,
+		       struct kv_version **out, struct err *err)
+{
+	uint64_t ttl;
+	int r = tree_settle_locked(t, &d->node, ask);
+
+	if (r == 0)
+		r = dir_version_locked(t, d, ask, out, &ttl, err);
+	if (r == 0 && (*out)->state != KV_LIVE)
+		r = err_set(err, ENOENT, "there is no secret, or its latest version is deleted");
+	return r;
+}
+
 static int data_json_locked(struct tree *t, struct dir *d, const struct ask *ask,
 			    struct content *out, struct err *err)
 {
 	_cleanup_object_ struct kv_version *v = NULL;
 	_cleanup_json_ cJSON *json = NULL;
-	uint64_t ttl;
-	int r = tree_settle_locked(t, &d->node, ask);
+	int r = live_locked(t, d, ask, &v, err);
 
-	if (r == 0)
-		r = dir_version_locked(t, d, ask, &v, &ttl, err);
 	if (r != 0)
 		return r;
-	if (v->state != KV_LIVE)
-		return err_set(err, ENOENT, "there is no secret, or its latest version is deleted");
 	json = kv_version_json(v);
 	return json_content(json, out, err);
+}
+
+static int data_env_locked(struct tree *t, struct dir *d, const struct ask *ask,
+			   struct content *out, struct err *err)
+{
+	_cleanup_object_ struct kv_version *v = NULL;
+	struct text *x;
+	int r = live_locked(t, d, ask, &v, err);
+
+	if (r != 0)
+		return r;
+	x = text_new();
+	if (x)
+		data_env_print(v, &x->buf);
+	return text_content(x, out, err);
 }
 
 static int metadata_json_locked(struct tree *t, struct dir *d, const struct ask *ask,
@@ -115,6 +145,26 @@ static int metadata_json_locked(struct tree *t, struct dir *d, const struct ask 
 	return json_content(json->json, out, err);
 }
 
+static int number_locked(struct tree *t, struct dir *d, const struct ask *ask, struct content *out,
+			 struct err *err)
+{
+	_cleanup_object_ struct kv_version *v = NULL;
+	struct text *x;
+	uint64_t ttl;
+	int r = tree_settle_locked(t, &d->node, ask);
+
+	if (r == 0)
+		r = dir_version_locked(t, d, ask, &v, &ttl, err);
+	if (r != 0)
+		return r;
+	if (v->number < 1)
+		return err_set(err, ENOENT, "there is no secret");
+	x = text_new();
+	if (x)
+		buf_printf(&x->buf, "%" PRId64 "\n", v->number);
+	return text_content(x, out, err);
+}
+
 static int errors_locked(struct tree *t, struct dir *d, const struct ask *ask, struct content *out,
 			 struct err *err)
 {
@@ -126,24 +176,12 @@ static int errors_locked(struct tree *t, struct dir *d, const struct ask *ask, s
 }
 
 static const struct control_file files[] = {
-	{DOCUMENT, false, data_json_locked},
-	{"metadata.json", false, metadata_json_locked},
-	{"errors", true, errors_locked},
+	{DOCUMENT, false, &document_type, data_json_locked},
+	{"data.env", false, &control_file_type, data_env_locked},
+	{"metadata.json", false, &control_file_type, metadata_json_locked},
+	{"version", false, &version_number_type, number_locked},
+	{"errors", true, &control_file_type, errors_locked},
 };
-
-const char *control_name(const struct node *n, size_t i, bool *directory)
-{
-	bool root = n->parent && !n->parent->parent;
-
-	*directory = false;
-	if (n->type != &control_dir_type)
-		return NULL;
-	for (size_t j = 0; j < ARRAY_SIZE(files); j++)
-		if ((root || !files[j].root_only) && i-- == 0)
-			return files[j].name;
-	*directory = true;
-	return i == 0 ? CONFLICTS : NULL;
-}
 
 struct dir *control_owner(struct node *n)
 {
@@ -155,19 +193,25 @@ struct dir *control_owner(struct node *n)
 	return NULL;
 }
 
+uint64_t control_ino(const struct dir *d, const char *name)
+{
+	_cleanup_free_ char *key = NULL;
+	int n = asprintf(&key, "c:%s/%s", d->path, name);
+
+	return n < 0 ? 2 : stable_hash(key, (size_t)n);
+}
+
 static struct node *child_locked(struct node *parent, const char *name,
 				 const struct node_type *type, const struct control_file *file)
 {
 	struct node *known = node_child_locked(parent, name);
-	_cleanup_free_ char *key = NULL;
 	struct dir *d = node_is_dir(parent) ? dir_of(parent) : control_owner(parent);
 	struct control *c;
 
 	if (known)
 		return node_use_locked(known);
 	c = calloc(1, sizeof(*c));
-	if (!c || asprintf(&key, "c:%s/%s", d->path, name) < 0 ||
-	    node_init_locked(&c->node, type, parent, name, stable_hash(key, strlen(key))) < 0) {
+	if (!c || node_init_locked(&c->node, type, parent, name, control_ino(d, name)) < 0) {
 		free(c);
 		return NULL;
 	}
@@ -243,8 +287,14 @@ static int find_file_locked(struct tree *t, struct node *n, const struct control
 	}
 	if (r != 0)
 		return r;
-	*child = child_locked(n, f->name, document ? &document_type : &control_file_type, f);
+	*child = child_locked(n, f->name, f->type, f);
 	return *child ? 0 : err_set(err, ENOMEM, "no memory");
+}
+
+/* Whether there may be a secret where this ".vault" stands. */
+static bool has_secret(const struct node *n)
+{
+	return *dir_of(n->parent)->path;
 }
 
 static int dir_lookup_locked(struct tree *t, struct node *n, const char *name,
@@ -264,10 +314,34 @@ static int dir_lookup_locked(struct tree *t, struct node *n, const char *name,
 		*child = child_locked(n, name, &conflicts_type, NULL);
 		return *child ? 0 : err_set(err, ENOMEM, "no memory");
 	}
+	if (!strcmp(name, VERSIONS) && has_secret(n)) {
+		*child = history_versions_locked(n, dir_of(n->parent));
+		return *child ? 0 : err_set(err, ENOMEM, "no memory");
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		if (!strcmp(files[i].name, name) && (!files[i].root_only || !n->parent->parent))
 			return find_file_locked(t, n, &files[i], ask, child, err);
 	return -ENOENT;
+}
+
+static int dir_names_locked(struct tree *t, struct node *n, const struct ask *ask,
+			    struct listing *to, struct err *err)
+{
+	const struct dir *d = dir_of(n->parent);
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(files) && r == 0; i++)
+		if (files[i].root_only ? !n->parent->parent : has_secret(n))
+			r = listing_add(to, files[i].name, false, control_ino(d, files[i].name));
+	if (r == 0 && has_secret(n))
+		r = listing_add(to, VERSIONS, true, control_ino(d, VERSIONS));
+	return r == 0 ? listing_add(to, CONFLICTS, true, control_ino(d, CONFLICTS)) : r;
+}
+
+static int no_names_locked(struct tree *t, struct node *n, const struct ask *ask,
+			   struct listing *to, struct err *err)
+{
+	return 0; /* but for what is local */
 }
 
 static int file_attr_locked(struct tree *t, struct node *n, const struct ask *ask,
@@ -303,22 +377,27 @@ static void control_free(struct tree *t, struct node *n)
 
 const struct node_type control_dir_type = {
 	.format = S_IFDIR,
+	.control = true,
 	.writable = true,
 	.lookup_locked = dir_lookup_locked,
 	.attr_locked = dir_attr_locked,
+	.list_locked = dir_names_locked,
 	.free = control_free,
 };
 
 const struct node_type conflicts_type = {
 	.format = S_IFDIR,
+	.control = true,
 	.writable = true,
 	.lookup_locked = dir_lookup_locked,
 	.attr_locked = dir_attr_locked,
+	.list_locked = no_names_locked,
 	.free = control_free,
 };
 
 const struct node_type control_file_type = {
 	.format = S_IFREG,
+	.control = true,
 	.attr_locked = file_attr_locked,
 	.content_locked = file_content_locked,
 	.free = control_free,
@@ -326,6 +405,16 @@ const struct node_type control_file_type = {
 
 const struct node_type document_type = {
 	.format = S_IFREG,
+	.control = true,
+	.writable = true,
+	.attr_locked = file_attr_locked,
+	.content_locked = file_content_locked,
+	.free = control_free,
+};
+
+const struct node_type version_number_type = {
+	.format = S_IFREG,
+	.control = true,
 	.writable = true,
 	.attr_locked = file_attr_locked,
 	.content_locked = file_content_locked,

@@ -5,14 +5,12 @@
 #include "tree/dir.h"
 
 /* ".vault", which stands in every directory, and what is in it. */
-extern const struct node_type control_dir_type, control_file_type, document_type, conflicts_type;
+extern const struct node_type control_dir_type, control_file_type, document_type,
+	version_number_type, conflicts_type;
 
 /* The ".vault" of a directory; the caller has a use of it. As a node_type's lookup. */
 int control_lookup_locked(struct tree *t, struct dir *d, struct node **child, uint64_t *ttl,
 			  struct err *err);
-
-/* The names in a ".vault", or in what is in it, one after the other; NULL past the last. */
-const char *control_name(const struct node *n, size_t i, bool *directory);
 
 /* The files "data.json" and "conflicts" of a directory; the caller has a use. NULL: no memory. */
 struct node *control_document_locked(struct dir *d);
@@ -28,10 +26,12 @@ struct dir *control_owner(struct node *n);
 /* Text that a person reads, a newline at its end. Consumes nothing. */
 int control_print_json(const cJSON *json, struct buf *to);
 
+/* The inode number of what has this name in the ".vault" of a directory. */
+uint64_t control_ino(const struct dir *d, const char *name);
+
 static inline bool node_is_control(const struct node *n)
 {
-	return n->type == &control_dir_type || n->type == &control_file_type ||
-	       n->type == &document_type || n->type == &conflicts_type;
+	return n->type->control;
 }
 
 static inline bool node_is_document(const struct node *n)

@@ -11,7 +11,7 @@
 #include "base/codec.h"
 #include "tree/control.h"
 #include "tree/field.h"
-#include "tree/name.h"
+#include "node/name.h"
 #include "vault/reply.h"
 
 #include <errno.h>

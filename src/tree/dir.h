@@ -2,7 +2,7 @@
 #ifndef TREE_DIR_H
 #define TREE_DIR_H
 
-#include "tree/node.h"
+#include "node/node.h"
 #include "tree/removals.h"
 #include "tree/secret_shown.h"
 

@@ -5,8 +5,8 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "node/name.h"
 #include "tree/handle.h"
-#include "tree/name.h"
 
 #include <errno.h>
 #include <string.h>

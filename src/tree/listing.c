@@ -5,10 +5,9 @@
 
 #include "tree/listing.h"
 
-#include "tree/control.h"
 #include "tree/field.h"
 #include "tree/handle.h"
-#include "tree/name.h"
+#include "node/name.h"
 
 #include "base/clock.h"
 #include "base/codec.h"
@@ -23,6 +22,7 @@ struct listed {
 	size_t raw_len;
 	unsigned kinds; /* of an entry; 0: a field, or local */
 	bool directory;
+	uint64_t ino; /* 0: by the name */
 };
 
 struct listing {
@@ -160,23 +160,24 @@ static int gather_locked(struct tree *t, struct listing *l, const struct ask *as
 	return 0;
 }
 
-static int fill_control_locked(struct listing *l)
+int listing_add(struct listing *l, const char *name, bool directory, uint64_t ino)
+{
+	struct listed *row = add_row(l);
+
+	if (!row)
+		return -ENOMEM;
+	row->name = strdup(name);
+	row->directory = directory;
+	row->ino = ino;
+	return row->name ? 0 : -ENOMEM;
+}
+
+static int fill_control_locked(struct tree *t, struct listing *l, const struct ask *ask,
+			       struct err *err)
 {
 	struct node *child, *next;
-	struct listed *row;
-	bool directory;
-	const char *name;
-	int r = 0;
+	int r = l->node->type->list_locked(t, l->node, ask, l, err);
 
-	for (size_t i = 0; (name = control_name(l->node, i, &directory)) != NULL; i++) {
-		row = add_row(l);
-		if (!row)
-			return -ENOMEM;
-		row->name = strdup(name);
-		row->directory = directory;
-		if (!row->name)
-			return -ENOMEM;
-	}
 	HASH_ITER (hh, l->node->children, child, next)
 		if (r == 0 && child->local)
 			r = add_local(l, child);
@@ -237,7 +238,7 @@ int tree_opendir(struct tree *t, struct node *dir, const struct caller *caller,
 			remember_locked(l);
 		}
 	} else if (r == 0) {
-		r = fill_control_locked(l);
+		r = fill_control_locked(t, l, ask, err);
 	}
 	pthread_mutex_unlock(&t->lock);
 	if (r == 0)
@@ -320,7 +321,9 @@ const char *tree_dirent(struct tree *t, struct listing *l, size_t i, bool full, 
 	row = &l->rows[i];
 	name = row->name ? row->name : row->raw;
 	view->attr.st_mode = row->directory ? S_IFDIR : S_IFREG;
-	if (!row->raw)
+	if (row->ino)
+		view->attr.st_ino = row->ino;
+	else if (!row->raw)
 		view->attr.st_ino = stable_hash(name, strlen(name));
 	else if (row->directory)
 		view->attr.st_ino = dir_ino(dir_of(l->node)->path, row->raw);

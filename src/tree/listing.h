@@ -10,6 +10,9 @@ int tree_opendir(struct tree *t, struct node *dir, const struct caller *caller,
 		 const struct ask *ask, struct listing **out, bool *unchanged, struct err *err);
 void tree_closedir(struct tree *t, struct listing *l);
 
+/* For a node_type's list_locked: one more name; `ino` 0 where it does not matter. 0 or -ENOMEM. */
+int listing_add(struct listing *l, const char *name, bool directory, uint64_t ino);
+
 /* Entry number `i`, NULL past the last; its name is valid as long as `l`. With `full` the view has a
  * node and is as from tree_lookup(), without it only ino and type are set. */
 const char *tree_dirent(struct tree *t, struct listing *l, size_t i, bool full, struct view *view);

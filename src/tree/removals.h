@@ -2,7 +2,7 @@
 #ifndef TREE_REMOVALS_H
 #define TREE_REMOVALS_H
 
-#include "tree/node.h"
+#include "node/node.h"
 
 struct dir;
 

@@ -21,7 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "tree/field.h"
-#include "tree/name.h"
+#include "node/name.h"
 #include "vault/reply.h"
 
 #include <errno.h>

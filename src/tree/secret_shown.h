@@ -2,7 +2,7 @@
 #ifndef TREE_SECRET_SHOWN_H
 #define TREE_SECRET_SHOWN_H
 
-#include "tree/node.h"
+#include "node/node.h"
 
 struct dir;
 struct field;

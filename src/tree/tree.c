@@ -10,7 +10,7 @@
 #include "host/process.h"
 #include "tree/control.h"
 #include "tree/listing.h"
-#include "tree/name.h"
+#include "node/name.h"
 #include "tree/open.h"
 
 #include <errno.h>
@@ -129,21 +129,6 @@ void tree_forget_all(struct tree *t, int code)
 
 	cache_drop_all(t->config.cache);
 	withdraw_below_locked(t, t->root, code);
-}
-
-void node_stat_locked(const struct tree *t, const struct node *n, struct stat *attr)
-{
-	bool dir = S_ISDIR(n->type->format);
-	mode_t mode = dir ? t->config.dir_mode : t->config.mode;
-
-	if (!n->type->writable || t->config.read_only)
-		mode &= ~(mode_t)0222;
-	*attr = (struct stat){.st_ino = n->ino,
-			      .st_mode = n->type->format | mode,
-			      .st_nlink = n->gone ? 0 : 1,
-			      .st_uid = t->config.uid,
-			      .st_gid = t->config.gid,
-			      .st_blksize = 4096};
 }
 
 static int describe_locked(struct tree *t, struct node *n, const struct ask *ask, struct view *view,

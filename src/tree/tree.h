@@ -3,58 +3,16 @@
 #define TREE_TREE_H
 
 #include "base/err.h"
-#include "base/timer.h"
-#include "base/wait.h"
-#include "cache/cache.h"
-#include "kv/kv.h"
-
-#include <sys/stat.h>
+#include "node/tree_config.h"
 
 /* What the names of the mount mean. Calls that take a `struct ask` answer from memory or return
  * PARKED; none of them waits. Everything is thread-safe. */
-struct tree;
-struct node;
 
 /* Who asks. */
 struct caller {
 	uid_t uid;
 	gid_t gid;
 	pid_t pid; /* a thread's id; 0 where it is in a namespace that we do not see */
-};
-
-/* Files of which the kernel's copy is out of date. */
-struct notice {
-	struct notice *next; /* the receiver's */
-	struct node *dir;
-	size_t count;
-	struct notice_item {
-		struct node *node; /* NULL: the kernel knows the name alone */
-		char *name;	   /* in dir */
-		char *path;	   /* below the mount's root */
-		bool gone;	   /* it has no content any more */
-	} items[];
-};
-
-struct tree_config {
-	struct kv *kv;
-	struct cache *cache; /* made with tree_cache_kinds and a struct tree_source */
-	struct timers *timers;
-	const char *label;  /* of the engine: "secret" */
-	const char *prefix; /* the path in the engine that is the root: "app", or "" */
-	uid_t uid;
-	gid_t gid;
-	mode_t mode, dir_mode;
-	bool read_only, purge, strict;
-	bool newline_strip, binary_reject;
-	const char *scratch;   /* patterns of names of scratch files, parted by ':' */
-	size_t scratch_max;    /* bytes in all scratch files */
-	uint64_t unlink_grace; /* ns */
-	struct pool *pool;
-	uint64_t ttl, negative_ttl, timeout; /* ns */
-	size_t max_size;		     /* of a value, in bytes */
-	/* The way up: called with the tree's lock held, must not block. */
-	void (*changed)(void *arg, struct notice *notice);
-	void *arg;
 };
 
 struct tree *tree_new(const struct tree_config *config, struct err *err);

@@ -3,7 +3,9 @@
 
 #include "tree/xattr.h"
 
+#include "tree/control.h"
 #include "tree/field.h"
+#include "tree/history.h"
 
 #include "base/clock.h"
 
@@ -14,9 +16,14 @@
 
 struct subject {
 	struct tree *t;
+	const struct ask *ask;
 	struct dir *dir;
-	struct field *field; /* NULL: the directory itself */
+	const char *raw; /* of a field, `raw_len` bytes; NULL: the directory itself */
+	size_t raw_len;
+	enum kv_type type; /* of a field that the version does not have yet */
+	bool past;	   /* an old version is meant */
 	struct kv_version *version;
+	struct cache_note note; /* of the latest version */
 };
 
 static char *version_text(const struct subject *s)
@@ -38,14 +45,14 @@ static char *path_text(const struct subject *s)
 
 static char *field_text(const struct subject *s)
 {
-	return strndup(s->field->raw, s->field->raw_len);
+	return strndup(s->raw, s->raw_len);
 }
 
 static char *type_text(const struct subject *s)
 {
-	const struct kv_field *f = kv_version_field(s->version, s->field->raw, s->field->raw_len);
+	const struct kv_field *f = kv_version_field(s->version, s->raw, s->raw_len);
 
-	return strdup(kv_type_name(f ? f->type : s->field->type));
+	return strdup(kv_type_name(f ? f->type : s->type));
 }
 
 static char *created_text(const struct subject *s)
@@ -60,46 +67,105 @@ static char *created_text(const struct subject *s)
 	return asprintf(&text, "%s.%09ldZ", day, at.tv_nsec) < 0 ? NULL : text;
 }
 
+static char *state_text(const struct subject *s)
+{
+	switch (s->version->state) {
+	case KV_DELETED:
+		return strdup("deleted");
+	case KV_DESTROYED:
+		return strdup("destroyed");
+	default:
+		return strdup("live");
+	}
+}
+
+/* Whether it was asked for just now. */
+static char *source_text(const struct subject *s)
+{
+	return strdup(s->note.fetched >= s->ask->asked ? "server" : "cache");
+}
+
+static char *age_text(const struct subject *s)
+{
+	uint64_t now = clock_mono();
+	char *text;
+
+	return asprintf(&text, "%" PRIu64,
+			now > s->note.fetched ? (now - s->note.fetched) / NS_PER_SEC : 0) < 0
+		       ? NULL
+		       : text;
+}
+
+enum {
+	OF_FIELD = 1,  /* of fields alone */
+	OF_SECRET = 2, /* where there is a version */
+	OF_LATEST = 4, /* not of old versions */
+};
+
 static const struct attribute {
 	const char *name;
-	bool of_field;	/* of fields alone */
-	bool of_secret; /* where there is a version */
+	unsigned of;
 	char *(*text)(const struct subject *s);
 } attributes[] = {
-	{"user.vault.path", false, false, path_text},
-	{"user.vault.field", true, false, field_text},
-	{"user.vault.version", false, true, version_text},
-	{"user.vault.created_time", false, true, created_text},
-	{"user.vault.type", true, false, type_text},
+	{"user.vault.path", 0, path_text},
+	{"user.vault.field", OF_FIELD, field_text},
+	{"user.vault.version", OF_SECRET, version_text},
+	{"user.vault.created_time", OF_SECRET, created_text},
+	{"user.vault.state", OF_SECRET, state_text},
+	{"user.vault.type", OF_FIELD, type_text},
+	{"user.vault.source", OF_SECRET | OF_LATEST, source_text},
+	{"user.vault.age", OF_SECRET | OF_LATEST, age_text},
 };
+
+static int latest_locked(struct tree *t, struct subject *s, struct err *err)
+{
+	_cleanup_object_ struct object *o = NULL;
+	struct ask memory = {.asked = s->ask->asked};
+	uint64_t ttl;
+	int r = dir_version_locked(t, s->dir, s->ask, &s->version, &ttl, err);
+
+	if (r == 0)
+		cache_get(t->config.cache, TREE_DATA, s->dir->path, &memory, &o, &s->note, NULL);
+	return r;
+}
 
 /* Whom it is asked of. 0 with a version of the caller's, where there is one. */
 static int subject_locked(struct tree *t, struct node *n, const struct ask *ask, struct subject *s,
 			  struct err *err)
 {
-	uint64_t ttl;
-
-	*s = (struct subject){.t = t};
+	*s = (struct subject){.t = t, .ask = ask};
 	if (n->gone)
 		return -ENODATA;
+	if (node_is_past(n)) {
+		s->past = true;
+		s->raw = past_of(n)->raw;
+		s->raw_len = past_of(n)->raw_len;
+		s->dir = control_owner(n);
+		return history_get_locked(t, s->dir, past_of(n)->number, s->raw != NULL, ask,
+					  &s->version, err);
+	}
 	if (node_is_field(n)) {
-		s->field = field_of(n);
-		s->dir = field_dir(s->field);
+		s->raw = field_of(n)->raw;
+		s->raw_len = field_of(n)->raw_len;
+		s->type = field_of(n)->type;
+		s->dir = field_dir(field_of(n));
 	} else if (node_is_dir(n)) {
 		s->dir = dir_of(n);
 	} else {
 		return -ENODATA;
 	}
-	return dir_version_locked(t, s->dir, ask, &s->version, &ttl, err);
+	return latest_locked(t, s, err);
 }
 
 static bool applies(const struct attribute *a, const struct subject *s)
 {
-	if (a->of_field && !s->field)
+	if ((a->of & OF_FIELD) && !s->raw)
 		return false;
-	if (a->of_secret && s->t->config.kv->ops->flat)
+	if ((a->of & OF_LATEST) && s->past)
 		return false;
-	return !a->of_secret || s->version->number > 0;
+	if ((a->of & OF_SECRET) && s->t->config.kv->ops->flat)
+		return false;
+	return !(a->of & OF_SECRET) || s->version->number > 0;
 }
 
 int tree_getxattr(struct tree *t, struct node *node, const char *name, const struct ask *ask,
@@ -117,7 +183,7 @@ int tree_getxattr(struct tree *t, struct node *node, const char *name, const str
 			a = &attributes[i];
 	if (!a)
 		return -ENODATA;
-	if (a->of_secret && t->config.kv->ops->flat)
+	if ((a->of & OF_SECRET) && t->config.kv->ops->flat)
 		return -EOPNOTSUPP; /* what number and time it has is made up */
 	r = subject_locked(t, node, ask, &s, err);
 	if (r == 0) {

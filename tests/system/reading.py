@@ -106,7 +106,8 @@ def control_files(t):
     assert m.errno_of(open, m / ".vault/data.json") == "ENOENT"
     assert m.errno_of(open, m / "db/.vault/metadata.json", "w") == "EROFS"
     assert m.errno_of(open, m / "db/.vault/other", "w") == "EPERM"
-    assert sorted(os.listdir(m / "db/.vault")) == ["conflicts", "data.json", "metadata.json"]
+    assert sorted(os.listdir(m / "db/.vault")) == ["conflicts", "data.env", "data.json", "metadata.json",
+                                                     "version", "versions"]
     assert os.listdir(m / "db/.vault/conflicts") == []
 
 
@@ -123,7 +124,8 @@ def attributes(t):
     assert get("db/user", "field") == "user"
     assert get("db", "created_time").rstrip("Z")[:26] == created[:26]
     assert sorted(os.listxattr(m / "db/user")) == [
-        f"user.vault.{n}" for n in ("created_time", "field", "path", "type", "version")]
+        f"user.vault.{n}" for n in ("age", "created_time", "field", "path", "source",
+                                    "state", "type", "version")]
     assert sorted(os.listxattr(m.path)) == ["user.vault.path"]
     assert m.errno_of(os.getxattr, m / "db", "user.vault.field") == "ENODATA"
     assert m.errno_of(os.getxattr, m / "db", "security.selinux") == "ENOTSUP"

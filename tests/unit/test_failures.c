@@ -3,7 +3,7 @@
 
 #include "unit_support.h"
 
-#include "tree/failures.h"
+#include "node/failures.h"
 
 #include <stdio.h>
 

@@ -5,7 +5,7 @@
 
 #include "unit_support.h"
 
-#include "tree/name.h"
+#include "node/name.h"
 
 TestSuite(name, .fini = support_fini, .timeout = 120);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TREE_FAILURES_H
-#define TREE_FAILURES_H
+#ifndef NODE_FAILURES_H
+#define NODE_FAILURES_H
 
 #include "base/buf.h"
 #include "base/err.h"

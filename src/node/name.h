@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TREE_NAME_H
-#define TREE_NAME_H
+#ifndef NODE_NAME_H
+#define NODE_NAME_H
 
 #include <stddef.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TREE_NODE_TYPE_H
-#define TREE_NODE_TYPE_H
+#ifndef NODE_NODE_TYPE_H
+#define NODE_NODE_TYPE_H
 
-#include "tree/tree.h"
+#include "node/tree_config.h"
 
 /* What a handle reads: bytes, and what keeps them. */
 struct content {
@@ -11,11 +11,14 @@ struct content {
 	size_t len;
 };
 
+struct listing;
+
 /* What is different between the kinds of node: a table of functions each. */
 struct node_type {
 	mode_t format;	/* S_IFDIR or S_IFREG */
 	bool writable;	/* false: there is no way to change one */
 	bool transient; /* the kernel must not remember what its name stands for */
+	bool control;	/* stands in a ".vault", or is one */
 
 	/* The child of that name, as a node of which the caller has a use, and for how long that
 	 * holds; -ENOENT with that too. NULL: it has none. */
@@ -28,6 +31,9 @@ struct node_type {
 	/* What a file holds now. */
 	int (*content_locked)(struct tree *t, struct node *n, const struct ask *ask,
 			      struct content *out, struct err *err);
+	/* The names in a directory that is no folder and no secret, each by listing_add(). */
+	int (*list_locked)(struct tree *t, struct node *n, const struct ask *ask,
+			   struct listing *to, struct err *err);
 	void (*free)(struct tree *t, struct node *n);
 };
 

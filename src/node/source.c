@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the cache fetches for the tree, and for how long each kind may be believed. */
 
-#include "tree/source.h"
+#include "node/source.h"
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "tree/node.h"
+#include "node/node.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static int no_memory(struct err *err)
 {
@@ -39,6 +43,32 @@ static int fetch_data(void *source, const char *path, struct limit limit, struct
 		return r;
 	out->object = &v->object;
 	out->ttl = version_ttl(v, s->ttl, s->negative_ttl);
+	return 0;
+}
+
+char *source_version_key(const char *path, int64_t number, int64_t created)
+{
+	char *key;
+
+	return asprintf(&key, "%" PRId64 ".%" PRId64 "/%s", number, created, path) < 0 ? NULL : key;
+}
+
+static int fetch_version(void *source, const char *key, struct limit limit,
+			 struct cache_fetched *out, struct err *err)
+{
+	const struct tree_source *s = source;
+	const char *slash = strchr(key, '/');
+	struct kv_version *v = NULL;
+	int r;
+
+	if (!s->kv->ops->read_version)
+		return err_set(err, EOPNOTSUPP, "this engine keeps no versions");
+	r = s->kv->ops->read_version(s->kv, slash + 1, strtoll(key, NULL, 10), limit, &v, err);
+	if (r < 0)
+		return r;
+	out->object = &v->object;
+	/* Its values never change; whether it may be read is known by its metadata. */
+	out->ttl = v->state == KV_LIVE ? version_ttl(v, s->ttl, s->negative_ttl) : s->negative_ttl;
 	return 0;
 }
 
@@ -142,4 +172,5 @@ const struct cache_kind tree_cache_kinds[TREE_KINDS] = {
 	[TREE_METADATA] = {"metadata", fetch_metadata, NULL},
 	[TREE_RIGHTS] = {"rights", fetch_rights, NULL},
 	[TREE_REACH] = {"reach", fetch_reach, NULL},
+	[TREE_VERSION] = {"version", fetch_version, NULL},
 };

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TREE_NODE_H
-#define TREE_NODE_H
+#ifndef NODE_NODE_H
+#define NODE_NODE_H
 
 #include "base/quota.h"
-#include "tree/failures.h"
-#include "tree/node_type.h"
-#include "tree/source.h"
-#include "tree/tree.h"
+#include "node/failures.h"
+#include "node/node_type.h"
+#include "node/source.h"
+#include "node/tree_config.h"
 
 #include <uthash.h>
 
@@ -74,9 +74,6 @@ int node_move_locked(struct tree *t, struct node *n, struct node *parent, const 
 
 /* What stat(2) says of any node: type, mode, owner, inode number. */
 void node_stat_locked(const struct tree *t, const struct node *n, struct stat *attr);
-
-/* For how long a version is fresh: one that is to be deleted not beyond that moment. */
-uint64_t version_ttl(const struct kv_version *v, uint64_t ttl, uint64_t negative_ttl);
 
 char *node_path_locked(const struct node *n);
 

@@ -2,7 +2,7 @@
 /* A ring of failures. Paths come from the server and from users: they are escaped as the names in a
  * directory are not, so that a line stays a line. */
 
-#include "tree/failures.h"
+#include "node/failures.h"
 
 #include "base/clock.h"
 

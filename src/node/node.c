@@ -7,7 +7,7 @@
  * A child counts as a use of its parent, also after it was removed: its handles still want to know
  * where they were. */
 
-#include "tree/node.h"
+#include "node/node.h"
 
 #include <errno.h>
 #include <string.h>
@@ -121,4 +121,19 @@ char *node_path_locked(const struct node *n)
 		*--at = '/';
 	}
 	return path;
+}
+
+void node_stat_locked(const struct tree *t, const struct node *n, struct stat *attr)
+{
+	bool dir = S_ISDIR(n->type->format);
+	mode_t mode = dir ? t->config.dir_mode : t->config.mode;
+
+	if (!n->type->writable || t->config.read_only)
+		mode &= ~(mode_t)0222;
+	*attr = (struct stat){.st_ino = n->ino,
+			      .st_mode = n->type->format | mode,
+			      .st_nlink = n->gone ? 0 : 1,
+			      .st_uid = t->config.uid,
+			      .st_gid = t->config.gid,
+			      .st_blksize = 4096};
 }

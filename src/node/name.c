@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Names, there and back. */
 
-#include "tree/name.h"
+#include "node/name.h"
 
 #include "base/codec.h"
 

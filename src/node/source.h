@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_SOURCE_H
+#define NODE_SOURCE_H
+
+#include "cache/cache.h"
+#include "kv/kv.h"
+
+/* The kinds of object that the tree keeps in the cache; see tree_cache_kinds. */
+enum { TREE_DATA, TREE_LIST, TREE_METADATA, TREE_RIGHTS, TREE_REACH, TREE_VERSION, TREE_KINDS };
+
+/* What TREE_RIGHTS and TREE_REACH hold. */
+struct tree_number {
+	struct object object;
+	unsigned number;
+};
+
+/* What TREE_VERSION has in the place of a path: an old version with the time at which it was made, 0
+ * where that is not known, since numbers start again when a secret was purged. Heap; NULL: no memory. */
+char *source_version_key(const char *path, int64_t number, int64_t created);
+
+extern const struct cache_kind tree_cache_kinds[TREE_KINDS];
+
+/* What the cache fetches from; goes into cache_config.source. A plain value, that must outlive the
+ * cache. */
+struct tree_source {
+	struct kv *kv;
+	uint64_t ttl, negative_ttl;
+};
+
+/* For how long a version is fresh: one that is to be deleted not beyond that moment. */
+uint64_t version_ttl(const struct kv_version *v, uint64_t ttl, uint64_t negative_ttl);
+
+#endif

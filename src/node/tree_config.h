@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_TREE_CONFIG_H
+#define NODE_TREE_CONFIG_H
+
+#include "base/timer.h"
+#include "base/wait.h"
+#include "cache/cache.h"
+#include "kv/kv.h"
+
+#include <sys/stat.h>
+
+struct tree;
+struct node;
+
+/* Files of which the kernel's copy is out of date. */
+struct notice {
+	struct notice *next; /* the receiver's */
+	struct node *dir;
+	size_t count;
+	struct notice_item {
+		struct node *node; /* NULL: the kernel knows the name alone */
+		char *name;	   /* in dir */
+		char *path;	   /* below the mount's root */
+		bool gone;	   /* it has no content any more */
+	} items[];
+};
+
+struct tree_config {
+	struct kv *kv;
+	struct cache *cache; /* made with tree_cache_kinds and a struct tree_source */
+	struct timers *timers;
+	const char *label;  /* of the engine: "secret" */
+	const char *prefix; /* the path in the engine that is the root: "app", or "" */
+	uid_t uid;
+	gid_t gid;
+	mode_t mode, dir_mode;
+	bool read_only, purge, strict;
+	bool newline_strip, binary_reject;
+	const char *scratch;   /* patterns of names of scratch files, parted by ':' */
+	size_t scratch_max;    /* bytes in all scratch files */
+	uint64_t unlink_grace; /* ns */
+	struct pool *pool;
+	uint64_t ttl, negative_ttl, timeout; /* ns */
+	size_t max_size;		     /* of a value, in bytes */
+	/* The way up: called with the tree's lock held, must not block. */
+	void (*changed)(void *arg, struct notice *notice);
+	void *arg;
+};
+
+#endif
