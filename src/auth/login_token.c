@@ -13,6 +13,11 @@ static const char *file_of(const struct auth_config *c)
 	return c->token_file ? c->token_file : c->home_token_file;
 }
 
+static const char *token_watched(const struct auth_config *c)
+{
+	return c->token ? NULL : file_of(c);
+}
+
 static bool token_offers(const struct auth_config *c)
 {
 	return c->token || c->token_file ||
@@ -40,7 +45,7 @@ static int use_token(struct vault *v, const struct auth_config *c, struct limit 
 		     struct secret **out, struct token_info *info, struct err *err)
 {
 	_cleanup_secret_ struct secret *token = NULL;
-	int r = auth_credential(c->token_file ? NULL : c->token, file_of(c), "token", &token, err);
+	int r = auth_credential(c->token, file_of(c), "token", &token, err);
 
 	if (r < 0)
 		return r;
@@ -68,6 +73,7 @@ static int use_token(struct vault *v, const struct auth_config *c, struct limit 
 const struct auth_method auth_token = {
 	.name = "token",
 	.offers = token_offers,
+	.watched = token_watched,
 	.check = token_check,
 	.login = use_token,
 };

@@ -48,6 +48,9 @@ struct auth_method {
 	 * it is to be named. */
 	bool (*offers)(const struct auth_config *c);
 
+	/* The file of which a change means that there is another token; NULL: there is none. */
+	const char *(*watched)(const struct auth_config *c);
+
 	/* 0, or -EINVAL with a sentence that says what to set. */
 	int (*check)(const struct auth_config *c, struct err *err);
 

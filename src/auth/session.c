@@ -25,20 +25,33 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
 
+#define WATCH_PAUSE	(2 * NS_PER_SEC)
 #define LOGIN_PAUSE_MIN NS_PER_SEC
 #define LOGIN_PAUSE_MAX (300 * NS_PER_SEC)
 
+/* What tells one state of a file from another; times in nanoseconds. */
+struct stamp {
+	uint64_t device, inode, size, changed;
+};
+
 struct session {
 	struct session_config config;
-	struct timer timer;
-	struct job job;
+	struct timer timer, watch_timer;
+	struct job job, watch_job;
+	const char *watched;	   /* NULL: no file is */
+	struct stamp seen;	   /* of it; the watching job's */
+	pthread_mutex_t save_lock; /* guards `saved` and the cache; taken before the other */
+	struct secret *saved;
+	uint64_t saved_until;
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t changed;
 	struct secret *token; /* NULL: DEAD, for the reason in `why` */
 	struct renewal renewal;
 	struct err why;
-	bool logging_in, ticking, stop;
+	bool logging_in, ticking, watching, stop;
 	uint64_t login_pause, login_after; /* not before clock_mono() says so */
 };
 
@@ -119,6 +132,64 @@ static int login_locked(struct session *s, const struct secret *old, enum same s
 	return r;
 }
 
+/* Brings the cache up to what we have. Without any lock. */
+static void save(struct session *s)
+{
+	_cleanup_secret_ struct secret *token = NULL;
+	uint64_t until, now = clock_mono();
+	int r;
+
+	if (!s->config.cache)
+		return;
+	LOCK_SCOPE(&s->save_lock);
+	pthread_mutex_lock(&s->lock);
+	token = secret_ref(s->token);
+	until = s->renewal.expires;
+	pthread_mutex_unlock(&s->lock);
+	if (!token || (until && until <= now) ||
+	    (secret_equal(token, s->saved) && until == s->saved_until))
+		return;
+	r = token_cache_write(s->config.cache, token, until ? until - now : 0);
+	if (r < 0) {
+		log_warning("the token is not kept for the next start",
+			    F_STR("file", s->config.cache->path), F_STR("reason", strerror(-r)));
+		return;
+	}
+	secret_put(s->saved);
+	s->saved = steal(token);
+	s->saved_until = until;
+}
+
+/* Whether the cache had a token that the server still takes. */
+static bool take_cached(struct session *s)
+{
+	_cleanup_secret_ struct secret *token = NULL;
+	struct token_info info;
+	struct err err = {0};
+	uint64_t ttl;
+	int r = s->config.cache ? token_cache_read(s->config.cache, &token, &ttl) : -ENOENT;
+
+	if (r < 0) {
+		if (r != -ENOENT)
+			log_info("the token in the cache is of no use",
+				 F_STR("file", s->config.cache->path),
+				 F_STR("reason", r == -ETIME	 ? "it is over"
+						 : r == -EBADMSG ? "it is of another login or key"
+								 : strerror(-r)));
+		return false;
+	}
+	r = token_lookup(s->config.vault, token, own_limit(s), &info, &err);
+	if (r < 0) {
+		log_info("the token in the cache is of no use", F_ERR(&err));
+		return false;
+	}
+	pthread_mutex_lock(&s->lock);
+	adopt_locked(s, steal(token), &info);
+	pthread_mutex_unlock(&s->lock);
+	log_info("token taken up from the cache", F_INT("ttl", info.ttl / NS_PER_SEC));
+	return true;
+}
+
 /* The server says that `token` is dead. 0 where there is another by now. */
 static int replace(struct session *s, const struct secret *token, struct limit limit,
 		   struct err *err)
@@ -145,6 +216,7 @@ static int replace(struct session *s, const struct secret *token, struct limit l
 		}
 	}
 	pthread_mutex_unlock(&s->lock);
+	save(s);
 	if (died) {
 		log_warning("the token is dead", F_ERR(&why));
 		s->config.dead(s->config.arg);
@@ -222,6 +294,71 @@ static void tick(struct job *job)
 	if (s->token)
 		schedule_locked(s);
 	pthread_mutex_unlock(&s->lock);
+	save(s);
+}
+
+static bool is_changed(const char *path, struct stamp *seen)
+{
+	struct stamp before = *seen;
+	struct stat st;
+
+	/* An empty one is about to be written. */
+	if (stat(path, &st) < 0 || st.st_size == 0)
+		return false;
+	*seen = (struct stamp){.device = st.st_dev,
+			       .inode = st.st_ino,
+			       .size = (uint64_t)st.st_size,
+			       .changed = (uint64_t)st.st_ctim.tv_sec * NS_PER_SEC +
+					  (uint64_t)st.st_ctim.tv_nsec};
+	return before.device != seen->device || before.inode != seen->inode ||
+	       before.size != seen->size || before.changed != seen->changed;
+}
+
+/* Reads the token anew where it comes from; whether it is another one then. */
+static bool look_again(struct session *s)
+{
+	_cleanup_secret_ struct secret *old = NULL;
+	bool other = false;
+
+	pthread_mutex_lock(&s->lock);
+	while (s->logging_in)
+		pthread_cond_wait(&s->changed, &s->lock);
+	old = secret_ref(s->token);
+	if (!s->stop && login_locked(s, old, SAME_IS_FINE, NULL) == 0)
+		other = !secret_equal(s->token, old);
+	pthread_mutex_unlock(&s->lock);
+	return other;
+}
+
+static void watch_again_locked(struct session *s)
+{
+	s->watching = false;
+	if (!s->stop)
+		timer_arm(s->config.timers, &s->watch_timer, clock_mono() + WATCH_PAUSE);
+}
+
+static void watch(struct job *job)
+{
+	struct session *s = container_of(job, struct session, watch_job);
+
+	if (is_changed(s->watched, &s->seen) && look_again(s)) {
+		log_info("there is another token in the file", F_STR("file", s->watched));
+		s->config.replaced(s->config.arg);
+	}
+	pthread_mutex_lock(&s->lock);
+	watch_again_locked(s);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void on_watch(struct timer *t)
+{
+	struct session *s = container_of(t, struct session, watch_timer);
+	LOCK_SCOPE(&s->lock);
+
+	if (s->stop || s->watching)
+		return;
+	s->watching = true;
+	pool_submit(s->config.pool, &s->watch_job);
 }
 
 struct session *session_new(const struct session_config *config, struct err *err)
@@ -235,6 +372,11 @@ struct session *session_new(const struct session_config *config, struct err *err
 	s->config = *config;
 	s->timer.fire = on_timer;
 	s->job.run = tick;
+	s->watch_timer.fire = on_watch;
+	s->watch_job.run = watch;
+	if (config->method->watched)
+		s->watched = config->method->watched(config->auth);
+	pthread_mutex_init(&s->save_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);
 	return s;
@@ -242,25 +384,29 @@ struct session *session_new(const struct session_config *config, struct err *err
 
 int session_start(struct session *s, struct err *err)
 {
-	int r;
+	int r = 0;
 
-	pthread_mutex_lock(&s->lock);
-	r = login_locked(s, NULL, SAME_IS_NONE, err);
-	pthread_mutex_unlock(&s->lock);
+	/* Before it is read, so that a change in between is one. */
+	if (s->watched)
+		is_changed(s->watched, &s->seen);
+	if (!take_cached(s)) {
+		pthread_mutex_lock(&s->lock);
+		r = login_locked(s, NULL, SAME_IS_NONE, err);
+		pthread_mutex_unlock(&s->lock);
+	}
+	save(s);
+	if (r == 0 && s->watched) {
+		pthread_mutex_lock(&s->lock);
+		watch_again_locked(s);
+		pthread_mutex_unlock(&s->lock);
+	}
 	return r;
 }
 
 void session_reload(struct session *s)
 {
-	_cleanup_secret_ struct secret *old = NULL;
-
-	pthread_mutex_lock(&s->lock);
-	while (s->logging_in)
-		pthread_cond_wait(&s->changed, &s->lock);
-	old = secret_ref(s->token);
-	if (!s->stop && s->config.method == &auth_token)
-		login_locked(s, old, SAME_IS_FINE, NULL);
-	pthread_mutex_unlock(&s->lock);
+	if (s->config.method == &auth_token)
+		look_again(s);
 }
 
 void session_stop(struct session *s)
@@ -271,14 +417,31 @@ void session_stop(struct session *s)
 	s->stop = true;
 	pthread_mutex_unlock(&s->lock);
 	timer_disarm(s->config.timers, &s->timer);
+	timer_disarm(s->config.timers, &s->watch_timer);
+}
+
+void session_revoke(struct session *s)
+{
+	struct err err = {0};
+
+	if (!s || !s->token || s->config.method == &auth_token)
+		return;
+	if (s->config.cache)
+		token_cache_remove(s->config.cache);
+	if (token_revoke(s->config.vault, s->token, own_limit(s), &err) < 0)
+		log_warning("the token was not revoked", F_ERR(&err));
+	else
+		log_info("token revoked");
 }
 
 void session_free(struct session *s)
 {
 	if (!s)
 		return;
+	secret_put(s->saved);
 	secret_put(s->token);
 	pthread_cond_destroy(&s->changed);
+	pthread_mutex_destroy(&s->save_lock);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }

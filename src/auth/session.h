@@ -5,8 +5,10 @@
 #include "auth/method.h"
 #include "base/pool.h"
 #include "base/timer.h"
+#include "store/token_cache.h"
 
-/* Who we are to the server: one token at a time, that is renewed, and replaced when it dies. */
+/* Who we are to the server: one token at a time, that is renewed, and replaced when it dies, or when
+ * there is another in the file that it is from. */
 struct session;
 
 struct session_config {
@@ -15,21 +17,29 @@ struct session_config {
 	const struct auth_config *auth;
 	struct timers *timers;
 	struct pool *pool;
-	uint64_t timeout; /* ns, for one call about a token */
+	const struct token_cache *cache; /* NULL: tokens end with us; not for auth_token */
+	uint64_t timeout;		 /* ns, for one call about a token */
 	/* The token is dead and no login replaced it: what was read under it must go. Without any
 	 * lock, from any thread. */
 	void (*dead)(void *arg);
+	/* A token of somebody else may have taken its place: what was read under the old one must be
+	 * asked for anew. As above. */
+	void (*replaced)(void *arg);
 	void *arg;
 };
 
 /* Borrows all that the config points to. NULL: no memory. */
 struct session *session_new(const struct session_config *config, struct err *err);
 
-/* Logs in, and starts to renew. 0, or what the method's login says. */
+/* Takes up the token of the cache, or logs in; and starts to renew. 0, or what the method's login
+ * says. */
 int session_start(struct session *s, struct err *err);
 
 /* Ends the renewals. To be called before the pool ends; NULL is fine. */
 void session_stop(struct session *s);
+
+/* Has the server forget the token, if we have logged in for it. After session_stop(); NULL is fine. */
+void session_revoke(struct session *s);
 void session_free(struct session *s);
 
 /* For vault_set_tokens(). */

@@ -3,7 +3,11 @@
 
 #include "cli/credentials.h"
 
+#include "base/codec.h"
+#include "store/sealed.h"
+
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,7 +34,7 @@ static int take_descriptor(char **file, struct secret **set, const char *what, s
 	int fd = *file ? descriptor_of(*file) : -1;
 	int r;
 
-	if (fd < 0 || *set)
+	if (fd < 0)
 		return 0;
 	r = secret_from_fd(fd, AUTH_TEXT_MAX, set);
 	if (fd > STDERR_FILENO)
@@ -120,16 +124,57 @@ int credentials_choose(struct credentials *creds, struct err *err)
 	return creds->method ? 0 : -EINVAL;
 }
 
+/* Whatever makes a token another one than this login would get. Of a file of a role_id it is the
+ * content; what is in other files changes for the same login, and there it is the name. */
+static int describe(const struct auth_config *a, const struct auth_method *method,
+		    const struct conf *c, char **about)
+{
+	_cleanup_secret_ struct secret *role_id = NULL;
+	const char *const parts[] = {
+		method->name, c->address,  c->server_namespace, a->mount,	a->role,
+		a->username,  a->jwt_file, a->aws.file,		a->aws.profile, c->client_cert};
+	_cleanup_buf_ struct buf b = {0};
+
+	if (a->role_id || a->role_id_file)
+		auth_credential(a->role_id, a->role_id_file, "role_id", &role_id, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		buf_printf(&b, "%s\n", parts[i] ? parts[i] : "");
+	if (role_id)
+		buf_printf(&b, "%016" PRIx64, stable_hash(role_id->bytes, role_id->len));
+	if (a->aws.id)
+		buf_printf(&b, "%016" PRIx64, stable_hash(a->aws.id->bytes, a->aws.id->len));
+	*about = buf_status(&b) < 0 ? NULL : strdup(b.data);
+	return *about ? 0 : -ENOMEM;
+}
+
+int credentials_find_cache(struct credentials *creds, const struct conf *c, struct err *err)
+{
+	int r;
+
+	if (!c->token_cache || creds->method == &auth_token)
+		return 0;
+	r = sealed_key(c->offline_key, &creds->cache_key, err);
+	if (r == 0 && describe(&creds->auth, creds->method, c, &creds->cache_about) < 0)
+		r = err_set(err, ENOMEM, "no memory");
+	if (r == 0)
+		creds->cache = (struct token_cache){.path = c->token_cache,
+						    .key = creds->cache_key,
+						    .about = creds->cache_about};
+	return r;
+}
+
 bool credentials_in_memory(const struct credentials *creds)
 {
 	const struct auth_config *a = &creds->auth;
 
-	return a->token || a->secret_id || a->jwt || a->password || a->aws.key;
+	return a->token || a->secret_id || a->jwt || a->password || a->aws.key || creds->cache_key;
 }
 
 void credentials_fini(struct credentials *creds)
 {
 	auth_memory_fini(&creds->memory);
+	secret_put(creds->cache_key);
+	free(creds->cache_about);
 	free(creds->home_token_file);
 	free(creds->home_aws_file);
 	*creds = (struct credentials){0};

@@ -4,6 +4,7 @@
 
 #include "auth/method.h"
 #include "conf/conf.h"
+#include "store/token_cache.h"
 
 /* What we log in with, as the options have it. */
 struct credentials {
@@ -11,6 +12,9 @@ struct credentials {
 	struct auth_memory memory;
 	const struct auth_method *method;
 	char *home_token_file, *home_aws_file;
+	struct token_cache cache; /* `path` is NULL where there is none */
+	struct secret *cache_key;
+	char *cache_about;
 };
 
 /* Takes over what `c` says; what is to be read from descriptors ("-", "/dev/fd/N") is read here, once,
@@ -20,6 +24,9 @@ int credentials_take(struct credentials *creds, struct conf *c, struct err *err)
 
 /* Chooses the method. 0 or -EINVAL with a sentence that says what to set. */
 int credentials_choose(struct credentials *creds, struct err *err);
+/* Fills `cache`, for a method that logs in and if a file is configured. After the above. */
+int credentials_find_cache(struct credentials *creds, const struct conf *c, struct err *err);
+
 void credentials_fini(struct credentials *creds);
 
 /* Whether there are any in memory already, which then must be locked. */

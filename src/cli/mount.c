@@ -135,6 +135,8 @@ static int configure(struct mount *m, struct err *err)
 	if (r == 0)
 		r = credentials_choose(&m->creds, err);
 	if (r == 0)
+		r = credentials_find_cache(&m->creds, &m->conf, err);
+	if (r == 0)
 		r = mountpoint_check(m->args.dir, &m->dir, err);
 	return r;
 }
@@ -160,6 +162,14 @@ static void on_dead_token(void *arg)
 
 	if (m->tree)
 		tree_forget_all(m->tree, EKEYEXPIRED);
+}
+
+static void on_other_token(void *arg)
+{
+	struct mount *m = arg;
+
+	if (m->tree)
+		tree_forget_all(m->tree, 0);
 }
 
 static void on_terminate(void *arg)
@@ -217,7 +227,9 @@ static int log_in(struct mount *m, struct err *err)
 					 .timers = m->timers,
 					 .pool = m->pool,
 					 .timeout = m->conf.timeout,
+					 .cache = m->creds.cache.path ? &m->creds.cache : NULL,
 					 .dead = on_dead_token,
+					 .replaced = on_other_token,
 					 .arg = m};
 	struct vault_tokens tokens;
 
@@ -379,6 +391,8 @@ static void take_down(struct mount *m)
 	tree_free(m->tree);
 	cache_free(m->cache);
 	kv_free(m->kv);
+	if (m->conf.revoke)
+		session_revoke(m->session);
 	session_free(m->session);
 	network_close(&m->network);
 	helper_free(m->helper);

@@ -26,6 +26,8 @@ struct conf {
 	struct secret *aws_key_id, *aws_secret_key, *aws_session_token;
 	char *aws_credentials_file, *aws_profile, *aws_metadata, *aws_region, *aws_server_id;
 	uint64_t oidc_port;
+	char *token_cache, *offline_key;
+	bool revoke;
 	uint64_t timeout, ttl, negative_ttl, max_stale;
 	uint64_t max_retries, rate, parallel;
 	uint64_t cache_size, max_size;

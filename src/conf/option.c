@@ -81,6 +81,13 @@ static const struct option table[] = {
 	{.name = "oidc_port", .meaning = "N", .preset = "8250", .type = OPTION_NUMBER,
 	 AT(oidc_port), .min = 1, .max = 65535,
 	 .help = "port of 127.0.0.1 to which the browser comes back (vaultfs login oidc)"},
+	{.name = "token_cache", .meaning = "FILE", .type = OPTION_FILE, AT(token_cache),
+	 .help = "keep the token of a login there, sealed, for the next start"},
+	{.name = "offline_key", .meaning = "machine|file:PATH", .preset = "machine",
+	 .type = OPTION_STRING, AT(offline_key),
+	 .help = "key of what is kept in sealed files"},
+	{.name = "revoke", .type = OPTION_BOOL, AT(revoke),
+	 .help = "revoke the token at unmount, if it was had by a login"},
 	{.type = OPTION_SECRET, AT(aws_key_id), .env = {"AWS_ACCESS_KEY_ID"},
 	 .help = "AWS access key"},
 	{.type = OPTION_SECRET, AT(aws_secret_key), .env = {"AWS_SECRET_ACCESS_KEY"},
@@ -398,6 +405,16 @@ static int parse_value(struct conf *c, const struct option *o, const char *value
 	return r;
 }
 
+/* A file that is named takes the place of a secret that a weaker layer has set, as the secret does of
+ * a file: there is one of the two. */
+static void drop_secret(struct conf *c, const struct option *file)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (table[i].type == OPTION_SECRET && table[i].replaces &&
+		    table[i].replaces == file->offset)
+			secret_put(steal(*(struct secret **)((char *)c + table[i].offset)));
+}
+
 int option_set(struct conf *c, const struct option *o, const char *value, struct err *err)
 {
 	int r;
@@ -414,5 +431,7 @@ int option_set(struct conf *c, const struct option *o, const char *value, struct
 		return err_set(err, EINVAL, "%s=%s: expected %s%s%s", o->name, value,
 			       expected[o->type], o->choices ? " " : "",
 			       o->choices ? o->choices : "");
+	if (o->type == OPTION_FILE && value && *value)
+		drop_secret(c, o);
 	return 0;
 }

@@ -45,7 +45,8 @@ struct http_request {
 	const struct buf *body;	  /* NULL: none */
 	const char *content_type; /* NULL: application/json */
 	const struct secret *token;
-	const char *wire_namespace;	      /* X-Vault-Namespace; NULL: none */
+	const char *wire_namespace; /* X-Vault-Namespace; NULL: none */
+	bool fresh; /* on a connection of its own: curl sends what met a closed one once more */
 	const char *extra_name, *extra_value; /* of one more header; NULL: none */
 	bool harmless; /* changes nothing, though the method is neither GET nor LIST */
 	struct limit limit;

@@ -188,6 +188,8 @@ int transfer_init(struct transfer *t, CURL *easy, const struct http_config *conf
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
 	curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_attempt);
 	curl_easy_setopt(e, CURLOPT_PREREQDATA, t);
+	if (req->fresh)
+		curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
 	if (config->direct)
 		curl_easy_setopt(e, CURLOPT_PROXY, "");
 	set_tls(e, config);

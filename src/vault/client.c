@@ -81,10 +81,11 @@ static int ask(struct vault *v, const struct vault_call *call, const struct secr
 							   ? "application/merge-patch+json"
 							   : NULL,
 				   .harmless = call->harmless,
+				   .fresh = call->single,
 				   .limit = call->limit};
 	struct servers_ask ask = {.request = &req,
 				  .path = call->path,
-				  .retries = call->once ? 0 : v->retries,
+				  .retries = call->once || call->single ? 0 : v->retries,
 				  .insists = call->insists || call->anonymous || call->token};
 	int r;
 

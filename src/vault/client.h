@@ -42,6 +42,7 @@ struct vault_call {
 	bool anonymous;
 	bool plain;    /* without the namespace: what belongs to the server as a whole */
 	bool once;     /* do not try again: somebody waits who wants to know */
+	bool single;   /* once, and by no connection on which curl might send it once more */
 	bool harmless; /* changes nothing, though it is a POST */
 	bool insists;  /* goes through also while the server is spared; so does what has a token of
 			* its own, or none: the session paces itself */

@@ -177,7 +177,7 @@ int token_login(struct vault *v, const char *path, const cJSON *body, const char
 				  .path = path,
 				  .body = body,
 				  .anonymous = true,
-				  .once = true,
+				  .single = true,
 				  .limit = limit};
 
 	return log_in(v, &call, what, token, out, err);
@@ -191,7 +191,7 @@ int token_login_by_query(struct vault *v, const char *path, const char *query, c
 				  .path = path,
 				  .query = query,
 				  .anonymous = true,
-				  .once = true,
+				  .single = true,
 				  .limit = limit};
 
 	return log_in(v, &call, what, token, out, err);

@@ -65,7 +65,7 @@ int wrapping_unwrap(struct vault *v, const struct secret *token, const char *nam
 	struct vault_call call = {.method = "POST",
 				  .path = "sys/wrapping/unwrap",
 				  .token = token,
-				  .once = true,
+				  .single = true,
 				  .limit = limit};
 	const char *text;
 	int r = vault_call(v, &call, &answer, err);
@@ -73,7 +73,9 @@ int wrapping_unwrap(struct vault *v, const struct secret *token, const char *nam
 	if (r == -EINVAL || r == -EACCES || r == -ENOENT)
 		return used_up(v, &answer, err);
 	if (r < 0)
-		return answer.in_doubt ? err_prefix(err, "the wrapping token may be used up") : r;
+		return answer.in_doubt ? err_prefix(err, "the answer was lost, and the wrapping "
+							 "token may be used up")
+				       : r;
 	text = json_get_str(json_get(answer.json, "data"), name);
 	if (!text)
 		return err_set(err, EKEYREJECTED, "there is no %s in what was wrapped", name);

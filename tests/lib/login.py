@@ -52,7 +52,8 @@ def refused(t, *options, status=2, server=None, **env):
         env["VAULT_CACERT"] = server.ca_file
     command = [VAULTFS, "mount", "-o", ",".join(options), "secret", d]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False,
-                          env=clean_environment(VAULT_ADDR=server.address, HOME=t.root, **env))
+                          env=clean_environment(**{"VAULT_ADDR": server.address, "HOME": t.root,
+                                                   **env}))
     assert done.returncode == status and done.stdout == "", done
     assert done.stderr.startswith("vaultfs: ") and done.stderr.count("\n") == 1, done.stderr
     for canary in t.canaries:

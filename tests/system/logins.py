@@ -10,6 +10,7 @@ from fake_kubernetes import FakeKubernetes
 from harness import main, skip, test
 from ldap import Ldap, find_slapd
 from login import certificate, enable, expect, kill_tokens, mount, no_such_mount, refused, save, serves
+from proxy import LOSE_ANSWER, PASS, Proxy
 from server import Server
 from signer import Signer
 
@@ -85,6 +86,21 @@ def wrapped_secret_id(t):
     expect(refused(t, *base, "secret_id_wrapped=no"), "role_id or secret_id refused by")
     t.server.api("POST", "sys/wrapping/lookup", {"token": token})
     mount(t, *base, "secret_id_wrapped=yes").end()
+    # An answer that is lost: it is not asked for twice, and no alarm.
+    proxy = Proxy(t.server)
+
+    def unwraps():
+        return [r[1] for r in proxy.requests].count("sys/wrapping/unwrap")
+
+    def lose_first(method, path):
+        return LOSE_ANSWER if path == "sys/wrapping/unwrap" and unwraps() == 1 else PASS
+
+    proxy.fate = lose_first
+    wrap()
+    expect(refused(t, *base, VAULT_ADDR=proxy.address), "cannot unwrap the secret_id",
+           "the answer was lost")
+    assert unwraps() == 1
+    proxy.close()
     save(t, "secret_id", t.canary())
     expect(refused(t, *base, "secret_id_wrapped=yes"), "cannot unwrap the secret_id", "used up")
 
@@ -226,9 +242,13 @@ def ldap(t):
         expect(refused(t, "auth=ldap", f"auth_mount={path}", "username=eve", VAULT_PASSWORD=bad),
                "user eve or the password refused by", "(400 ")
         expect(refused(t, "auth=ldap", status=1), "username=")
+        for _ in range(4):
+            expect(refused(t, *base, VAULT_PASSWORD=bad), "refused by", "(400 ")
+        expect(refused(t, *base, VAULT_PASSWORD=good), "(403 permission denied)", "locked")
     finally:
         directory.close()
-    expect(refused(t, *base, VAULT_PASSWORD=good), "cannot log in", t.server.address)
+    expect(refused(t, "auth=ldap", f"auth_mount={path}", "username=joe", VAULT_PASSWORD=good),
+           "cannot log in", t.server.address, "onnect")
 
 
 @test(seconds=120, needs=("openssl",))

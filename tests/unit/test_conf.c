@@ -366,11 +366,25 @@ Test(conf, a_token_in_the_environment_is_stronger_than_a_file_of_the_file)
 	cr_assert_str_eq(conf.role_id_file, "/etc/role");
 	read_options("token_file=/run/token");
 	cr_assert_str_eq(conf.token_file, "/run/token");
+	cr_assert_null(conf.token, "there is one of the two");
+}
+
+Test(conf, a_file_of_an_option_is_stronger_than_a_secret_in_the_environment)
+{
+	setenv("VAULT_SECRET_ID", "s", 1);
+	setenv("VAULT_PASSWORD", "p", 1);
+	setenv("AWS_SECRET_ACCESS_KEY", "k", 1);
+	read_environment();
+	read_options("secret_id_file=/run/id,password_file=-,jwt_file=/run/jwt");
+	cr_assert_null(conf.secret_id);
+	cr_assert_null(conf.password);
+	cr_assert_str_eq(conf.password_file, "-");
+	cr_assert_not_null(conf.aws_secret_key);
 }
 
 Test(conf, credentials_are_never_taken_from_the_command_line)
 {
-	static const char *const names[] = {"token", "role_id", "secret_id"};
+	static const char *const names[] = {"token", "role_id", "secret_id", "password", "jwt"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		char option[64];

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_TOKEN_CACHE_H
+#define STORE_TOKEN_CACHE_H
+
+#include "base/err.h"
+#include "base/secret.h"
+
+#include <stdint.h>
+
+/* A token in a sealed file, for the next start. */
+struct token_cache {
+	const char *path;
+	const struct secret *key;
+	const char *about; /* whose it is, and where: it is taken up for the same login alone */
+};
+
+/* The token, if it has time left by the clock; *ttl (ns) is how much, 0 for ever. 0, -ENOENT for none,
+ * -ETIME for one that is over, or as sealed_read(). */
+int token_cache_read(const struct token_cache *c, struct secret **token, uint64_t *ttl);
+
+/* 0 or -errno. */
+int token_cache_write(const struct token_cache *c, const struct secret *token, uint64_t ttl);
+
+void token_cache_remove(const struct token_cache *c);
+
+#endif
