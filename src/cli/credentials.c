@@ -90,7 +90,7 @@ int credentials_take(struct credentials *creds, struct conf *c, struct err *err)
 		.role = c->role,
 		.token = c->token,
 		.token_file = c->token_file,
-		.home_token_file = creds->home_token_file,
+		.home_token_file = c->token_path ? c->token_path : creds->home_token_file,
 		.role_id = c->role_id,
 		.secret_id = c->secret_id,
 		.role_id_file = c->role_id_file,
@@ -112,7 +112,8 @@ int credentials_take(struct credentials *creds, struct conf *c, struct err *err)
 			.region = c->aws_region,
 			.server_id = c->aws_server_id},
 		.oidc_port = (unsigned)c->oidc_port,
-		.has_client_cert = c->client_cert && c->client_key && c->address &&
+		.has_client_cert = (c->client_cert || c->client_cert_bytes) &&
+				   (c->client_key || c->client_key_bytes) && c->address &&
 				   !strncmp(c->address, "https://", 8),
 	};
 	return 0;

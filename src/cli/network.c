@@ -14,21 +14,27 @@
 int network_open(struct network *n, const struct conf *c, struct err *err)
 {
 	struct http_config http = {.ca_file = c->ca_cert,
+				   .ca_bytes = c->ca_bytes,
 				   .ca_path = c->ca_path,
 				   .client_cert = c->client_cert,
+				   .client_cert_bytes = c->client_cert_bytes,
 				   .client_key = c->client_key,
+				   .client_key_bytes = c->client_key_bytes,
+				   .proxy = c->proxy,
 				   .server_name = c->tls_server_name,
 				   .skip_verify = c->tls_skip_verify,
 				   .connections = c->parallel,
 				   .max_body = BODY_MAX};
 
 	if (c->tls_skip_verify)
-		log_warning("the server's certificate is not checked (tls_skip_verify)");
+		log_warning(
+			"the server's certificate is not checked (tls_skip_verify): whoever is in "
+			"between reads and changes everything, the token included");
 	budget_init(&n->budget, (unsigned)c->rate);
 	n->http = http_new(&http, err);
 	if (!n->http)
 		return -err->code;
-	n->servers = servers_new(n->http, c->address, err);
+	n->servers = servers_new(n->http, c->address, !c->no_redirects, err);
 	if (!n->servers)
 		return -err->code;
 	n->vault = vault_new(n->servers, &n->budget, c->server_namespace, (unsigned)c->max_retries,

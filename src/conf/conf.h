@@ -16,10 +16,13 @@ struct conf {
 	char *address, *server_namespace; /* one address, or several with commas between them */
 	unsigned layer, address_layer;	  /* that is being read; that gave the address */
 	char *ca_cert, *ca_path, *client_cert, *client_key, *tls_server_name;
-	bool tls_skip_verify;
+	char *ca_bytes, *client_cert_bytes;
+	struct secret *client_key_bytes;
+	bool tls_skip_verify, no_redirects;
+	char *proxy;
 	char *auth, *auth_mount, *role;
 	struct secret *token, *role_id, *secret_id, *jwt, *password;
-	char *token_file, *home_token_file, *role_id_file, *secret_id_file, *jwt_file,
+	char *token_path, *token_file, *home_token_file, *role_id_file, *secret_id_file, *jwt_file,
 		*password_file;
 	uint64_t secret_id_wrapped; /* index of its choice */
 	char *username;

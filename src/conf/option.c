@@ -23,7 +23,8 @@
 static const struct option table[] = {
 	{.name = "addr", .meaning = "URL", .type = OPTION_ADDRESSES, AT(address),
 	 .env = {"BAO_AGENT_ADDR", "VAULT_AGENT_ADDR", "BAO_ADDR", "VAULT_ADDR", "VAULT_URL"},
-	 .help = "address of the server, https://HOST:PORT; again: another to turn to when it fails"},
+	 .help = "address of the server, https://HOST:PORT or unix:///PATH; again: another to turn to "
+		 "when it fails"},
 	{.name = "namespace", .meaning = "NAME", .type = OPTION_STRING, AT(server_namespace),
 	 .env = {"BAO_NAMESPACE", "VAULT_NAMESPACE"},
 	 .help = "namespace in the server (OpenBao, Vault Enterprise)"},
@@ -43,6 +44,8 @@ static const struct option table[] = {
 	 .help = "role to log in for (jwt, kubernetes, cert, aws; the one of a wrapped secret_id)"},
 	{.name = "token_file", .meaning = "FILE", .type = OPTION_FILE, AT(token_file),
 	 .help = "file with the token; read anew when the token has died"},
+	{.type = OPTION_FILE, AT(token_path), .env = {"BAO_TOKEN_PATH"},
+	 .help = "file with a token, in place of ~/.vault-token"},
 	{.type = OPTION_SECRET, AT(token), .replaces = offsetof(struct conf, token_file),
 	 .env = {"BAO_TOKEN", "VAULT_TOKEN"},
 	 .help = "the token"},
@@ -104,6 +107,9 @@ static const struct option table[] = {
 	{.name = "ca_cert", .meaning = "FILE", .type = OPTION_FILE, AT(ca_cert),
 	 .env = {"BAO_CACERT", "VAULT_CACERT"},
 	 .help = "certificates (PEM) to trust, in place of the system's"},
+	{.type = OPTION_STRING, AT(ca_bytes),
+	 .env = {"BAO_CACERT_BYTES", "VAULT_CACERT_BYTES"},
+	 .help = "certificates (PEM) themselves, where no ca_cert is set"},
 	{.name = "ca_path", .meaning = "DIR", .type = OPTION_FILE, AT(ca_path),
 	 .env = {"BAO_CAPATH", "VAULT_CAPATH"},
 	 .help = "folder of certificates to trust, in place of the system's"},
@@ -113,12 +119,25 @@ static const struct option table[] = {
 	{.name = "client_key", .meaning = "FILE", .type = OPTION_FILE, AT(client_key),
 	 .env = {"BAO_CLIENT_KEY", "VAULT_CLIENT_KEY"},
 	 .help = "its key (PEM)"},
+	{.type = OPTION_STRING, AT(client_cert_bytes),
+	 .env = {"BAO_CLIENT_CERT_BYTES", "VAULT_CLIENT_CERT_BYTES"},
+	 .help = "the certificate itself, where no client_cert is set"},
+	{.type = OPTION_SECRET, AT(client_key_bytes),
+	 .env = {"BAO_CLIENT_KEY_BYTES", "VAULT_CLIENT_KEY_BYTES"},
+	 .help = "its key itself, where no client_key is set"},
 	{.name = "tls_server_name", .meaning = "NAME", .type = OPTION_STRING, AT(tls_server_name),
 	 .env = {"BAO_TLS_SERVER_NAME", "VAULT_TLS_SERVER_NAME"},
 	 .help = "name that the server's certificate must have, if not the address's"},
 	{.name = "tls_skip_verify", .type = OPTION_BOOL, AT(tls_skip_verify),
 	 .env = {"BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY"},
 	 .help = "do not check the server's certificate: whoever is in between reads everything"},
+
+	{.name = "proxy", .meaning = "URL", .type = OPTION_STRING, AT(proxy),
+	 .env = {"BAO_PROXY_ADDR", "VAULT_PROXY_ADDR", "BAO_HTTP_PROXY", "VAULT_HTTP_PROXY"},
+	 .help = "proxy for all requests, http://HOST:PORT; else as HTTPS_PROXY and NO_PROXY say"},
+	{.type = OPTION_BOOL, AT(no_redirects),
+	 .env = {"BAO_DISABLE_REDIRECTS", "VAULT_DISABLE_REDIRECTS"},
+	 .help = "yes: a standby's redirect is not followed"},
 
 	{.name = "timeout", .meaning = "TIME", .preset = "10s", .type = OPTION_DURATION, AT(timeout),
 	 .env = {"BAO_CLIENT_TIMEOUT", "VAULT_CLIENT_TIMEOUT"},
@@ -127,8 +146,8 @@ static const struct option table[] = {
 	{.name = "max_retries", .meaning = "N", .preset = "2", .type = OPTION_NUMBER,
 	 AT(max_retries), .env = {"BAO_MAX_RETRIES", "VAULT_MAX_RETRIES"}, .max = 100,
 	 .help = "how often a request is made again when the server is busy or away"},
-	{.name = "rate", .meaning = "N", .preset = "1000", .type = OPTION_NUMBER, AT(rate),
-	 .max = 1000000,
+	{.name = "rate", .meaning = "N", .preset = "1000", .type = OPTION_RATE, AT(rate),
+	 .env = {"BAO_RATE_LIMIT", "VAULT_RATE_LIMIT"}, .max = 1000000,
 	 .help = "most requests a second; 0: no bound"},
 	{.name = "parallel", .meaning = "N", .preset = "16", .type = OPTION_NUMBER, AT(parallel),
 	 .min = 1, .max = 256,
@@ -241,6 +260,24 @@ static int parse_number(const char *s, int base, uint64_t *out)
 	return errno || *end ? -EINVAL : 0;
 }
 
+/* "10", and as the official clients have it "0.5:20"; what is less than one is one. */
+static int parse_rate(const char *s, uint64_t *out)
+{
+	char *end;
+	double rate;
+
+	if (*s < '0' || *s > '9')
+		return -EINVAL;
+	rate = strtod(s, &end);
+	if (*end == ':')
+		end += 1 + strspn(end + 1, "0123456789");
+	if (*end || !(rate < 1e9))
+		return -EINVAL;
+	*out = (uint64_t)rate;
+	*out += (double)*out < rate;
+	return 0;
+}
+
 static int parse_size(const char *s, uint64_t *out)
 {
 	static const char units[] = {'K', 'M', 'G'};
@@ -345,6 +382,7 @@ static const char *const expected[] = {
 	[OPTION_FILE] = "a file",
 	[OPTION_BOOL] = "yes or no",
 	[OPTION_NUMBER] = "a number",
+	[OPTION_RATE] = "a number",
 	[OPTION_SIZE] = "a size: 65536, 512K, 16M",
 	[OPTION_DURATION] = "a time: 250ms, 10s, 5m, 1h",
 	[OPTION_MODE] = "permissions, in octal: 0640",
@@ -372,6 +410,9 @@ static int parse_value(struct conf *c, const struct option *o, const char *value
 		return parse_bool(value, to);
 	case OPTION_NUMBER:
 		r = parse_number(value, 10, &n);
+		break;
+	case OPTION_RATE:
+		r = parse_rate(value, &n);
 		break;
 	case OPTION_SIZE:
 		r = parse_size(value, &n);

@@ -12,6 +12,7 @@ enum option_type {
 	OPTION_FILE,	  /* a string, made absolute: the daemon does not stay in its directory */
 	OPTION_BOOL,
 	OPTION_NUMBER,
+	OPTION_RATE, /* a number, as whole ones; ":BURST" may follow, and means nothing */
 	OPTION_SIZE,
 	OPTION_DURATION,
 	OPTION_MODE,

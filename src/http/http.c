@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/secmem.h"
+#include "http/route.h"
 #include "http/transfer.h"
 
 #include <errno.h>
@@ -260,31 +261,16 @@ static int check_readable(const char *path, const char *what, struct err *err)
 	return 0;
 }
 
-int http_check_address(const char *address, struct err *err)
-{
-	CURLU *url = curl_url();
-	CURLUcode code = CURLUE_OUT_OF_MEMORY;
-
-	if (url)
-		code = curl_url_set(url, CURLUPART_URL, address, 0);
-	curl_url_cleanup(url);
-	if (code != CURLUE_OK ||
-	    (strncmp(address, "http://", 7) != 0 && strncmp(address, "https://", 8) != 0))
-		return err_set(
-			err, EINVAL,
-			"%s is not an address: write https://HOST:PORT (VAULT_ADDR or addr=)",
-			address);
-	return 0;
-}
-
 static int check_config(const struct http_config *c, struct err *err)
 {
 	int r;
 
-	if (!c->client_cert != !c->client_key)
+	if ((!c->client_cert && !c->client_cert_bytes) != (!c->client_key && !c->client_key_bytes))
 		return err_set(err, EINVAL,
 			       "a client certificate needs both client_cert= and client_key=");
-	r = check_readable(c->ca_file, "CA certificate", err);
+	r = c->proxy ? route_check_proxy(c->proxy, err) : 0;
+	if (r == 0)
+		r = check_readable(c->ca_file, "CA certificate", err);
 	if (r == 0)
 		r = check_readable(c->ca_path, "folder of CA certificates", err);
 	if (r == 0)

@@ -14,10 +14,12 @@ struct http;
 
 /* Strings are borrowed until http_free(). NULL where nothing is set. */
 struct http_config {
-	const char *ca_file, *ca_path;
-	const char *client_cert, *client_key;
+	const char *ca_file, *ca_bytes, *ca_path; /* the first that is set counts; bytes: PEM */
+	const char *client_cert, *client_cert_bytes, *client_key;
+	const struct secret *client_key_bytes;
 	const char *server_name; /* in place of the address's host, in TLS */
 	bool skip_verify;
+	const char *proxy;  /* for all; NULL: as HTTPS_PROXY and the like have it */
 	bool direct;	    /* past any proxy */
 	size_t connections; /* at most so many at once */
 	size_t max_body;    /* a longer answer is refused */
@@ -39,7 +41,7 @@ enum http_fault {
 };
 
 struct http_request {
-	const char *address; /* "https://host:8200", without a slash at its end */
+	const char *address; /* "https://host:8200", without a slash at its end; "unix:///path" */
 	const char *method;
 	const char *path;	  /* percent-encoded, from "/v1/" on, with the query */
 	const struct buf *body;	  /* NULL: none */

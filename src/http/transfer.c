@@ -82,67 +82,66 @@ static int set_headers(struct transfer *t, const struct http_request *req)
 	return r;
 }
 
-/* curl takes the name for TLS from the URL, so the URL gets the name, the connection the address and
- * the Host header what it would have been. */
-static int set_server_name(struct transfer *t, const char *name, CURLU *url)
+static int set_where(struct transfer *t, const struct http_config *config,
+		     const struct http_request *req)
 {
-	char to[512], host_header[300];
-	char *host = NULL, *port = NULL;
-	int r = -ENOMEM;
+	int r = route_init(&t->route, t->easy, config, req->address, req->path);
 
-	if (curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-	    curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK) {
-		snprintf(to, sizeof(to), "%s:%s:%s:%s", name, port, host, port);
-		snprintf(host_header, sizeof(host_header), "%s:%s", host, port);
-		t->connect_to = curl_slist_append(NULL, to);
-		if (t->connect_to && curl_url_set(url, CURLUPART_HOST, name, 0) == CURLUE_OK)
-			r = add_header(t, "Host", host_header);
-	}
-	curl_free(host);
-	curl_free(port);
+	if (r == 0 && t->route.host_header[0])
+		r = add_header(t, "Host", t->route.host_header);
 	return r;
 }
 
-/* The URL as it is, unless the name for TLS is to be another. */
-static int set_url(struct transfer *t, const struct http_config *c, const char *address,
-		   const char *path)
+static struct curl_blob blob(const char *bytes, size_t len)
 {
-	_cleanup_buf_ struct buf b = {0};
-	CURLU *url;
-	int r = -ENOMEM;
+	return (struct curl_blob){.data = (void *)bytes, .len = len, .flags = CURL_BLOB_NOCOPY};
+}
 
-	buf_add_str(&b, address);
-	buf_add_str(&b, path);
-	if (buf_status(&b) < 0)
-		return -ENOMEM;
-	if (!c->server_name || strncmp(address, "https:", 6) != 0)
-		return curl_easy_setopt(t->easy, CURLOPT_URL, b.data) == CURLE_OK ? 0 : -ENOMEM;
-	url = curl_url();
-	if (url && curl_url_set(url, CURLUPART_URL, b.data, CURLU_PATH_AS_IS) == CURLUE_OK) {
-		char *text = NULL;
+/* What the system trusts is not trusted where anything is named, as the official client has it. */
+static void set_trust(CURL *e, const struct http_config *c)
+{
+	bool bytes = c->ca_bytes && !c->ca_file;
 
-		r = set_server_name(t, c->server_name, url);
-		if (r == 0 && (curl_url_get(url, CURLUPART_URL, &text, 0) != CURLUE_OK ||
-			       curl_easy_setopt(t->easy, CURLOPT_URL, text) != CURLE_OK))
-			r = -ENOMEM;
-		curl_free(text);
+	if (!c->ca_file && !c->ca_bytes && !c->ca_path)
+		return;
+	curl_easy_setopt(e, CURLOPT_CAINFO, c->ca_file);
+	curl_easy_setopt(e, CURLOPT_CAPATH, c->ca_file || bytes ? NULL : c->ca_path);
+	if (bytes) {
+		struct curl_blob ca = blob(c->ca_bytes, strlen(c->ca_bytes));
+
+		curl_easy_setopt(e, CURLOPT_CAINFO_BLOB, &ca);
 	}
-	curl_url_cleanup(url);
-	return r;
+}
+
+static void set_certificate(CURL *e, const struct http_config *c)
+{
+	if (c->client_cert) {
+		curl_easy_setopt(e, CURLOPT_SSLCERT, c->client_cert);
+	} else if (c->client_cert_bytes) {
+		struct curl_blob cert = blob(c->client_cert_bytes, strlen(c->client_cert_bytes));
+
+		curl_easy_setopt(e, CURLOPT_SSLCERT_BLOB, &cert);
+	}
+	if (c->client_key) {
+		curl_easy_setopt(e, CURLOPT_SSLKEY, c->client_key);
+	} else if (c->client_key_bytes) {
+		struct curl_blob key = blob(c->client_key_bytes->bytes, c->client_key_bytes->len);
+
+		curl_easy_setopt(e, CURLOPT_SSLKEY_BLOB, &key);
+	}
 }
 
 static void set_tls(CURL *e, const struct http_config *c)
 {
 	curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (c->ca_file || c->ca_path) {
-		/* Either one stands in place of the system's roots, as the official client has it. */
-		curl_easy_setopt(e, CURLOPT_CAINFO, c->ca_file);
-		curl_easy_setopt(e, CURLOPT_CAPATH, c->ca_file ? NULL : c->ca_path);
-	}
-	if (c->client_cert) {
-		curl_easy_setopt(e, CURLOPT_SSLCERT, c->client_cert);
-		curl_easy_setopt(e, CURLOPT_SSLKEY, c->client_key);
-	}
+	set_trust(e, c);
+	set_certificate(e, c);
+	/* Each connection reads its files anew and shows what is in them now: certificates are
+	 * replaced under way, and connections are few. */
+	curl_easy_setopt(e, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+#endif
 	if (c->skip_verify) {
 		curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L);
 		curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);
@@ -160,7 +159,7 @@ int transfer_init(struct transfer *t, CURL *easy, const struct http_config *conf
 	*t = (struct transfer){.easy = easy, .reply = reply, .max_body = config->max_body};
 	r = set_headers(t, req);
 	if (r == 0)
-		r = set_url(t, config, req->address, req->path);
+		r = set_where(t, config, req);
 	if (r < 0)
 		return r;
 	curl_easy_setopt(e, CURLOPT_PRIVATE, t);
@@ -177,7 +176,7 @@ int transfer_init(struct transfer *t, CURL *easy, const struct http_config *conf
 	curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, DNS_SECONDS);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, "vaultfs");
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers);
-	curl_easy_setopt(e, CURLOPT_CONNECT_TO, t->connect_to);
+	curl_easy_setopt(e, CURLOPT_CONNECT_TO, t->route.connect_to);
 	curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, req->method);
 	if (req->body) {
 		curl_easy_setopt(e, CURLOPT_POST, 1L);
@@ -190,8 +189,6 @@ int transfer_init(struct transfer *t, CURL *easy, const struct http_config *conf
 	curl_easy_setopt(e, CURLOPT_PREREQDATA, t);
 	if (req->fresh)
 		curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
-	if (config->direct)
-		curl_easy_setopt(e, CURLOPT_PROXY, "");
 	set_tls(e, config);
 	return 0;
 }
@@ -264,5 +261,5 @@ void transfer_result(struct transfer *t, CURLcode code)
 void transfer_fini(struct transfer *t)
 {
 	curl_slist_free_all(t->headers);
-	curl_slist_free_all(t->connect_to);
+	route_fini(&t->route);
 }

@@ -3,13 +3,15 @@
 #define HTTP_TRANSFER_H
 
 #include "http/http.h"
+#include "http/route.h"
 
 #include <curl/curl.h>
 
 /* One exchange as curl sees it: an easy handle, set up from a request and read out into a reply. */
 struct transfer {
 	CURL *easy;
-	struct curl_slist *headers, *connect_to;
+	struct curl_slist *headers;
+	struct route route;
 	struct http_reply *reply;
 	size_t max_body;
 	unsigned attempts; /* on how many connections it was sent */

@@ -41,6 +41,7 @@ struct server {
 
 struct servers {
 	struct http *http;
+	bool redirects;
 	struct restraint restraint;
 	char *text; /* of all addresses */
 	size_t count;
@@ -81,7 +82,8 @@ static char *next_address(char **rest)
 	return address;
 }
 
-struct servers *servers_new(struct http *http, const char *addresses, struct err *err)
+struct servers *servers_new(struct http *http, const char *addresses, bool redirects,
+			    struct err *err)
 {
 	size_t room = 1;
 	struct servers *s;
@@ -97,6 +99,7 @@ struct servers *servers_new(struct http *http, const char *addresses, struct err
 		return NULL;
 	}
 	s->http = http;
+	s->redirects = redirects;
 	s->text = rest;
 	pthread_mutex_init(&s->lock, NULL);
 	restraint_init(&s->restraint, FAILURES_PER_SECOND);
@@ -310,7 +313,10 @@ static void attempt(struct asking *a, struct http_reply *reply)
 	/* A read that waits in vain for this one still has time to ask another. */
 	if (a->others && http_reads(req) && a->limit.deadline > a->begun)
 		req->limit.deadline = a->begun + (a->limit.deadline - a->begun) / 2;
-	http_ask(a->s->http, req, reply);
+	if (a->s->redirects)
+		http_ask(a->s->http, req, reply);
+	else
+		http_exchange(a->s->http, req, reply);
 	settle(a, reply);
 }
 

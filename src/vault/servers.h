@@ -9,8 +9,10 @@
  * until it fails; then the next, and after a while the first again. */
 struct servers;
 
-/* `addresses`: one, or several with commas between them. Borrows `http`. NULL with `err` set. */
-struct servers *servers_new(struct http *http, const char *addresses, struct err *err);
+/* `addresses`: one, or several with commas between them. `redirects`: whether one is followed. Borrows
+ * `http`. NULL with `err` set. */
+struct servers *servers_new(struct http *http, const char *addresses, bool redirects,
+			    struct err *err);
 void servers_free(struct servers *s);
 
 /* The one that is asked now. Valid as long as `s` is. */

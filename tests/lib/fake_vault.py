@@ -23,10 +23,10 @@ class FakeVault:
     """`answer(method, path, body)` returns bytes to send as they are; a list of one, to close the
     connection after them; or None to close it at once. Requests are kept."""
 
-    def __init__(self, answer):
+    def __init__(self, answer, port=0):
         self.answer = answer
         self.requests = []
-        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket = socket.create_server(("127.0.0.1", port))
         self.address = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
         self.connections = []
         threading.Thread(target=self.accept, daemon=True).start()
@@ -73,6 +73,10 @@ class FakeVault:
         connection.close()
 
     def close(self):
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)  # ends the accept() that is under way
+        except OSError:
+            pass
         self.socket.close()
         for c in self.connections:
             try:

@@ -332,3 +332,22 @@ Test(option, a_size_with_a_blank_behind_is_no_size)
 {
 	assert_sentence("cache_size", "16 ", "cache_size=16 : expected a size: 65536, 512K, 16M");
 }
+
+Test(option, a_rate_is_rounded_up_and_may_have_a_burst)
+{
+	static const struct {
+		const char *text;
+		int r;
+		uint64_t rate;
+	} rows[] = {{"0", 0, 0},     {"7", 0, 7},	  {"0.1", 0, 1},	{"2.5", 0, 3},
+		    {"10:20", 0, 10}, {"1000001", -EINVAL, 0}, {"-1", -EINVAL, 0}, {"", -EINVAL, 0},
+		    {"x", -EINVAL, 0}, {"1:x", -EINVAL, 0},    {"nan", -EINVAL, 0}, {"1e99", -EINVAL, 0}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct conf c = {0};
+
+		cr_expect_eq(option_set(&c, option_find("rate", 4), rows[i].text, NULL), rows[i].r,
+			     "%s", rows[i].text);
+		cr_expect(rows[i].r < 0 || c.rate == rows[i].rate, "%s", rows[i].text);
+	}
+}

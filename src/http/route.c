@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Where curl is to connect, and to whom it is to speak there.
+ *
+ * "unix:///run/agent.sock" is plain HTTP to that socket, with "localhost" for a host. A proxy that is
+ * configured takes all; one of HTTP_PROXY and HTTPS_PROXY what NO_PROXY does not exempt, and nothing that
+ * stays on this machine: as in Go's net/http, and so in the official clients. */
+
+#include "http/route.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define UNIX_PREFIX "unix://"
+
+static const char *socket_of(const char *address)
+{
+	size_t len = strlen(UNIX_PREFIX);
+
+	return strncmp(address, UNIX_PREFIX, len) == 0 ? address + len : NULL;
+}
+
+static bool is_url(const char *text, const char *const *schemes)
+{
+	CURLU *url = curl_url();
+	bool valid = url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK;
+
+	curl_url_cleanup(url);
+	for (; valid && *schemes; schemes++)
+		if (!strncmp(text, *schemes, strlen(*schemes)))
+			return true;
+	return false;
+}
+
+int http_check_address(const char *address, struct err *err)
+{
+	static const char *const schemes[] = {"http://", "https://", NULL};
+	const char *path = socket_of(address);
+
+	if (path && (*path != '/' || strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)))
+		return err_set(err, EINVAL,
+			       "%s is not an address: write unix:///PATH, not too long", address);
+	if (!path && !is_url(address, schemes))
+		return err_set(
+			err, EINVAL,
+			"%s is not an address: write https://HOST:PORT (VAULT_ADDR or addr=)",
+			address);
+	return 0;
+}
+
+int route_check_proxy(const char *proxy, struct err *err)
+{
+	static const char *const schemes[] = {"http://", "https://", "socks5://", "socks5h://",
+					      NULL};
+
+	/* It may hold a password: it is not told. */
+	return is_url(proxy, schemes)
+		       ? 0
+		       : err_set(err, EINVAL,
+				 "the proxy is no URL: write http://HOST:PORT (proxy= or "
+				 "VAULT_PROXY_ADDR)");
+}
+
+/* curl takes the name for TLS from the URL, so the URL gets the name, the connection the address and
+ * the Host header what it would have been. */
+static int set_server_name(struct route *r, const char *name, CURLU *url)
+{
+	char to[512], *host = NULL, *port = NULL;
+	int result = -ENOMEM;
+
+	if (curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+	    curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK) {
+		snprintf(to, sizeof(to), "%s:%s:%s:%s", name, port, host, port);
+		snprintf(r->host_header, sizeof(r->host_header), "%s:%s", host, port);
+		r->connect_to = curl_slist_append(NULL, to);
+		if (r->connect_to && curl_url_set(url, CURLUPART_HOST, name, 0) == CURLUE_OK)
+			result = 0;
+	}
+	curl_free(host);
+	curl_free(port);
+	return result;
+}
+
+/* The URL as it is, unless the name for TLS is to be another. */
+static int set_url(struct route *r, CURL *easy, const struct http_config *c, const char *address,
+		   const char *path)
+{
+	_cleanup_buf_ struct buf b = {0};
+	CURLU *url;
+	int result = -ENOMEM;
+
+	buf_add_str(&b, address);
+	buf_add_str(&b, path);
+	if (buf_status(&b) < 0)
+		return -ENOMEM;
+	if (!c->server_name || strncmp(address, "https:", 6) != 0)
+		return curl_easy_setopt(easy, CURLOPT_URL, b.data) == CURLE_OK ? 0 : -ENOMEM;
+	url = curl_url();
+	if (url && curl_url_set(url, CURLUPART_URL, b.data, CURLU_PATH_AS_IS) == CURLUE_OK) {
+		char *text = NULL;
+
+		result = set_server_name(r, c->server_name, url);
+		if (result == 0 && (curl_url_get(url, CURLUPART_URL, &text, 0) != CURLUE_OK ||
+				    curl_easy_setopt(easy, CURLOPT_URL, text) != CURLE_OK))
+			result = -ENOMEM;
+		curl_free(text);
+	}
+	curl_url_cleanup(url);
+	return result;
+}
+
+static bool is_loopback(const char *address)
+{
+	const char *host = strstr(address, "://");
+
+	host = host ? host + 3 : address;
+	return !strncmp(host, "127.", 4) || !strncmp(host, "[::1]", 5) ||
+	       (!strncmp(host, "localhost", 9) && (!host[9] || strchr(":/", host[9])));
+}
+
+/* curl itself knows https_proxy, HTTPS_PROXY, http_proxy and NO_PROXY. It leaves HTTP_PROXY alone, for
+ * the sake of CGI, where a client may set it; Go does so only there. */
+static void set_proxy(CURL *easy, const struct http_config *c, const char *address)
+{
+	const char *upper = getenv("HTTP_PROXY");
+
+	if (c->direct) {
+		curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	} else if (c->proxy) {
+		curl_easy_setopt(easy, CURLOPT_PROXY, c->proxy);
+		curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+	} else if (is_loopback(address)) {
+		curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	} else if (upper && !strncmp(address, "http:", 5) && !getenv("http_proxy") &&
+		   !getenv("REQUEST_METHOD")) {
+		curl_easy_setopt(easy, CURLOPT_PROXY, upper);
+	}
+}
+
+int route_init(struct route *r, CURL *easy, const struct http_config *config, const char *address,
+	       const char *path)
+{
+	const char *socket = socket_of(address);
+
+	*r = (struct route){0};
+	if (!socket) {
+		set_proxy(easy, config, address);
+		return set_url(r, easy, config, address, path);
+	}
+	curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	if (curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, socket) != CURLE_OK)
+		return -ENOMEM;
+	return set_url(r, easy, config, "http://localhost", path);
+}
+
+void route_fini(struct route *r)
+{
+	curl_slist_free_all(r->connect_to);
+}
