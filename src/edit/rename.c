@@ -12,6 +12,7 @@
 #include "edit/scratch.h"
 #include "edit/target.h"
 #include "tree/control.h"
+#include "tree/fields.h"
 #include "node/name.h"
 
 #include <errno.h>
@@ -22,7 +23,9 @@
 struct renaming {
 	struct field *from;
 	struct dir *to;
-	const char *name; /* in `to`, as in the directory */
+	struct node *in;       /* the directory: `to`, or its ".vault/fields" */
+	const char *name;      /* in it */
+	struct fields_key key; /* the field's node in `to` */
 	char raw[NAME_BYTES_MAX + 1];
 	size_t len;
 	bool no_replace;
@@ -38,6 +41,9 @@ static int check_target(struct renaming *m, struct err *err)
 	if (len < 0 || !strcmp(m->name, ".vault"))
 		return err_set(err, EINVAL, "no field can have this name");
 	m->len = (size_t)len;
+	m->key = fields_key_of(m->name);
+	if (!node_is_fields(m->in))
+		strcpy(m->key.text, m->name);
 	if (!utf8_valid(m->raw, m->len))
 		return err_set(err, EILSEQ, "the name is not UTF-8, and cannot be stored");
 	return 0;
@@ -143,7 +149,7 @@ static int rename_local(struct tree *t, const struct renaming *m, const struct r
 {
 	static const struct kv_field nothing = {.type = KV_STRING, .text = "", .len = 0};
 	struct node *there = NULL;
-	int r = names_find(t, &m->to->node, m->name, rq, &there);
+	int r = names_find(t, m->in, m->name, rq, &there);
 
 	names_drop(t, there);
 	if (r == -ENOENT)
@@ -162,11 +168,11 @@ static int rename_local(struct tree *t, const struct renaming *m, const struct r
 
 static int relabel_locked(struct tree *t, const struct renaming *m)
 {
-	struct node *there = node_child_locked(&m->to->node, m->name);
+	struct node *there = node_child_locked(&m->to->node, m->key.text);
 
 	if (there && there != &m->from->node)
 		node_detach_locked(there);
-	return field_rename_locked(t, m->from, m->to, m->name, m->raw, m->len);
+	return field_rename_locked(t, m->from, m->to, m->key.text, m->raw, m->len);
 }
 
 static int rename_field(struct tree *t, const struct renaming *m, const struct request *rq)
@@ -224,17 +230,18 @@ static int rename_a_field(struct tree *t, struct field *f, struct node *to, stru
 	bool scratch;
 	int r;
 
-	if (!node_is_dir(to))
+	if (!node_is_dir(to) && !node_is_fields(to))
 		return err_set(rq->err, EXDEV, "a field stays in its secret");
 	m->from = f;
-	m->to = dir_of(to);
+	m->in = to;
+	m->to = node_is_dir(to) ? dir_of(to) : control_owner(to);
 	r = check_target(m, rq->err);
 	if (r == 0)
 		r = names_find(t, to, m->name, rq, &there);
 	if (r != 0 && r != -ENOENT)
 		return r;
 	pthread_mutex_lock(&t->lock);
-	scratch = !f->node.local && m->to == field_dir(f) &&
+	scratch = !f->node.local && m->to == field_dir(f) && node_is_dir(to) &&
 		  (there ? node_is_scratch(there) : scratch_has_name_locked(t, to, m->name));
 	if (there && node_is_scratch(there))
 		scratch_drop_locked(t, scratch_of(there));
@@ -308,18 +315,19 @@ static int file_for_scratch(struct tree *t, struct node *to, struct renaming *m,
 		*out = control_document_locked(control_owner(to));
 	} else if (there && there->type == &version_number_type) {
 		*out = node_use_locked(there);
-	} else if (!node_is_dir(to)) {
+	} else if (!node_is_dir(to) && !node_is_fields(to)) {
 		return err_set(err, EPERM, "there are no files like %s here", m->name);
 	} else if (there && !node_is_field(there)) {
 		return err_set(err, EISDIR, "%s is a directory", m->name);
 	} else {
-		m->to = dir_of(to);
+		m->in = to;
+		m->to = node_is_dir(to) ? dir_of(to) : control_owner(to);
 		r = check_target(m, err);
 		if (r == 0 && !*m->to->path)
 			r = err_set(err, EINVAL, "a field needs a secret to be in");
 		if (r < 0)
 			return r;
-		*out = (struct node *)field_child_locked(t, m->to, m->name, m->raw, m->len);
+		*out = (struct node *)field_child_locked(t, m->to, m->key.text, m->raw, m->len);
 	}
 	return *out ? 0 : err_set(err, ENOMEM, "no memory");
 }

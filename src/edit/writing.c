@@ -18,6 +18,7 @@
 #include "edit/target.h"
 #include "host/process.h"
 #include "tree/control.h"
+#include "tree/fields.h"
 #include "node/name.h"
 
 #include <errno.h>
@@ -353,6 +354,17 @@ static int create_field(struct tree *t, struct dir *d, const char *name, const s
 	return r;
 }
 
+/* Here only what programs make to rename it is no field. */
+static int create_in_fields(struct tree *t, struct node *dir, const char *name,
+			    const struct new_name *new, int flags, mode_t mode,
+			    const struct request *rq, struct view *view, struct handle **out)
+{
+	if (scratch_is_made_by(flags, mode))
+		return create_scratch(t, dir, name, flags, rq, view, out);
+	return create_field(t, control_owner(dir), fields_key_of(name).text, new, flags, rq, view,
+			    out);
+}
+
 int edit_create(struct tree *t, struct node *dir, const char *name, int flags, mode_t mode,
 		const struct request *rq, struct view *view, struct handle **out)
 {
@@ -362,11 +374,13 @@ int edit_create(struct tree *t, struct node *dir, const char *name, int flags, m
 
 	if (r < 0)
 		return not_allowed(rq->err, r);
-	if (node_is_control(dir))
+	if (node_is_control(dir) && !node_is_fields(dir))
 		return create_in_control(t, dir, name, flags, mode, rq, view, out);
 	r = check_new_field(name, &new, rq->err);
 	if (r < 0)
 		return r;
+	if (node_is_fields(dir))
+		return create_in_fields(t, dir, name, &new, flags, mode, rq, view, out);
 	pthread_mutex_lock(&t->lock);
 	r = wants_scratch_locked(t, dir_of(dir), name, flags, mode, &new, rq, &scratch);
 	pthread_mutex_unlock(&t->lock);

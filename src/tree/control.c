@@ -9,6 +9,7 @@
 #include "base/codec.h"
 #include "host/process.h"
 #include "tree/data_env.h"
+#include "tree/fields.h"
 #include "tree/history.h"
 #include "tree/listing.h"
 
@@ -19,6 +20,7 @@
 
 #define DOCUMENT  "data.json"
 #define CONFLICTS "conflicts"
+#define FIELDS	  "fields"
 #define VERSIONS  "versions"
 
 struct control_file {
@@ -314,6 +316,10 @@ static int dir_lookup_locked(struct tree *t, struct node *n, const char *name,
 		*child = child_locked(n, name, &conflicts_type, NULL);
 		return *child ? 0 : err_set(err, ENOMEM, "no memory");
 	}
+	if (!strcmp(name, FIELDS) && has_secret(n)) {
+		*child = child_locked(n, name, &fields_type, NULL);
+		return *child ? 0 : err_set(err, ENOMEM, "no memory");
+	}
 	if (!strcmp(name, VERSIONS) && has_secret(n)) {
 		*child = history_versions_locked(n, dir_of(n->parent));
 		return *child ? 0 : err_set(err, ENOMEM, "no memory");
@@ -333,6 +339,8 @@ static int dir_names_locked(struct tree *t, struct node *n, const struct ask *as
 	for (size_t i = 0; i < ARRAY_SIZE(files) && r == 0; i++)
 		if (files[i].root_only ? !n->parent->parent : has_secret(n))
 			r = listing_add(to, files[i].name, false, control_ino(d, files[i].name));
+	if (r == 0 && has_secret(n))
+		r = listing_add(to, FIELDS, true, control_ino(d, FIELDS));
 	if (r == 0 && has_secret(n))
 		r = listing_add(to, VERSIONS, true, control_ino(d, VERSIONS));
 	return r == 0 ? listing_add(to, CONFLICTS, true, control_ino(d, CONFLICTS)) : r;

@@ -347,4 +347,96 @@ def rollback_and_others(t):
     n.expect("request failed")
 
 
+F = ".vault/fields"
+
+
+@test()
+def fields_are_all_there(t):
+    ".vault/fields has all fields, also those that an entry of the folder hides"
+    t.put("a", {"field": "1", "both": "hidden", "a/b": "odd", "n": 7})
+    t.put("a/both", {"inner": "2"})
+    m = t.mount()
+    assert sorted(os.listdir(m / "a")) == ["a%2Fb", "both", "field", "n"]
+    assert sorted(os.listdir(m / f"a/{F}")) == ["a%2Fb", "both", "field", "n"]
+    assert os.path.isdir(m / "a/both") and m.read(f"a/{F}/both") == b"hidden"
+    assert os.stat(m / f"a/{F}/both").st_size == 6
+    assert m.read(f"a/{F}/field") == m.read("a/field") == b"1"
+    assert os.stat(m / f"a/{F}/field").st_ino == os.stat(m / "a/field").st_ino
+    assert os.getxattr(m / f"a/{F}/both", "user.vault.field") == b"both"
+    assert os.getxattr(m / f"a/{F}/n", "user.vault.type") == b"number"
+    assert m.errno_of(os.stat, m / f"a/{F}/none") == "ENOENT"
+    assert m.errno_of(os.stat, m / f"{F}") == "" and os.listdir(m / F) == []
+
+
+@test()
+def fields_are_written(t):
+    "fields are written, made, renamed and removed in .vault/fields as in the directory, one version each"
+    t.put("a", {"field": "1", "both": "hidden"})
+    t.put("a/both", {"inner": "2"})
+    m = t.mount()
+    assert m.read("a/field") == b"1"
+    fields = {"field": "1", "both": "hidden"}
+    number = 1
+
+    def made(**changed):
+        nonlocal number
+        m.settle()
+        number += 1
+        for name, value in changed.items():
+            fields[name] = value
+        expected = {n: v for n, v in fields.items() if v is not None}
+        assert (t.version("a"), t.get("a")) == (number, expected)
+        assert sorted(os.listdir(m / f"a/{F}")) == sorted(expected)
+        assert sorted(os.listdir(m / "a")) == sorted({*expected, "both"})
+        for name, value in expected.items():
+            assert m.read(f"a/{F}/{name}").decode() == value
+            if name != "both":
+                assert m.read(f"a/{name}").decode() == value
+                assert os.stat(m / f"a/{name}").st_size == len(value)
+
+    m.write(f"a/{F}/both", "written")
+    made(both="written")
+    t.shell('echo more >> "$P"', P=m / f"a/{F}/both")
+    made(both="writtenmore\n")
+    m.write(f"a/{F}/field", "second")
+    made(field="second")
+    m.write("a/field", "third and longer")
+    made(field="third and longer")
+    m.write(f"a/{F}/new", "n")
+    made(new="n")
+    t.shell('sed -i s/n/N/ "$P"', P=m / f"a/{F}/new")
+    made(new="N")
+    t.shell('sed -i s/more// "$P"', P=m / f"a/{F}/both")
+    made(both="written\n")
+    os.rename(m / f"a/{F}/new", m / f"a/{F}/newer")
+    made(new=None, newer="N")
+    os.rename(m / f"a/{F}/both", m / "a/plain")
+    made(both=None, plain="written\n")
+    os.rename(m / "a/newer", m / f"a/{F}/both")
+    made(newer=None, both="N")
+    os.unlink(m / f"a/{F}/both")
+    made(both=None)
+    os.unlink(m / f"a/{F}/plain")
+    time.sleep(0.5)  # it is one of a row
+    made(plain=None)
+    t.run("cp", "-a", m / f"a/{F}/field", m / f"a/{F}/both")
+    made(both="third and longer")
+    assert t.get("a/both") == {"inner": "2"}
+    assert m.errno_of(os.mkdir, m / f"a/{F}/x") == "EPERM"
+    assert m.errno_of(os.rmdir, m / f"a/{F}") == "EROFS"
+
+
+@test()
+def fields_change_elsewhere(t):
+    "a change made elsewhere is seen in .vault/fields as in the directory"
+    t.put("a", {"f": "1", "b": "old"})
+    t.put("a/b", {"inner": "2"})
+    m = t.mount("ttl=1s", "negative_ttl=1s")
+    assert m.read(f"a/{F}/f") == m.read("a/f") == b"1" and m.read(f"a/{F}/b") == b"old"
+    t.put("a", {"f": "longer", "c": "3"})
+    time.sleep(1.3)
+    assert m.read(f"a/{F}/f") == b"longer" == m.read("a/f")
+    assert m.errno_of(os.stat, m / f"a/{F}/b") == "ENOENT" and m.read(f"a/{F}/c") == b"3"
+
+
 main()

@@ -106,7 +106,7 @@ def control_files(t):
     assert m.errno_of(open, m / ".vault/data.json") == "ENOENT"
     assert m.errno_of(open, m / "db/.vault/metadata.json", "w") == "EROFS"
     assert m.errno_of(open, m / "db/.vault/other", "w") == "EPERM"
-    assert sorted(os.listdir(m / "db/.vault")) == ["conflicts", "data.env", "data.json", "metadata.json",
+    assert sorted(os.listdir(m / "db/.vault")) == ["conflicts", "data.env", "data.json", "fields", "metadata.json",
                                                      "version", "versions"]
     assert os.listdir(m / "db/.vault/conflicts") == []
 

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Fields by their names alone. Their nodes are children of the secret's directory like those that have
+ * their names there, so that all that holds for fields holds for them: drafts, draining, notices. What
+ * tells them apart is a name with slashes, which no look-up in the directory can ask for, and which
+ * makes the paths in logs and notices right. */
+
+#include "tree/fields.h"
+
+#include "base/clock.h"
+#include "tree/control.h"
+#include "tree/field.h"
+#include "tree/listing.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct fields_key fields_key_of(const char *name)
+{
+	struct fields_key key;
+
+	snprintf(key.text, sizeof(key.text), FIELDS_PREFIX "%s", name);
+	return key;
+}
+
+const char *fields_name(const struct node *n)
+{
+	size_t len = strlen(FIELDS_PREFIX);
+
+	return strncmp(n->name, FIELDS_PREFIX, len) == 0 ? n->name + len : NULL;
+}
+
+static int fields_lookup_locked(struct tree *t, struct node *n, const char *name,
+				const struct ask *ask, struct node **child, uint64_t *ttl,
+				struct err *err)
+{
+	_cleanup_object_ struct kv_version *v = NULL;
+	struct fields_key key = fields_key_of(name);
+	struct dir *d = control_owner(n);
+	struct node *known = node_child_locked(n, name);
+	char raw[NAME_BYTES_MAX + 1];
+	struct field *f;
+	int len, r;
+
+	*ttl = 0;
+	if (!known || !known->local)
+		known = node_child_locked(&d->node, key.text);
+	if (known && known->local) {
+		*child = node_use_locked(known);
+		return 0;
+	}
+	len = name_unescape(name, raw);
+	if (len < 0)
+		return -ENOENT;
+	r = dir_version_locked(t, d, ask, &v, ttl, err);
+	*ttl = 0;
+	if (r != 0)
+		return r;
+	if (!dir_shows_field_locked(d, v, raw, (size_t)len))
+		return -ENOENT;
+	f = field_child_locked(t, d, key.text, raw, (size_t)len);
+	if (!f)
+		return err_set(err, ENOMEM, "no memory for a file");
+	*child = &f->node;
+	return 0;
+}
+
+static int fields_list_locked(struct tree *t, struct node *n, const struct ask *ask,
+			      struct listing *to, struct err *err)
+{
+	_cleanup_object_ struct kv_version *v = NULL;
+	struct dir *d = control_owner(n);
+	struct node *child, *next;
+	char name[NAME_BYTES_MAX + 1];
+	uint64_t ttl;
+	int r = tree_settle_locked(t, &d->node, ask);
+
+	if (r == 0)
+		r = dir_version_locked(t, d, ask, &v, &ttl, err);
+	for (size_t i = 0; r == 0 && i < v->count; i++) {
+		const struct kv_field *f = &v->fields[i];
+
+		if (name_escape(f->name, f->name_len, name) >= 0 &&
+		    dir_shows_field_locked(d, v, f->name, f->name_len))
+			r = listing_add(to, name, false, field_ino(d, f->name, f->name_len));
+	}
+	HASH_ITER (hh, d->node.children, child, next) {
+		struct field *f = field_of(child);
+
+		if (r == 0 && child->local && fields_name(child) &&
+		    !kv_version_field(v, f->raw, f->raw_len))
+			r = listing_add(to, fields_name(child), false, child->ino);
+	}
+	return r;
+}
+
+static int fields_attr_locked(struct tree *t, struct node *n, const struct ask *ask,
+			      struct stat *attr, uint64_t *ttl, struct err *err)
+{
+	*ttl = t->config.ttl;
+	attr->st_mtim = clock_timespec(t->started);
+	return 0;
+}
+
+static void fields_free(struct tree *t, struct node *n)
+{
+	free(n);
+}
+
+const struct node_type fields_type = {
+	.format = S_IFDIR,
+	.writable = true,
+	.control = true,
+	.lookup_locked = fields_lookup_locked,
+	.attr_locked = fields_attr_locked,
+	.list_locked = fields_list_locked,
+	.free = fields_free,
+};
