@@ -338,3 +338,10 @@ size_t cache_bytes(struct cache *c)
 
 	return c->bytes;
 }
+
+size_t cache_count(struct cache *c)
+{
+	LOCK_SCOPE(&c->lock);
+
+	return HASH_COUNT(c->table);
+}

@@ -77,4 +77,7 @@ void cache_drop_all(struct cache *c);
 /* Bytes held now. */
 size_t cache_bytes(struct cache *c);
 
+/* Things known now. */
+size_t cache_count(struct cache *c);
+
 #endif

@@ -90,7 +90,7 @@ int credentials_take(struct credentials *creds, struct conf *c, struct err *err)
 		.role = c->role,
 		.token = c->token,
 		.token_file = c->token_file,
-		.home_token_file = c->token_path ? c->token_path : creds->home_token_file,
+		.home_token_file = creds->home_token_file,
 		.role_id = c->role_id,
 		.secret_id = c->secret_id,
 		.role_id_file = c->role_id_file,

@@ -297,8 +297,10 @@ static int make_cache(struct mount *m, struct err *err)
 		log_warning("the cache is smaller than cache_size: no more memory may be locked",
 			    F_INT("bytes", cache.bytes));
 	}
-	m->source = (struct tree_source){
-		.kv = m->kv, .ttl = m->conf.ttl, .negative_ttl = m->conf.negative_ttl};
+	m->source = (struct tree_source){.kv = m->kv,
+					 .vault = m->vault,
+					 .ttl = m->conf.ttl,
+					 .negative_ttl = m->conf.negative_ttl};
 	m->cache = cache_new(&cache, err);
 	return m->cache ? 0 : -err->code;
 }

@@ -44,8 +44,6 @@ static const struct option table[] = {
 	 .help = "role to log in for (jwt, kubernetes, cert, aws; the one of a wrapped secret_id)"},
 	{.name = "token_file", .meaning = "FILE", .type = OPTION_FILE, AT(token_file),
 	 .help = "file with the token; read anew when the token has died"},
-	{.type = OPTION_FILE, AT(token_path), .env = {"BAO_TOKEN_PATH"},
-	 .help = "file with a token, in place of ~/.vault-token"},
 	{.type = OPTION_SECRET, AT(token), .replaces = offsetof(struct conf, token_file),
 	 .env = {"BAO_TOKEN", "VAULT_TOKEN"},
 	 .help = "the token"},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Attributes that can be set: a table. Reading them is tree/xattr.c's business. */
+/* Attributes that can be set: a table; and the size of a file by its path. Reading them is tree/xattr.c's
+ * business. */
 
 #include "edit/change.h"
 #include "edit/scratch.h"
@@ -146,4 +147,43 @@ int edit_setxattr(struct tree *t, struct node *node, const char *name, const cha
 		return 0;
 	r = tree_permit(t, node, rq->caller, W_OK);
 	return r < 0 ? r : s->set(t, node, value, len, rq);
+}
+
+int edit_resize(struct tree *t, struct node *node, size_t size, const struct request *rq)
+{
+	_cleanup_object_ struct kv_version *base = NULL, *made = NULL;
+	_cleanup_buf_ struct buf text = {0};
+	struct commit c = {.blind = size == 0};
+	struct target at;
+	int r = tree_permit(t, node, rq->caller, W_OK);
+
+	if (r < 0)
+		return err_set(rq->err, -r,
+			       r == -EROFS ? "it is read-only" : "not allowed by owner and mode");
+	if (node_is_scratch(node))
+		return draft_truncate(scratch_of(node)->draft, size);
+	pthread_mutex_lock(&t->lock);
+	at = target_of_locked(node);
+	pthread_mutex_unlock(&t->lock);
+	if (at.kind == TARGET_REFRESH) {
+		tree_forget_all(t, 0);
+		return 0;
+	}
+	if (size > target_max(t, &at))
+		return err_set(rq->err, EFBIG, "%zu bytes are more than max_size", size);
+	r = change_begin(t, at.dir, rq, false, &base, &c.cas);
+	if (r != 0)
+		return r;
+	if (!target_holds(&at, base) || node->gone)
+		r = node->local ? 0
+				: err_set(rq->err, ENOENT, "%s is not there any more", node->name);
+	else
+		r = target_print(&at, base, &text);
+	if (r == 0 && target_holds(&at, base) && text.len != size) {
+		c.base = base;
+		buf_resize(&text, size);
+		r = target_commit(t, &at, &text, &c, rq, &made);
+	}
+	commit_end(t, at.dir);
+	return r;
 }

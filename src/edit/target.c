@@ -28,6 +28,8 @@ struct target target_of_locked(struct node *n)
 		return (struct target){TARGET_DOCUMENT, control_owner(n), NULL};
 	if (n->type == &version_number_type)
 		return (struct target){TARGET_NUMBER, control_owner(n), NULL};
+	if (n->type == &refresh_type)
+		return (struct target){TARGET_REFRESH, control_owner(n), NULL};
 	return (struct target){TARGET_NONE, NULL, NULL};
 }
 
@@ -50,8 +52,10 @@ bool target_holds(const struct target *at, const struct kv_version *v)
 		return kv_version_field(v, at->field->raw, at->field->raw_len) != NULL;
 	case TARGET_DOCUMENT:
 		return v->state == KV_LIVE || change_is_unseen(v);
-	default:
+	case TARGET_NUMBER:
 		return v->number > 0;
+	default:
+		return true;
 	}
 }
 
@@ -66,6 +70,8 @@ int target_print(const struct target *at, const struct kv_version *v, struct buf
 			buf_add(to, entry->text, entry->len);
 		return buf_status(to);
 	}
+	if (at->kind == TARGET_REFRESH)
+		return 0;
 	if (at->kind == TARGET_NUMBER) {
 		if (v->number > 0)
 			buf_printf(to, "%" PRId64 "\n", v->number);
@@ -246,7 +252,11 @@ int target_commit(struct tree *t, const struct target *at, struct buf *text, str
 		return commit_field(t, at->field, text, c, rq, out);
 	case TARGET_DOCUMENT:
 		return commit_document(t, text, c, rq, out);
-	default:
+	case TARGET_NUMBER:
 		return commit_number(t, text, c, rq, out);
+	default:
+		tree_forget_all(t, 0);
+		*out = object_ref(c->base);
+		return 0;
 	}
 }

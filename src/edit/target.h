@@ -10,6 +10,7 @@ enum target_kind {
 	TARGET_FIELD,
 	TARGET_DOCUMENT, /* a whole secret */
 	TARGET_NUMBER,	 /* of the version that is to be the newest again */
+	TARGET_REFRESH,	 /* anything that is written has all forgotten that was read */
 };
 
 /* What bytes are written to. */

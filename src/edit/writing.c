@@ -146,6 +146,14 @@ static int open_scratch(struct tree *t, struct node *node, int flags, const stru
 	return r;
 }
 
+/* Nothing of it is the server's. */
+static int open_refresh(struct kv_version **base, int64_t *cas, struct err *err)
+{
+	*cas = NO_CAS;
+	*base = kv_version_empty(KV_ABSENT, 0);
+	return *base ? 0 : err_set(err, ENOMEM, "no memory for a draft");
+}
+
 int edit_open(struct tree *t, struct node *node, int flags, const struct request *rq,
 	      struct handle **out)
 {
@@ -163,8 +171,11 @@ int edit_open(struct tree *t, struct node *node, int flags, const struct request
 	pthread_mutex_lock(&t->lock);
 	at = target_of_locked(node);
 	pthread_mutex_unlock(&t->lock);
-	r = change_look(t, at.dir, rq, at.kind == TARGET_DOCUMENT && (flags & O_TRUNC), &base,
-			&cas);
+	if (at.kind == TARGET_REFRESH)
+		r = open_refresh(&base, &cas, rq->err);
+	else
+		r = change_look(t, at.dir, rq, at.kind == TARGET_DOCUMENT && (flags & O_TRUNC),
+				&base, &cas);
 	if (r != 0)
 		return r;
 	LOCK_SCOPE(&t->lock);
@@ -563,38 +574,4 @@ void edit_end(struct tree *t)
 			log_warning("what was being written is lost", F_STR("path", path));
 		end_draft_locked(t, h);
 	}
-}
-
-int edit_resize(struct tree *t, struct node *node, size_t size, const struct request *rq)
-{
-	_cleanup_object_ struct kv_version *base = NULL, *made = NULL;
-	_cleanup_buf_ struct buf text = {0};
-	struct commit c = {.blind = size == 0};
-	struct target at;
-	int r = tree_permit(t, node, rq->caller, W_OK);
-
-	if (r < 0)
-		return not_allowed(rq->err, r);
-	if (node_is_scratch(node))
-		return draft_truncate(scratch_of(node)->draft, size);
-	pthread_mutex_lock(&t->lock);
-	at = target_of_locked(node);
-	pthread_mutex_unlock(&t->lock);
-	if (size > target_max(t, &at))
-		return err_set(rq->err, EFBIG, "%zu bytes are more than max_size", size);
-	r = change_begin(t, at.dir, rq, false, &base, &c.cas);
-	if (r != 0)
-		return r;
-	if (!target_holds(&at, base) || node->gone)
-		r = node->local ? 0
-				: err_set(rq->err, ENOENT, "%s is not there any more", node->name);
-	else
-		r = target_print(&at, base, &text);
-	if (r == 0 && target_holds(&at, base) && text.len != size) {
-		c.base = base;
-		buf_resize(&text, size);
-		r = target_commit(t, &at, &text, &c, rq, &made);
-	}
-	commit_end(t, at.dir);
-	return r;
 }

@@ -27,7 +27,7 @@ struct tree {
 	struct failures failures; /* what .vault/errors tells */
 };
 
-/* What TREE_METADATA holds. */
+/* What TREE_METADATA and TREE_STATUS hold. */
 struct tree_json {
 	struct object object;
 	cJSON *json;

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "node/node.h"
+#include "node/status.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -127,6 +128,23 @@ static int fetch_metadata(void *source, const char *path, struct limit limit,
 	return 0;
 }
 
+static int fetch_status(void *source, const char *path, struct limit limit,
+			struct cache_fetched *out, struct err *err)
+{
+	const struct tree_source *s = source;
+	struct tree_json *j = calloc(1, sizeof(*j));
+	int r = j ? status_fetch(s->vault, limit, &j->json) : -ENOMEM;
+
+	if (r < 0) {
+		free(j);
+		return no_memory(err);
+	}
+	j->object = (struct object){.refs = 1, .size = 2048, .free = json_object_free};
+	out->object = &j->object;
+	out->ttl = NS_PER_SEC;
+	return 0;
+}
+
 static void number_free(struct object *o)
 {
 	free(container_of(o, struct tree_number, object));
@@ -173,4 +191,5 @@ const struct cache_kind tree_cache_kinds[TREE_KINDS] = {
 	[TREE_RIGHTS] = {"rights", fetch_rights, NULL},
 	[TREE_REACH] = {"reach", fetch_reach, NULL},
 	[TREE_VERSION] = {"version", fetch_version, NULL},
+	[TREE_STATUS] = {"status", fetch_status, NULL},
 };

@@ -6,7 +6,16 @@
 #include "kv/kv.h"
 
 /* The kinds of object that the tree keeps in the cache; see tree_cache_kinds. */
-enum { TREE_DATA, TREE_LIST, TREE_METADATA, TREE_RIGHTS, TREE_REACH, TREE_VERSION, TREE_KINDS };
+enum {
+	TREE_DATA,
+	TREE_LIST,
+	TREE_METADATA,
+	TREE_RIGHTS,
+	TREE_REACH,
+	TREE_VERSION,
+	TREE_STATUS,
+	TREE_KINDS
+};
 
 /* What TREE_RIGHTS and TREE_REACH hold. */
 struct tree_number {
@@ -24,6 +33,7 @@ extern const struct cache_kind tree_cache_kinds[TREE_KINDS];
  * cache. */
 struct tree_source {
 	struct kv *kv;
+	struct vault *vault; /* NULL: there is no server */
 	uint64_t ttl, negative_ttl;
 };
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "host/process.h"
+#include "node/status.h"
 #include "tree/data_env.h"
 #include "tree/fields.h"
 #include "tree/history.h"
@@ -167,6 +168,27 @@ static int number_locked(struct tree *t, struct dir *d, const struct ask *ask, s
 	return text_content(x, out, err);
 }
 
+static int refresh_locked(struct tree *t, struct dir *d, const struct ask *ask, struct content *out,
+			  struct err *err)
+{
+	return text_content(text_new(), out, err);
+}
+
+static int status_locked(struct tree *t, struct dir *d, const struct ask *ask, struct content *out,
+			 struct err *err)
+{
+	_cleanup_object_ struct object *o = NULL;
+	_cleanup_json_ cJSON *json = NULL;
+	int r = cache_get(t->config.cache, TREE_STATUS, "", ask, &o, NULL, err);
+
+	if (r != 0)
+		return r;
+	json = cJSON_Duplicate(container_of(o, struct tree_json, object)->json, true);
+	if (!json || status_add_mount(json, t) < 0)
+		return err_set(err, ENOMEM, "no memory");
+	return json_content(json, out, err);
+}
+
 static int errors_locked(struct tree *t, struct dir *d, const struct ask *ask, struct content *out,
 			 struct err *err)
 {
@@ -182,7 +204,9 @@ static const struct control_file files[] = {
 	{"data.env", false, &control_file_type, data_env_locked},
 	{"metadata.json", false, &control_file_type, metadata_json_locked},
 	{"version", false, &version_number_type, number_locked},
+	{"status.json", true, &control_file_type, status_locked},
 	{"errors", true, &control_file_type, errors_locked},
+	{"refresh", true, &refresh_type, refresh_locked},
 };
 
 struct dir *control_owner(struct node *n)
@@ -421,6 +445,15 @@ const struct node_type document_type = {
 };
 
 const struct node_type version_number_type = {
+	.format = S_IFREG,
+	.control = true,
+	.writable = true,
+	.attr_locked = file_attr_locked,
+	.content_locked = file_content_locked,
+	.free = control_free,
+};
+
+const struct node_type refresh_type = {
 	.format = S_IFREG,
 	.control = true,
 	.writable = true,

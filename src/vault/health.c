@@ -6,10 +6,10 @@
 #include "http/http.h"
 
 #include <errno.h>
+#include <stdio.h>
 
-int health_has_namespaces(struct vault *v, struct limit limit, bool *out, struct err *err)
+static int ask(struct vault *v, struct limit limit, struct vault_answer *answer, struct err *err)
 {
-	_cleanup_answer_ struct vault_answer answer = {0};
 	struct vault_call call = {
 		.method = "GET",
 		.path = "sys/health",
@@ -17,14 +17,22 @@ int health_has_namespaces(struct vault *v, struct limit limit, bool *out, struct
 		.anonymous = true,
 		.plain = true,
 		.limit = limit};
+	int r = vault_call(v, &call, answer, err);
+
+	if (r == 0 && !json_get(answer->json, "version"))
+		return err_set(err, EIO, "the answer from %s makes no sense: it is no health",
+			       vault_address(v));
+	return r;
+}
+
+int health_has_namespaces(struct vault *v, struct limit limit, bool *out, struct err *err)
+{
+	_cleanup_answer_ struct vault_answer answer = {0};
 	const cJSON *enterprise;
-	int r = vault_call(v, &call, &answer, err);
+	int r = ask(v, limit, &answer, err);
 
 	if (r < 0)
 		return r;
-	if (!json_get(answer.json, "version"))
-		return err_set(err, EIO, "the answer from %s makes no sense: it is no health",
-			       vault_address(v));
 	enterprise = json_get(answer.json, "enterprise");
 	*out = !enterprise || cJSON_IsTrue(enterprise);
 	return 0;
@@ -45,5 +53,21 @@ int health_check(struct http *http, const char *address, struct limit limit, str
 	if (reply.status >= 500 || reply.status == 472)
 		return err_set(err, EIO, "%s is sealed or not ready (health %ld)", address,
 			       reply.status);
+	return 0;
+}
+
+int health_read(struct vault *v, struct limit limit, struct health *out, struct err *err)
+{
+	_cleanup_answer_ struct vault_answer answer = {0};
+	const char *version;
+	int r = ask(v, limit, &answer, err);
+
+	if (r < 0)
+		return r;
+	version = json_get_str(answer.json, "version");
+	*out = (struct health){.product = json_get(answer.json, "enterprise") ? "vault" : "openbao",
+			       .sealed = json_get_bool(answer.json, "sealed"),
+			       .standby = json_get_bool(answer.json, "standby")};
+	snprintf(out->version, sizeof(out->version), "%s", version ? version : "");
 	return 0;
 }

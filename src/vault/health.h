@@ -14,4 +14,12 @@ int health_has_namespaces(struct vault *v, struct limit limit, bool *out, struct
  * like; or why it cannot be asked. */
 int health_check(struct http *http, const char *address, struct limit limit, struct err *err);
 
+/* What a person wants to know of the server. */
+struct health {
+	const char *product; /* "vault" or "openbao" */
+	char version[64];
+	bool sealed, standby;
+};
+int health_read(struct vault *v, struct limit limit, struct health *out, struct err *err);
+
 #endif

@@ -89,6 +89,28 @@ int token_revoke(struct vault *v, const struct secret *token, struct limit limit
 	return judge(vault_call(v, &call, &answer, err), &answer);
 }
 
+int token_describe(struct vault *v, struct limit limit, cJSON **out, struct err *err)
+{
+	static const char *const told[] = {"display_name", "policies",	  "identity_policies",
+					   "ttl",	   "expire_time", "renewable"};
+	_cleanup_answer_ struct vault_answer answer = {0};
+	_cleanup_json_ cJSON *object = cJSON_CreateObject();
+	struct vault_call call = {
+		.method = "GET", .path = "auth/token/lookup-self", .limit = limit, .once = true};
+	int r = vault_call(v, &call, &answer, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; object && i < ARRAY_SIZE(told); i++) {
+		const cJSON *item = json_get(json_get(answer.json, "data"), told[i]);
+
+		if (item && !cJSON_AddItemToObject(object, told[i], cJSON_Duplicate(item, true)))
+			return err_set(err, ENOMEM, "no memory");
+	}
+	*out = steal(object);
+	return *out ? 0 : err_set(err, ENOMEM, "no memory");
+}
+
 int token_from_auth(const cJSON *auth, struct secret **token, struct token_info *out)
 {
 	const char *text = json_get_str(auth, "client_token");

@@ -31,6 +31,10 @@ int token_identify(struct vault *v, const struct secret *token, struct limit lim
 /* auth/token/revoke-self. */
 int token_revoke(struct vault *v, const struct secret *token, struct limit limit, struct err *err);
 
+/* What a person may know of the session's token, and nobody gains anything by: display_name, policies,
+ * ttl in seconds, renewable. A JSON object, the caller's. 0 or -errno, as token_lookup(). */
+int token_describe(struct vault *v, struct limit limit, cJSON **out, struct err *err);
+
 /* auth/token/renew-self. Fills `out` with what is left then. Errors as above; -EINVAL for a token that
  * cannot be renewed. */
 int token_renew(struct vault *v, const struct secret *token, struct limit limit,

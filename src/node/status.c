@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What .vault/status.json says. It answers in an outage too: then it says so. There is nothing in it
+ * by which anybody could log in. */
+
+#include "node/status.h"
+
+#include "base/clock.h"
+#include "node/node.h"
+#include "vault/health.h"
+#include "vault/token.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static void describe_server(struct vault *v, struct limit limit, cJSON *to)
+{
+	struct err err = {0};
+	struct health health;
+
+	cJSON_AddStringToObject(to, "address", vault_address(v));
+	if (health_read(v, limit, &health, &err) < 0) {
+		cJSON_AddBoolToObject(to, "reachable", false);
+		cJSON_AddStringToObject(to, "error", err_text(&err));
+		return;
+	}
+	cJSON_AddBoolToObject(to, "reachable", true);
+	cJSON_AddStringToObject(to, "product", health.product);
+	cJSON_AddStringToObject(to, "version", health.version);
+	cJSON_AddBoolToObject(to, "sealed", health.sealed);
+	cJSON_AddBoolToObject(to, "standby", health.standby);
+}
+
+static cJSON *describe_token(struct vault *v, struct limit limit)
+{
+	struct err err = {0};
+	cJSON *token = NULL;
+
+	if (token_describe(v, limit, &token, &err) == 0)
+		return token;
+	token = cJSON_CreateObject();
+	cJSON_AddStringToObject(token, "error", err_text(&err));
+	return token;
+}
+
+int status_fetch(struct vault *v, struct limit limit, cJSON **out)
+{
+	_cleanup_json_ cJSON *object = cJSON_CreateObject();
+	cJSON *server = v ? cJSON_AddObjectToObject(object, "server") : NULL;
+
+	if (server) {
+		describe_server(v, limit, server);
+		if (json_get_bool(server, "reachable") && !json_get_bool(server, "sealed"))
+			cJSON_AddItemToObject(object, "token", describe_token(v, limit));
+	}
+	*out = steal(object);
+	return *out ? 0 : -ENOMEM;
+}
+
+static bool add_number(cJSON *to, const char *name, size_t number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%zu", number);
+	return cJSON_AddRawToObject(to, name, text) != NULL;
+}
+
+int status_add_mount(cJSON *to, struct tree *t)
+{
+	_cleanup_buf_ struct buf source = {0};
+	struct timespec at = clock_timespec(t->started);
+	char since[40];
+	struct tm tm;
+	cJSON *cache;
+
+	gmtime_r(&at.tv_sec, &tm);
+	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	buf_printf(&source, "%s%s%s", t->config.label, *t->config.prefix ? "/" : "",
+		   t->config.prefix);
+	if (buf_status(&source) < 0 || !cJSON_AddStringToObject(to, "engine", t->config.label) ||
+	    !cJSON_AddStringToObject(to, "source", source.data) ||
+	    !cJSON_AddStringToObject(to, "mounted_since", since))
+		return -ENOMEM;
+	cache = cJSON_AddObjectToObject(to, "cache");
+	if (!cache || !add_number(cache, "bytes", cache_bytes(t->config.cache)) ||
+	    !add_number(cache, "entries", cache_count(t->config.cache)))
+		return -ENOMEM;
+	return 0;
+}
