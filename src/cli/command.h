@@ -19,6 +19,10 @@ struct command {
 
 extern const struct command command_mount, command_umount, command_login;
 
+/* What mount(8) runs, by this name; no command, but a program. */
+#define MOUNT_HELPER "mount.vaultfs"
+int mount_helper_run(int argc, char **argv);
+
 /* NULL where there is none. */
 const struct command *command_find(const char *name);
 

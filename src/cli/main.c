@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vaultfs: finds the command and runs it. */
+/* vaultfs: finds the command and runs it. By the name of mount.vaultfs it is what mount(8) runs. */
 
 #include "config.h"
 #include "cli/command.h"
@@ -16,6 +16,8 @@ int main(int argc, char **argv)
 {
 	const struct command *c;
 
+	if (!strcmp(basename(argv[0] ? argv[0] : ""), MOUNT_HELPER))
+		return mount_helper_run(argc, argv);
 	if (argc < 2) {
 		command_help_all();
 		return EXIT_LOCAL;

@@ -298,7 +298,7 @@ static int make_cache(struct mount *m, struct err *err)
 			    F_INT("bytes", cache.bytes));
 	}
 	m->source = (struct tree_source){.kv = m->kv,
-					 .vault = m->vault,
+					 .vault = m->network.vault,
 					 .ttl = m->conf.ttl,
 					 .negative_ttl = m->conf.negative_ttl};
 	m->cache = cache_new(&cache, err);
@@ -367,6 +367,8 @@ static int serve(struct mount *m)
 	log_info("mounted", F_STR("source", m->conf.source), F_STR("dir", m->dir),
 		 F_STR("server", m->conf.address), F_STR("auth", m->creds.method->name));
 	atomic_store(&m->serving, true);
+	if (!m->args.foreground)
+		detach_session();
 	detach_report(&m->detach, EXIT_OK, &(struct err){0});
 	detach_notify("READY=1");
 	if (!m->args.foreground)

@@ -50,7 +50,6 @@ int detach_fork(struct detach *d, bool *parent, int *status, struct err *word)
 	if (pid == 0) {
 		close(fds[0]);
 		d->report = fds[1];
-		setsid();
 		if (chdir("/") < 0)
 			return err_set(word, errno, "cannot go to /: %s", strerror(errno));
 		return 0;
@@ -59,6 +58,11 @@ int detach_fork(struct detach *d, bool *parent, int *status, struct err *word)
 	hear(fds[0], pid, status, word);
 	close(fds[0]);
 	return 0;
+}
+
+void detach_session(void)
+{
+	setsid();
 }
 
 void detach_report(struct detach *d, int status, const struct err *word)

@@ -12,9 +12,13 @@ struct detach {
 	int report; /* in the daemon: where its word goes; -1: said, or not detached */
 };
 
-/* Forks. In the child *parent is false; it is a session of its own then, in "/". In the parent it
+/* Forks. In the child *parent is false; it is in "/" then. In the parent it
  * returns when the child has spoken or died: *parent is true, and *status and `word` are the child's. */
 int detach_fork(struct detach *d, bool *parent, int *status, struct err *word);
+
+/* Makes the daemon a session of its own. Not before it has mounted: where the directory is an
+ * automount point, all but the process group of its keeper wait there for the mount. */
+void detach_session(void);
 
 /* The daemon's word: status 0, or why not. Once; a second time nothing happens. */
 void detach_report(struct detach *d, int status, const struct err *word);

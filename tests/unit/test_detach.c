@@ -52,6 +52,7 @@ static void describe(struct detach *d)
 	char here[64] = "";
 	struct err err = {0};
 
+	detach_session();
 	err_set(&err, EIO, "%s %d", getcwd(here, sizeof(here)), getsid(0) == getpid());
 	detach_report(d, 0, &err);
 }
