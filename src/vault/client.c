@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One server call: encode, take a place in the budget, ask, judge.
+/* One server call: encode, ask, judge.
  *
  * The ladder of a call: token, request, verdict; where the verdict is that the token is dead, the
  * session is told, and the call is made again with what it gives. */
@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/log.h"
-#include "http/budget.h"
 #include "vault/servers.h"
 
 #include <errno.h>
@@ -84,6 +83,7 @@ static int ask(struct vault *v, const struct vault_call *call, const struct secr
 				   .fresh = call->single,
 				   .limit = call->limit};
 	struct servers_ask ask = {.request = &req,
+				  .budget = v->budget,
 				  .path = call->path,
 				  .retries = call->once || call->single ? 0 : v->retries,
 				  .insists = call->insists || call->anonymous || call->token};
@@ -92,9 +92,6 @@ static int ask(struct vault *v, const struct vault_call *call, const struct secr
 	if (!path || (call->body && json_print(call->body, false, &body) < 0))
 		return err_set(err, ENOMEM, "no memory for a request");
 	req.body = call->body ? &body : NULL;
-	r = budget_take(v->budget, call->limit);
-	if (r < 0)
-		return err_set(err, -r, "no place in the request budget (option rate)");
 	r = servers_ask(v->servers, &ask, reply, address, err);
 	if (r == 0)
 		r = reply_verdict(reply, *address, err);

@@ -3,7 +3,7 @@
  *
  *      choose    the current one; where its breaker is open the next, if it says that it is well; where
  *                all are open, nobody: the cause of it is the answer
- *      enter     the budget of failures
+ *      admit     the budget of failures, before that; and that of all requests, after it
  *      ask       with one redirect
  *      settle    who is to blame: the path (budget), the server (breaker), nobody
  *      again?    at once with the next server; or after a pause; or not
@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/breaker.h"
+#include "http/budget.h"
 #include "http/redirect.h"
 #include "http/restraint.h"
 #include "vault/health.h"
@@ -339,6 +340,24 @@ static bool pauses(struct asking *a, unsigned tries, uint64_t retry_after)
 	return now + pause < a->limit.deadline && !cancel_sleep(a->limit.cancel, now + pause);
 }
 
+/* Takes a place among all requests: last, so that what is not sent has none. */
+static int take_place(struct asking *a, struct err *err)
+{
+	struct servers *s = a->s;
+	int r = budget_take(a->ask->budget, a->limit);
+
+	if (r == 0)
+		return 0;
+	if (a->probe) {
+		LOCK_SCOPE(&s->lock);
+
+		breaker_spare(&s->list[a->server].breakers[a->kind]);
+	}
+	return err_set(err, -r,
+		       r == -EINTR ? "interrupted"
+				   : "no place in the request budget (option rate)");
+}
+
 /* The steps before an attempt. */
 static int admit(struct asking *a, struct err *err)
 {
@@ -355,6 +374,8 @@ static int admit(struct asking *a, struct err *err)
 			       "%s has refused it before, and too much to ask again so soon",
 			       servers_address(a->s));
 	r = choose(a, err);
+	if (r == 0)
+		r = take_place(a, err);
 	if (r < 0)
 		restraint_spare(&a->s->restraint, &a->pass);
 	return r;

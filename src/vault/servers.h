@@ -8,6 +8,7 @@
 /* The addresses of one cluster: which of them is asked, and when none is. The first one that serves is,
  * until it fails; then the next, and after a while the first again. */
 struct servers;
+struct budget;
 
 /* `addresses`: one, or several with commas between them. `redirects`: whether one is followed. Borrows
  * `http`. NULL with `err` set. */
@@ -20,6 +21,7 @@ const char *servers_address(struct servers *s);
 
 struct servers_ask {
 	struct http_request *request; /* its address and limit are set here */
+	struct budget *budget;	      /* of which each attempt takes a place */
 	const char *path;	      /* what it asks for, in the API: "secret/data/app" */
 	unsigned retries;	      /* how often it is made again, where that does no harm */
 	/* Goes through where others are stopped: it has a pace of its own, or may not be lost. */
@@ -28,7 +30,7 @@ struct servers_ask {
 
 /* Fills `reply` with the last answer, which is the caller's to http_reply_fini(), and *address with who
  * gave it. 0, whatever the answer is; or -errno with `err` set where none was asked: the cause of the
- * outage, -EAGAIN where too much fails, -EINTR. */
+ * outage, -EAGAIN where too much fails, -ETIMEDOUT where the budget has no place in time, -EINTR. */
 int servers_ask(struct servers *s, const struct servers_ask *ask, struct http_reply *reply,
 		const char **address, struct err *err);
 

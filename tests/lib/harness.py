@@ -209,6 +209,10 @@ class Runner:
 
 
 def main():
+    # Who runs us in the background ignores them, and our children would too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if os.environ.get("VAULTFS_QUICK"):
         print("1..0 # SKIP VAULTFS_QUICK is set")
         return

@@ -128,6 +128,15 @@ class Server:
     def hang(self):
         """It goes on to accept connections and answers none."""
         self.process.send_signal(signal.SIGSTOP)
+        # Its threads stop one by one, and one may still be answering.
+        tasks = f"/proc/{self.process.pid}/task"
+        while any(self.state(f"{tasks}/{t}/stat") != "T" for t in os.listdir(tasks)):
+            time.sleep(0.001)
+
+    @staticmethod
+    def state(path):
+        with open(path) as f:
+            return f.read().rpartition(")")[2].split()[0]
 
     def resume(self):
         self.process.send_signal(signal.SIGCONT)
