@@ -77,6 +77,7 @@ int edit_unlink(struct tree *t, struct node *dir, const char *name, const struct
 int edit_rename(struct tree *t, struct node *from, const char *name, struct node *to,
 		const char *new_name, unsigned flags, const struct request *rq);
 
+int edit_removexattr(struct tree *t, struct node *node, const char *name, const struct request *rq);
 int edit_setxattr(struct tree *t, struct node *node, const char *name, const char *value,
 		  size_t len, const struct request *rq);
 

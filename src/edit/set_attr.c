@@ -2,16 +2,39 @@
 /* Attributes that can be set: a table; and the size of a file by its path. Reading them is tree/xattr.c's
  * business. */
 
+#include "base/codec.h"
+#include "base/json.h"
+#include "base/log.h"
 #include "edit/change.h"
 #include "edit/scratch.h"
 #include "edit/target.h"
 #include "edit/value.h"
 #include "host/process.h"
+#include "tree/settings.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
+
+#define CUSTOM_KEY_MAX	 128
+#define CUSTOM_VALUE_MAX 512
+#define CUSTOM_COUNT_MAX 64
+
+/* As far as we can tell: what else is not, the server refuses. */
+static bool is_printable(const char *text)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i], next = (unsigned char)text[i + 1];
+
+		if (c < ' ' || c == 0x7f || (c == 0xc2 && next < 0xa0))
+			return false;
+	}
+	return utf8_valid(text, len);
+}
 
 static int parse_number(const char *value, size_t len, int64_t *number)
 {
@@ -132,21 +155,169 @@ static const struct settable {
 	{"user.vault.type", set_type},
 };
 
+/* The secret that a setting is of; NULL: none. */
+static struct dir *secret_of(struct node *n)
+{
+	struct dir *d = node_is_dir(n)	   ? dir_of(n)
+			: node_is_field(n) ? field_dir(field_of(n))
+					   : NULL;
+
+	return d && *d->path ? d : NULL;
+}
+
+/* Takes `patch`. */
+static int change_metadata(struct tree *t, struct dir *d, cJSON *patch, const struct request *rq)
+{
+	_cleanup_json_ cJSON *body = patch;
+	struct kv *kv = t->config.kv;
+	int r;
+
+	if (!body)
+		return err_set(rq->err, ENOMEM, "no memory");
+	if (!kv->ops->change_metadata)
+		return err_set(rq->err, EOPNOTSUPP, "this engine keeps no metadata");
+	r = kv->ops->change_metadata(kv, d->path, body, rq->limit, rq->err);
+	if (r < 0)
+		return r;
+	LOCK_SCOPE(&t->lock);
+	cache_drop(t->config.cache, TREE_METADATA, d->path);
+	/* It has metadata at the server now. */
+	if (d->node.local)
+		dir_appeared_locked(t, d);
+	log_info("metadata changed", F_STR("path", d->path), F_INT("uid", rq->caller->uid),
+		 F_INT("pid", rq->caller->pid));
+	return 0;
+}
+
+/* What servers take: at most 64 keys of 128 bytes, values of 512, all of it printable. */
+static int check_custom(const char *key, const char *value, size_t count, struct err *err)
+{
+	size_t len = strlen(value);
+
+	if (!*key || strlen(key) > CUSTOM_KEY_MAX)
+		return err_set(err, ENAMETOOLONG, "a key of metadata has 1 to %d bytes",
+			       CUSTOM_KEY_MAX);
+	if (len > CUSTOM_VALUE_MAX)
+		return err_set(err, E2BIG, "a value of metadata has at most %d bytes",
+			       CUSTOM_VALUE_MAX);
+	if (!len)
+		return err_set(err, EINVAL, "a value of metadata cannot be empty");
+	if (!is_printable(key) || !is_printable(value))
+		return err_set(err, EINVAL, "keys and values of metadata are printable text");
+	if (count >= CUSTOM_COUNT_MAX)
+		return err_set(err, ENOSPC, "a secret has at most %d keys of metadata",
+			       CUSTOM_COUNT_MAX);
+	return 0;
+}
+
+/* `value` NULL: the key is removed. */
+static cJSON *custom_patch(const char *key, const char *value)
+{
+	_cleanup_json_ cJSON *patch = cJSON_CreateObject();
+	cJSON *custom = cJSON_AddObjectToObject(patch, "custom_metadata");
+	cJSON *item = value ? json_new_string(value, strlen(value)) : cJSON_CreateNull();
+
+	return custom && json_add(custom, key, strlen(key), item) == 0 ? steal(patch) : NULL;
+}
+
+static int set_custom(struct tree *t, struct node *n, const char *key, const char *value,
+		      const struct request *rq)
+{
+	struct dir *d = secret_of(n);
+	_cleanup_free_ char *old = NULL;
+	_cleanup_free_ char *attribute = NULL;
+	size_t count;
+	int r;
+
+	if (!d)
+		return -EOPNOTSUPP;
+	if (asprintf(&attribute, SETTINGS_CUSTOM "%s", key) < 0)
+		return err_set(rq->err, ENOMEM, "no memory");
+	pthread_mutex_lock(&t->lock);
+	r = settings_text_locked(t, d, attribute, rq->ask, &old, rq->err);
+	count = old ? 0 : settings_count_locked(t, d);
+	pthread_mutex_unlock(&t->lock);
+	if (r == PARKED)
+		return r;
+	if (!value && r == -ENODATA)
+		return r;
+	r = value ? check_custom(key, value, count, rq->err) : 0;
+	return r < 0 ? r : change_metadata(t, d, custom_patch(key, value), rq);
+}
+
+static cJSON *setting_value(const struct setting *s, const char *value)
+{
+	int64_t number;
+
+	switch (s->type) {
+	case SETTING_NUMBER:
+		if (parse_number(value, strlen(value), &number) < 0)
+			return NULL;
+		return json_new_raw(value, strlen(value));
+	case SETTING_BOOLEAN:
+		if (!strcmp(value, "true"))
+			return cJSON_CreateTrue();
+		return strcmp(value, "false") == 0 ? cJSON_CreateFalse() : NULL;
+	default:
+		return *value && is_printable(value) ? json_new_string(value, strlen(value)) : NULL;
+	}
+}
+
+static int set_setting(struct tree *t, struct node *n, const struct setting *s, const char *value,
+		       const struct request *rq)
+{
+	_cleanup_json_ cJSON *patch = cJSON_CreateObject();
+	struct dir *d = secret_of(n);
+	cJSON *item = d ? setting_value(s, value) : NULL;
+
+	if (!d)
+		return -EOPNOTSUPP;
+	if (!item)
+		return err_set(rq->err, EINVAL, "%s cannot be that", s->name);
+	if (json_add(patch, s->name, strlen(s->name), item) < 0)
+		return err_set(rq->err, ENOMEM, "no memory");
+	return change_metadata(t, d, steal(patch), rq);
+}
+
+static const struct settable *settable_of(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(settables); i++)
+		if (!strcmp(settables[i].name, name))
+			return &settables[i];
+	return NULL;
+}
+
 int edit_setxattr(struct tree *t, struct node *node, const char *name, const char *value,
 		  size_t len, const struct request *rq)
 {
-	const struct settable *s = NULL;
+	const struct settable *s = settable_of(name);
+	const struct setting *setting = settings_find(name);
+	const char *key = settings_custom_key(name);
 	int r;
 
-	for (size_t i = 0; i < ARRAY_SIZE(settables); i++)
-		if (!strcmp(settables[i].name, name))
-			s = &settables[i];
-	if (!s)
+	if (!s && !setting && !key)
 		return -EOPNOTSUPP;
-	if (!s->set || node_is_scratch(node))
+	if ((s && !s->set) || node_is_scratch(node))
 		return 0;
 	r = tree_permit(t, node, rq->caller, W_OK);
-	return r < 0 ? r : s->set(t, node, value, len, rq);
+	if (r < 0)
+		return r;
+	if (s)
+		return s->set(t, node, value, len, rq);
+	return key ? set_custom(t, node, key, value, rq) : set_setting(t, node, setting, value, rq);
+}
+
+int edit_removexattr(struct tree *t, struct node *node, const char *name, const struct request *rq)
+{
+	const char *key = settings_custom_key(name);
+	int r;
+
+	if (!key) /* rsync -X removes what the other side has not */
+		return settable_of(name) ? 0 : -EOPNOTSUPP;
+	if (node_is_scratch(node))
+		return -ENODATA;
+	r = tree_permit(t, node, rq->caller, W_OK);
+	return r < 0 ? r : set_custom(t, node, key, NULL, rq);
 }
 
 int edit_resize(struct tree *t, struct node *node, size_t size, const struct request *rq)

@@ -4,6 +4,7 @@
 #include "fs/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 static void reply_done(struct call *c)
 {
@@ -17,7 +18,7 @@ static int run_mkdir(struct call *c)
 	return edit_mkdir(c->fs->tree, c->node, c->name, &rq, &c->view);
 }
 
-static void reply_mkdir(struct call *c)
+static void reply_entry(struct call *c)
 {
 	struct fuse_entry_param e = call_entry(c);
 
@@ -48,7 +49,7 @@ static int run_rename(struct call *c)
 }
 
 static const struct op mkdir_op = {
-	.name = "mkdir", .pool = true, .run = run_mkdir, .reply = reply_mkdir};
+	.name = "mkdir", .pool = true, .run = run_mkdir, .reply = reply_entry};
 static const struct op rmdir_op = {
 	.name = "rmdir", .pool = true, .run = run_rmdir, .reply = reply_done};
 static const struct op unlink_op = {
@@ -106,9 +107,34 @@ static void fs_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const cha
 	fuse_reply_err(req, EPERM);
 }
 
+/* A file that is made and not opened: tar --xattrs does that, to set attributes before the content. */
+static int run_mknod(struct call *c)
+{
+	struct request rq = call_request(c);
+	int r = edit_create(c->fs->tree, c->node, c->name, O_WRONLY | O_CREAT | O_EXCL, c->mode,
+			    &rq, &c->view, &c->handle);
+
+	if (r != 0)
+		return r;
+	edit_release(c->fs->tree, c->handle, &rq); /* from memory: nothing is pending */
+	return 0;
+}
+
+static const struct op mknod_op = {
+	.name = "mknod", .pool = true, .run = run_mknod, .reply = reply_entry};
+
 static void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t dev)
 {
-	fuse_reply_err(req, EPERM);
+	struct fs *fs = fs_of(req);
+	struct call c = call_init(fs, req, &mknod_op);
+
+	c.node = call_node(fs, parent);
+	c.name = name;
+	c.mode = mode;
+	if (S_ISREG(mode))
+		call_start(&c);
+	else
+		fuse_reply_err(req, EPERM);
 }
 
 void ops_name(struct fuse_lowlevel_ops *ops)

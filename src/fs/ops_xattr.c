@@ -44,6 +44,13 @@ static int run_set(struct call *c)
 	return edit_setxattr(c->fs->tree, c->node, c->name, c->name2, strlen(c->name2), &rq);
 }
 
+static int run_remove(struct call *c)
+{
+	struct request rq = call_request(c);
+
+	return edit_removexattr(c->fs->tree, c->node, c->name, &rq);
+}
+
 static void reply_done(struct call *c)
 {
 	fuse_reply_err(c->req, 0);
@@ -51,6 +58,9 @@ static void reply_done(struct call *c)
 
 static const struct op setxattr_op = {
 	.name = "setxattr", .pool = true, .run = run_set, .reply = reply_done};
+
+static const struct op removexattr_op = {
+	.name = "removexattr", .pool = true, .run = run_remove, .reply = reply_done};
 
 static void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
@@ -88,13 +98,23 @@ static void fs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const 
 		fuse_reply_err(req, EOPNOTSUPP);
 	else if (!text)
 		fuse_reply_err(req, ENOMEM);
+	else if (memchr(value, '\0', size))
+		fuse_reply_err(req, EINVAL); /* nothing that can be set holds NUL */
 	else
 		call_start(&c);
 }
 
 static void fs_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
-	fuse_reply_err(req, strncmp(name, "user.vault.", 11) == 0 ? EPERM : EOPNOTSUPP);
+	struct fs *fs = fs_of(req);
+	struct call c = call_init(fs, req, &removexattr_op);
+
+	c.node = call_node(fs, ino);
+	c.name = name;
+	if (strncmp(name, "user.", 5) != 0)
+		fuse_reply_err(req, EOPNOTSUPP);
+	else
+		call_start(&c);
 }
 
 void ops_xattr(struct fuse_lowlevel_ops *ops)

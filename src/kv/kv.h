@@ -57,19 +57,15 @@ struct kv_ops {
 	int (*mark)(struct kv *kv, const char *path, const struct kv_mark *mark, bool set,
 		    int64_t number, struct limit limit, struct err *err);
 
-	/* Soft-deletes version `number`, which may be undeleted. */
+	/* Soft-deletes version `number`; takes that back; or removes its content for good, so that only
+	 * that it was there stays known. -ENOENT where there is no such secret. Or (purge) removes the
+	 * secret with all its versions. */
 	int (*delete_version)(struct kv *kv, const char *path, int64_t number, struct limit limit,
 			      struct err *err);
-
-	/* Takes that back. -ENOENT where there is no such secret. */
 	int (*undelete_version)(struct kv *kv, const char *path, int64_t number, struct limit limit,
 				struct err *err);
-
-	/* Removes the content of version `number` for good; that it was there stays known. */
 	int (*destroy_version)(struct kv *kv, const char *path, int64_t number, struct limit limit,
 			       struct err *err);
-
-	/* Removes the secret with all its versions. */
 	int (*purge)(struct kv *kv, const char *path, struct limit limit, struct err *err);
 
 	/* The folder's entries; none for one that is not there. */
@@ -80,11 +76,14 @@ struct kv_ops {
 	int (*metadata)(struct kv *kv, const char *path, struct limit limit, cJSON **out,
 			struct err *err);
 
-	/* What we may do with the secret's data. */
+	/* Changes what `patch` holds of what metadata() yields, null in its "custom_metadata" for what
+	 * is to go; a secret without versions where there is none. NULL: it keeps none. */
+	int (*change_metadata)(struct kv *kv, const char *path, const cJSON *patch,
+			       struct limit limit, struct err *err);
+
+	/* What we may do with the secret's data; whether we may do anything with a path or below. */
 	int (*rights)(struct kv *kv, const char *path, struct limit limit, unsigned *rights,
 		      struct err *err);
-
-	/* Whether the token may do anything at all with a path or with one below it. */
 	int (*reach)(struct kv *kv, const char *path, struct limit limit, enum kv_reach *out,
 		     struct err *err);
 

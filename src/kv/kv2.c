@@ -256,60 +256,82 @@ static int kv2_patch(struct kv *kv, const char *path, const struct kv_change *ch
 	return body ? write_data(self(kv), &w, err) : no_memory(err);
 }
 
-/* Takes `value`; NULL removes the mark. */
-static int put_mark(cJSON *custom, const struct kv_mark *mark, cJSON *value)
-{
-	char name[sizeof(KV_MARK_PREFIX) + sizeof(mark->hash)];
-
-	snprintf(name, sizeof(name), "%s%s", KV_MARK_PREFIX, mark->hash);
-	cJSON_DeleteItemFromObjectCaseSensitive(custom, name);
-	return value ? json_add(custom, name, strlen(name), value) : 0;
-}
-
-static int send_metadata(struct kv2 *k, const char *method, const char *path, cJSON *custom,
+static int send_metadata(struct kv2 *k, const char *method, const char *path, const cJSON *body,
 			 struct limit limit, struct err *err)
 {
-	_cleanup_json_ cJSON *body = cJSON_CreateObject();
 	_cleanup_answer_ struct vault_answer answer = {0};
 
 	limit.cancel = NULL;
-	if (json_add(body, "custom_metadata", strlen("custom_metadata"), custom) < 0)
-		return no_memory(err);
 	return kv2_call(k, method, "metadata", path, body, limit, &answer, err);
 }
 
-/* Where it cannot be patched, custom metadata is replaced as a whole. */
-static int rewrite_custom(struct kv2 *k, const char *path, const struct kv_mark *mark, bool set,
-			  int64_t number, struct limit limit, struct err *err)
+/* What comes of `custom`, which may be NULL, by a patch of it. The caller's; NULL: no memory. */
+static cJSON *patch_custom(const cJSON *custom, const cJSON *patch)
 {
-	_cleanup_json_ cJSON *metadata = NULL, *custom = NULL;
-	int r = number ? k->kv.ops->metadata(&k->kv, path, limit, &metadata, err) : -ENOENT;
+	_cleanup_json_ cJSON *out =
+		cJSON_IsObject(custom) ? cJSON_Duplicate(custom, true) : cJSON_CreateObject();
 
+	for (const cJSON *item = patch->child; out && item; item = item->next) {
+		cJSON_DeleteItemFromObjectCaseSensitive(out, item->string);
+		if (!cJSON_IsNull(item) &&
+		    !cJSON_AddItemToObject(out, item->string, cJSON_Duplicate(item, true)))
+			return NULL;
+	}
+	return steal(out);
+}
+
+/* Where it cannot be patched, custom metadata is replaced as a whole. `exists`: there may be some. */
+static int rewrite_metadata(struct kv2 *k, const char *path, const cJSON *patch, bool exists,
+			    struct limit limit, struct err *err)
+{
+	_cleanup_json_ cJSON *metadata = NULL, *body = cJSON_Duplicate(patch, true);
+	const cJSON *custom = json_get(patch, "custom_metadata");
+	cJSON *whole;
+	int r = 0;
+
+	if (custom && exists)
+		r = k->kv.ops->metadata(&k->kv, path, limit, &metadata, err);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	custom = cJSON_DetachItemFromObjectCaseSensitive(metadata, "custom_metadata");
-	if (!cJSON_IsObject(custom)) {
-		cJSON_Delete(custom);
-		custom = cJSON_CreateObject();
+	if (custom) {
+		whole = patch_custom(json_get(metadata, "custom_metadata"), custom);
+		cJSON_DeleteItemFromObjectCaseSensitive(body, "custom_metadata");
+		if (!whole ||
+		    json_add(body, "custom_metadata", strlen("custom_metadata"), whole) < 0)
+			return no_memory(err);
 	}
-	if (!custom || put_mark(custom, mark, set ? json_new_string("1", 1) : NULL) < 0)
-		return no_memory(err);
-	return send_metadata(k, "POST", path, steal(custom), limit, err);
+	return body ? send_metadata(k, "POST", path, body, limit, err) : no_memory(err);
+}
+
+static int change_metadata(struct kv2 *k, const char *path, const cJSON *patch, bool exists,
+			   struct limit limit, struct err *err)
+{
+	int r = exists ? send_metadata(k, "PATCH", path, patch, limit, err) : -ENOENT;
+
+	if (r == -ENOENT || r == -EACCES || r == -EOPNOTSUPP)
+		r = rewrite_metadata(k, path, patch, exists, limit, err);
+	return r;
+}
+
+static int kv2_change_metadata(struct kv *kv, const char *path, const cJSON *patch,
+			       struct limit limit, struct err *err)
+{
+	return change_metadata(self(kv), path, patch, true, limit, err);
 }
 
 static int kv2_mark(struct kv *kv, const char *path, const struct kv_mark *mark, bool set,
 		    int64_t number, struct limit limit, struct err *err)
 {
-	struct kv2 *k = self(kv);
-	_cleanup_json_ cJSON *custom = cJSON_CreateObject();
+	_cleanup_json_ cJSON *patch = cJSON_CreateObject();
+	cJSON *custom = cJSON_AddObjectToObject(patch, "custom_metadata");
+	char name[sizeof(KV_MARK_PREFIX) + sizeof(mark->hash)];
 	int r;
 
-	if (!custom ||
-	    put_mark(custom, mark, set ? json_new_string("1", 1) : cJSON_CreateNull()) < 0)
+	snprintf(name, sizeof(name), "%s%s", KV_MARK_PREFIX, mark->hash);
+	if (!custom || json_add(custom, name, strlen(name),
+				set ? json_new_string("1", 1) : cJSON_CreateNull()) < 0)
 		return no_memory(err);
-	r = number ? send_metadata(k, "PATCH", path, steal(custom), limit, err) : -ENOENT;
-	if (r == -ENOENT || r == -EACCES || r == -EOPNOTSUPP)
-		r = rewrite_custom(k, path, mark, set, number, limit, err);
+	r = change_metadata(self(kv), path, patch, number > 0, limit, err);
 	return r < 0 ? err_prefix(err, "the mark of a binary value cannot be set") : 0;
 }
 
@@ -443,6 +465,7 @@ static const struct kv_ops kv2_ops = {
 	.purge = kv2_purge,
 	.list = kv2_list,
 	.metadata = kv2_metadata,
+	.change_metadata = kv2_change_metadata,
 	.rights = kv2_rights,
 	.reach = kv2_reach,
 	.free = kv2_free,

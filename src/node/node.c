@@ -9,6 +9,8 @@
 
 #include "node/node.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <string.h>
 #include <utlist.h>
@@ -136,4 +138,17 @@ void node_stat_locked(const struct tree *t, const struct node *n, struct stat *a
 			      .st_uid = t->config.uid,
 			      .st_gid = t->config.gid,
 			      .st_blksize = 4096};
+}
+
+void node_finish_stat_locked(const struct tree *t, struct stat *attr)
+{
+	struct timespec started = clock_timespec(t->started);
+
+	attr->st_ctim = attr->st_atim = attr->st_mtim;
+	/* A directory's time may be learnt while tar(1) reads it, which takes that for a change. */
+	if (S_ISDIR(attr->st_mode) &&
+	    (attr->st_ctim.tv_sec < started.tv_sec ||
+	     (attr->st_ctim.tv_sec == started.tv_sec && attr->st_ctim.tv_nsec < started.tv_nsec)))
+		attr->st_ctim = started;
+	attr->st_blocks = (attr->st_size + 511) / 512;
 }

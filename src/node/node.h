@@ -75,6 +75,9 @@ int node_move_locked(struct tree *t, struct node *n, struct node *parent, const 
 /* What stat(2) says of any node: type, mode, owner, inode number. */
 void node_stat_locked(const struct tree *t, const struct node *n, struct stat *attr);
 
+/* And what follows from size and time, once its type has told these. */
+void node_finish_stat_locked(const struct tree *t, struct stat *attr);
+
 char *node_path_locked(const struct node *n);
 
 #endif

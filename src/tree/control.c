@@ -156,6 +156,8 @@ static int number_locked(struct tree *t, struct dir *d, const struct ask *ask, s
 	uint64_t ttl;
 	int r = tree_settle_locked(t, &d->node, ask);
 
+	if (t->config.kv->ops->flat)
+		return err_set(err, EOPNOTSUPP, "the engine keeps no versions");
 	if (r == 0)
 		r = dir_version_locked(t, d, ask, &v, &ttl, err);
 	if (r != 0)

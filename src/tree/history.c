@@ -38,6 +38,8 @@ static int metadata_locked(struct tree *t, struct dir *d, const struct ask *ask,
 {
 	if (!dir_may_be_secret(d))
 		return err_set(err, ENOENT, "there is no secret");
+	if (t->config.kv->ops->flat)
+		return err_set(err, EOPNOTSUPP, "the engine keeps no versions");
 	return cache_get(t->config.cache, TREE_METADATA, d->path, ask, out, NULL, err);
 }
 

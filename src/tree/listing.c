@@ -302,6 +302,7 @@ static void full_view_locked(struct tree *t, struct listing *l, const struct lis
 		return;
 	node_stat_locked(t, n, &view->attr);
 	if (n->type->attr_locked(t, n, &memory_only, &view->attr, &attr_ttl, NULL) == 0) {
+		node_finish_stat_locked(t, &view->attr);
 		view->node = n;
 		view->entry_ttl = ttl > passed ? ttl - passed : 0;
 		view->attr_ttl = attr_ttl;

@@ -46,6 +46,45 @@ struct tree *tree_new(const struct tree_config *config, struct err *err)
 	return t;
 }
 
+/* All nodes below, each with a use, in the order of their making. */
+struct nodes {
+	struct node **all;
+	size_t count, room;
+};
+
+static bool gather(struct nodes *to, struct node *n)
+{
+	struct node *child, *next, **all;
+	bool done = true;
+
+	if (to->count == to->room) {
+		to->room = to->room ? to->room * 2 : 64;
+		all = realloc(to->all, to->room * sizeof(struct node *));
+		if (!all)
+			return false;
+		to->all = all;
+	}
+	to->all[to->count++] = node_use_locked(n);
+	HASH_ITER (hh, n->children, child, next)
+		done = done && gather(to, child);
+	DL_FOREACH (n->removed, child)
+		done = done && gather(to, child);
+	return done;
+}
+
+/* What the kernel has not forgotten it forgets now, without a word; so goes what it alone has kept. */
+static void forget_below(struct tree *t)
+{
+	struct nodes nodes = {0};
+
+	gather(&nodes, t->root);
+	for (size_t i = 0; i < nodes.count; i++)
+		nodes.all[i]->lookups = 0;
+	for (size_t i = 0; i < nodes.count; i++)
+		node_unuse_locked(t, nodes.all[i]);
+	free(nodes.all);
+}
+
 /* Nobody uses any of it any more, whatever the counts say. */
 static void free_below(struct tree *t, struct node *n)
 {
@@ -72,6 +111,7 @@ void tree_free(struct tree *t)
 		tree_release(t, t->handles);
 	while (t->listings)
 		tree_closedir(t, t->listings);
+	forget_below(t);
 	free_below(t, t->root);
 	free(t->root->name);
 	t->root->type->free(t, t->root);
@@ -140,8 +180,7 @@ static int describe_locked(struct tree *t, struct node *n, const struct ask *ask
 	r = n->type->attr_locked(t, n, ask, &view->attr, &view->attr_ttl, err);
 	if (r != 0)
 		return r;
-	view->attr.st_ctim = view->attr.st_atim = view->attr.st_mtim;
-	view->attr.st_blocks = (view->attr.st_size + 511) / 512;
+	node_finish_stat_locked(t, &view->attr);
 	view->node = n;
 	return 0;
 }

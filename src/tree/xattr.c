@@ -6,6 +6,7 @@
 #include "tree/control.h"
 #include "tree/field.h"
 #include "tree/history.h"
+#include "tree/settings.h"
 
 #include "base/clock.h"
 
@@ -168,6 +169,16 @@ static bool applies(const struct attribute *a, const struct subject *s)
 	return !(a->of & OF_SECRET) || s->version->number > 0;
 }
 
+/* Settings are those of the secret, by whatever file or directory of its they are asked for. */
+static int setting_locked(struct tree *t, struct node *n, const char *name, const struct ask *ask,
+			  char **text, struct err *err)
+{
+	if (n->gone || !(node_is_dir(n) || node_is_field(n)))
+		return -ENODATA;
+	return settings_text_locked(t, node_is_dir(n) ? dir_of(n) : field_dir(field_of(n)), name,
+				    ask, text, err);
+}
+
 int tree_getxattr(struct tree *t, struct node *node, const char *name, const struct ask *ask,
 		  char **text, struct err *err)
 {
@@ -182,7 +193,7 @@ int tree_getxattr(struct tree *t, struct node *node, const char *name, const str
 		if (!strcmp(attributes[i].name, name))
 			a = &attributes[i];
 	if (!a)
-		return -ENODATA;
+		return setting_locked(t, node, name, ask, text, err);
 	if ((a->of & OF_SECRET) && t->config.kv->ops->flat)
 		return -EOPNOTSUPP; /* what number and time it has is made up */
 	r = subject_locked(t, node, ask, &s, err);
@@ -198,26 +209,28 @@ int tree_listxattr(struct tree *t, struct node *node, const struct ask *ask, cha
 		   size_t *len, struct err *err)
 {
 	LOCK_SCOPE(&t->lock);
+	_cleanup_buf_ struct buf list = {0};
 	struct subject s;
-	size_t room = 0;
 	int r = subject_locked(t, node, ask, &s, err);
 
 	*names = NULL;
 	*len = 0;
-	if (r == -ENODATA)
-		r = 0;
-	else if (r == 0) {
-		for (size_t i = 0; i < ARRAY_SIZE(attributes); i++)
-			room += strlen(attributes[i].name) + 1;
-		*names = malloc(room);
-		for (size_t i = 0; *names && i < ARRAY_SIZE(attributes); i++) {
-			if (!applies(&attributes[i], &s))
-				continue;
-			strcpy(*names + *len, attributes[i].name);
-			*len += strlen(attributes[i].name) + 1;
-		}
-		r = *names ? 0 : -ENOMEM;
-	}
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(attributes); i++)
+		if (applies(&attributes[i], &s))
+			buf_add(&list, attributes[i].name, strlen(attributes[i].name) + 1);
+	/* On the directory alone: a copy of a field is not to bring them along. */
+	if (r == 0 && node_is_dir(node) && s.version->state != KV_ABSENT)
+		r = settings_list_locked(t, s.dir, ask, &list);
 	object_put(s.version);
+	if (r == -ENODATA || (r == 0 && !list.len))
+		return 0;
+	if (r == 0) {
+		*names = malloc(list.len);
+		r = *names && buf_status(&list) == 0 ? 0 : -ENOMEM;
+	}
+	if (r == 0) {
+		memcpy(*names, list.data, list.len);
+		*len = list.len;
+	}
 	return r;
 }

@@ -230,6 +230,13 @@ def what_the_engine_cannot(t):
                                                "user.vault.type"]
     assert m.errno_of(open, m / "s/.vault/metadata.json") in UNSUPPORTED
     assert m.errno_of(os.setxattr, m / "s", "user.vault.cas", b"1") in UNSUPPORTED
+    for name in ("version", "versions/1"):
+        assert m.errno_of(os.stat, m / f"s/.vault/{name}") in UNSUPPORTED
+    assert m.errno_of(os.listdir, m / "s/.vault/versions") in UNSUPPORTED
+    for name in ("meta.owner", "max_versions"):
+        assert m.errno_of(os.getxattr, m / "s", f"user.vault.{name}") in UNSUPPORTED
+        assert m.errno_of(os.setxattr, m / "s", f"user.vault.{name}", b"1") in UNSUPPORTED
+    assert m.read("s/.vault/fields/a") == b"1" and m.read("s/.vault/data.env") == b"a='1'\n"
     assert m.errno_of(m.write, "s/b", b"\xff\0\xfe") == "EILSEQ"
     assert e.get("s") == {"a": "1"}
     assert m.errno_of(m.write, "s/.vault/data.json", "{}") == "EINVAL"
