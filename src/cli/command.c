@@ -10,7 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct command *const commands[] = {&command_mount, &command_umount, &command_login};
+/* clang-format off */
+static const struct command *const commands[] = {
+	&command_mount, &command_umount, &command_login,
+	&command_ls, &command_get, &command_put, &command_edit, &command_rm,
+	&command_history, &command_diff, &command_rollback, &command_undelete, &command_destroy,
+	&command_status, &command_doctor,
+};
+/* clang-format on */
 
 const struct command *command_find(const char *name)
 {
@@ -20,9 +27,29 @@ const struct command *command_find(const char *name)
 	return NULL;
 }
 
+const struct command *command_at(size_t i)
+{
+	return i < sizeof(commands) / sizeof(commands[0]) ? commands[i] : NULL;
+}
+
+static void print_flag(const struct flag *f)
+{
+	char head[64];
+
+	snprintf(head, sizeof(head), "%c%c%s%s%s%s%s", f->letter ? '-' : ' ',
+		 f->letter ? f->letter : ' ', f->letter && f->name ? ", " : "  ",
+		 f->name ? "--" : "", f->name ? f->name : "", f->meaning ? " " : "",
+		 f->meaning ? f->meaning : "");
+	printf("  %-24s %s\n", head, f->help);
+}
+
 void command_help(const struct command *c)
 {
 	printf("Usage: vaultfs %s %s\n\n%s.\n", c->name, c->usage, c->summary);
+	if (c->flags)
+		putchar('\n');
+	for (const struct flag *f = c->flags; f && (f->letter || f->name); f++)
+		print_flag(f);
 	if (c->help)
 		c->help();
 }

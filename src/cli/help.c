@@ -54,6 +54,13 @@ void help_mount_options(void)
 	print_options();
 }
 
+void help_remote(void)
+{
+	printf("  -c FILE                  as for mount\n"
+	       "  -o OPT,...               as for mount (vaultfs mount --help)\n\n"
+	       "PATH is a path of the server, secret/app/db, or of a mount, /run/secrets/db.\n");
+}
+
 void help_login_options(void)
 {
 	printf("\nMETHOD is as after -o auth=, and oidc, for which a browser is "

@@ -8,4 +8,7 @@ void help_mount_options(void);
 /* The same of `vaultfs login`. */
 void help_login_options(void);
 
+/* What all commands have that ask the server. */
+void help_remote(void);
+
 #endif

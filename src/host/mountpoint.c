@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
@@ -173,6 +174,36 @@ int mountpoint_clear(const char *dir, struct err *err)
 	if (r == -EBUSY)
 		return err_set(err, EBUSY, "%s is in use (lsof +f -- %s tells by whom)", dir, dir);
 	return r < 0 ? err_set(err, -r, "cannot unmount %s: %s", dir, strerror(-r)) : 0;
+}
+
+/* By the number of its file system, which is the third field. */
+static bool is_device_ours(char *line, const char *device)
+{
+	char *fields = line, *number = NULL, *type = strstr(line, " - ");
+
+	for (int i = 0; i < 3; i++)
+		number = strsep(&fields, " ");
+	return number && type && !strcmp(number, device) &&
+	       !strncmp(type + 3, OUR_TYPE " ", strlen(OUR_TYPE) + 1);
+}
+
+bool mountpoint_holds(const char *path)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL, device[32];
+	size_t room = 0;
+	bool found = false;
+	struct stat st;
+
+	if (f && stat(path, &st) == 0) {
+		snprintf(device, sizeof(device), "%u:%u", major(st.st_dev), minor(st.st_dev));
+		while (!found && getline(&line, &room, f) > 0)
+			found = is_device_ours(line, device);
+	}
+	if (f)
+		fclose(f);
+	free(line);
+	return found;
 }
 
 bool mountpoint_answers(const char *dir)

@@ -14,6 +14,9 @@ int mountpoint_check(const char *dir, char **absolute, struct err *err);
 /* Unmounts one of ours. 0; -EINVAL where there is none; -EBUSY. */
 int mountpoint_clear(const char *dir, struct err *err);
 
+/* Whether a path, which is there, lies in a mount of ours. */
+bool mountpoint_holds(const char *path);
+
 /* Whether a mount of ours answers there. */
 bool mountpoint_answers(const char *dir);
 

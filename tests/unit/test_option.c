@@ -339,9 +339,10 @@ Test(option, a_rate_is_rounded_up_and_may_have_a_burst)
 		const char *text;
 		int r;
 		uint64_t rate;
-	} rows[] = {{"0", 0, 0},     {"7", 0, 7},	  {"0.1", 0, 1},	{"2.5", 0, 3},
-		    {"10:20", 0, 10}, {"1000001", -EINVAL, 0}, {"-1", -EINVAL, 0}, {"", -EINVAL, 0},
-		    {"x", -EINVAL, 0}, {"1:x", -EINVAL, 0},    {"nan", -EINVAL, 0}, {"1e99", -EINVAL, 0}};
+	} rows[] = {{"0", 0, 0},	 {"7", 0, 7},	      {"0.1", 0, 1},
+		    {"2.5", 0, 3},	 {"10:20", 0, 10},    {"1000001", -EINVAL, 0},
+		    {"-1", -EINVAL, 0},	 {"", -EINVAL, 0},    {"x", -EINVAL, 0},
+		    {"1:x", -EINVAL, 0}, {"nan", -EINVAL, 0}, {"1e99", -EINVAL, 0}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct conf c = {0};

@@ -169,8 +169,9 @@ Test(reply, a_failure_is_the_paths_or_the_servers_or_nobodys)
 		cr_expect_eq(blame_for(path[i], ""), REPLY_BLAME_PATH, "%ld", path[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(server); i++)
 		cr_expect_eq(blame_for(server[i], ""), REPLY_BLAME_SERVER, "%ld", server[i]);
-	cr_expect_eq(blame_for(500, "{\"errors\":[\"local node not active but active cluster node not "
-				    "found\"]}"),
+	cr_expect_eq(blame_for(500,
+			       "{\"errors\":[\"local node not active but active cluster node not "
+			       "found\"]}"),
 		     REPLY_BLAME_SERVER);
 }
 
@@ -179,11 +180,11 @@ Test(reply, no_answer_is_the_servers_failure_and_our_giving_up_is_ours)
 	static const struct {
 		enum http_fault fault;
 		enum reply_blame blame;
-	} rows[] = {{HTTP_NO_HOST, REPLY_BLAME_SERVER},	  {HTTP_NO_CONNECT, REPLY_BLAME_SERVER},
-		    {HTTP_TLS, REPLY_BLAME_SERVER},	  {HTTP_TIMEOUT, REPLY_BLAME_SERVER},
-		    {HTTP_BROKEN, REPLY_BLAME_SERVER},	  {HTTP_NONSENSE, REPLY_BLAME_PATH},
-		    {HTTP_TOO_LARGE, REPLY_BLAME_PATH},	  {HTTP_DOWNGRADE, REPLY_BLAME_PATH},
-		    {HTTP_CANCELLED, REPLY_BLAME_US},	  {HTTP_NO_MEMORY, REPLY_BLAME_US}};
+	} rows[] = {{HTTP_NO_HOST, REPLY_BLAME_SERVER}, {HTTP_NO_CONNECT, REPLY_BLAME_SERVER},
+		    {HTTP_TLS, REPLY_BLAME_SERVER},	{HTTP_TIMEOUT, REPLY_BLAME_SERVER},
+		    {HTTP_BROKEN, REPLY_BLAME_SERVER},	{HTTP_NONSENSE, REPLY_BLAME_PATH},
+		    {HTTP_TOO_LARGE, REPLY_BLAME_PATH}, {HTTP_DOWNGRADE, REPLY_BLAME_PATH},
+		    {HTTP_CANCELLED, REPLY_BLAME_US},	{HTTP_NO_MEMORY, REPLY_BLAME_US}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct http_reply reply = {.fault = rows[i].fault};

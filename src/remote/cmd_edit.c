@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0
+/* vaultfs edit: all fields as JSON in an editor, and one check-and-set write of what comes of it.
+ *
+ *      latest --> file --> editor --> write with its number --> a new version
+ *                  ^                     |
+ *                  |                     | somebody else was first: his fields are taken over; what
+ *                  '---------------------' both have changed is shown side by side
+ *
+ * The file is in a directory of its own, in memory: a disk keeps what is deleted. Editors leave copies
+ * beside it, which go with it. */
+
+#include "cli/help.h"
+#include "remote/print.h"
+#include "remote/remote.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+
+#define THEIRS	  "<<< " /* how the names of members begin that show what others wrote */
+#define FILE_NAME "secret.json"
+
+struct sheet {
+	char dir[200];	/* "" where there is none */
+	char path[240]; /* of the file in it */
+};
+
+static bool is_in_memory(const char *dir)
+{
+	struct statfs fs;
+
+	return statfs(dir, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
+static int sheet_make(struct sheet *s, struct remote *r, struct err *err)
+{
+	const char *const dirs[] = {getenv("XDG_RUNTIME_DIR"), "/dev/shm", "/run", "/tmp"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		if (!dirs[i] || !is_in_memory(dirs[i]) || access(dirs[i], W_OK | X_OK) < 0)
+			continue;
+		if ((size_t)snprintf(s->dir, sizeof(s->dir), "%s/vaultfs-edit-XXXXXX", dirs[i]) <
+			    sizeof(s->dir) &&
+		    mkdtemp(s->dir)) {
+			snprintf(s->path, sizeof(s->path), "%s/" FILE_NAME, s->dir);
+			return 0;
+		}
+	}
+	s->dir[0] = '\0';
+	return remote_wrong(r, err,
+			    "there is no directory in memory (tmpfs) to edit in: set "
+			    "XDG_RUNTIME_DIR");
+}
+
+static void sheet_remove(struct sheet *s)
+{
+	DIR *d = s->dir[0] ? opendir(s->dir) : NULL;
+	const struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+	if (s->dir[0])
+		rmdir(s->dir);
+	s->dir[0] = '\0';
+}
+
+static int sheet_write(const struct sheet *s, const struct buf *text, struct remote *r,
+		       struct err *err)
+{
+	_cleanup_close_ int fd =
+		open(s->path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	size_t done = 0;
+	ssize_t n = fd < 0 ? -1 : 0;
+
+	while (n >= 0 && done < text->len) {
+		n = write(fd, text->data + done, text->len - done);
+		done += n > 0 ? (size_t)n : 0;
+	}
+	return n < 0 ? remote_wrong(r, err, "cannot write %s: %s", s->path, strerror(errno)) : 0;
+}
+
+static int sheet_read(const struct sheet *s, struct buf *text, struct remote *r, struct err *err)
+{
+	_cleanup_close_ int fd = open(s->path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : 1;
+
+	while (n > 0) {
+		size_t had = text->len;
+
+		buf_resize(text, had + 65536);
+		if (buf_status(text) < 0)
+			return err_set(err, ENOMEM, "no memory");
+		n = read(fd, text->data + had, 65536);
+		buf_resize(text, had + (size_t)(n > 0 ? n : 0));
+	}
+	return n < 0 ? remote_wrong(r, err, "cannot read %s: %s", s->path, strerror(errno)) : 0;
+}
+
+/* Starts it with the signals of a terminal as it expects them; we go on without. */
+static int spawn_editor(const char *script, const char *path, pid_t *pid)
+{
+	const char *const argv[] = {"sh", "-c", script, "sh", path, NULL};
+	extern char **environ;
+	posix_spawnattr_t attr;
+	sigset_t set;
+	int s;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGQUIT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigdefault(&attr, &set);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
+	for (int i = 1; i < 32; i++)
+		if (sigismember(&set, i))
+			signal(i, SIG_IGN);
+	s = posix_spawn(pid, "/bin/sh", NULL, &attr, (char *const *)argv, environ);
+	posix_spawnattr_destroy(&attr);
+	return -s;
+}
+
+static int run_editor(const struct sheet *sheet, struct remote *r, struct err *err)
+{
+	const char *editor = getenv("VISUAL");
+	_cleanup_free_ char *script = NULL;
+	int status = 0, s;
+	pid_t pid;
+
+	if (!editor || !*editor)
+		editor = getenv("EDITOR");
+	if (!editor || !*editor)
+		editor = "vi";
+	if (asprintf(&script, "exec %s \"$1\"", editor) < 0)
+		return err_set(err, ENOMEM, "no memory");
+	s = spawn_editor(script, sheet->path, &pid);
+	if (s < 0)
+		return remote_wrong(r, err, "cannot start %s: %s", editor, strerror(-s));
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		return remote_wrong(r, err, "%s failed: nothing was written", editor);
+	return 0;
+}
+
+struct edit {
+	struct remote *r;
+	struct place at;
+	struct sheet sheet;
+	struct kv_version *base; /* what the draft is based on */
+	cJSON *draft;
+	unsigned conflicts;
+};
+
+static int add_member(cJSON *object, const struct kv_field *f)
+{
+	return json_add(object, f->name, f->name_len, kv_field_json(f));
+}
+
+/* "<<< password, in version 5", beside ours. */
+static int add_theirs(struct edit *e, cJSON *object, const char *name, size_t len,
+		      const struct kv_field *theirs, int64_t number)
+{
+	_cleanup_buf_ struct buf label = {0};
+
+	e->conflicts++;
+	buf_add_str(&label, THEIRS);
+	buf_add(&label, name, len);
+	if (e->r->kv->ops->flat)
+		buf_add_str(&label, ", at the server");
+	else
+		buf_printf(&label, ", in version %" PRId64, number);
+	if (buf_status(&label) < 0)
+		return -ENOMEM;
+	return json_add(object, label.data, label.len,
+			theirs ? kv_field_json(theirs) : cJSON_CreateNull());
+}
+
+/* One field of the three. */
+static int merge_field(struct edit *e, cJSON *to, const struct kv_version *mine,
+		       const struct kv_version *theirs, const char *name, size_t len)
+{
+	const struct kv_field *b = kv_version_field(e->base, name, len);
+	const struct kv_field *m = kv_version_field(mine, name, len);
+	const struct kv_field *t = kv_version_field(theirs, name, len);
+	int s = 0;
+
+	if (kv_field_equal(b, m))
+		return t ? add_member(to, t) : 0;
+	if (m)
+		s = add_member(to, m);
+	if (s == 0 && !kv_field_equal(b, t) && !kv_field_equal(m, t))
+		s = add_theirs(e, to, name, len, t, theirs->number);
+	return s;
+}
+
+/* The draft on top of what others have made meanwhile, which becomes its base. */
+static int merge(struct edit *e, const struct kv_version *mine, struct err *err)
+{
+	_cleanup_json_ cJSON *merged = cJSON_CreateObject();
+	struct kv_version *theirs = NULL;
+	int s = e->r->kv->ops->read(e->r->kv, e->at.path, remote_limit(e->r), &theirs, err);
+
+	if (s < 0)
+		return s;
+	e->conflicts = 0;
+	for (size_t i = 0; s == 0 && i < theirs->count; i++)
+		s = merge_field(e, merged, mine, theirs, theirs->fields[i].name,
+				theirs->fields[i].name_len);
+	for (size_t i = 0; s == 0 && i < mine->count; i++)
+		if (!kv_version_field(theirs, mine->fields[i].name, mine->fields[i].name_len))
+			s = merge_field(e, merged, mine, theirs, mine->fields[i].name,
+					mine->fields[i].name_len);
+	object_put(e->base);
+	e->base = theirs;
+	cJSON_Delete(e->draft);
+	e->draft = steal(merged);
+	return s < 0 ? err_set(err, ENOMEM, "no memory") : 0;
+}
+
+/* What is shown of others is not ours to write. */
+static void drop_theirs(cJSON *draft)
+{
+	cJSON *next;
+
+	for (cJSON *item = draft->child; item; item = next) {
+		next = item->next;
+		if (!strncmp(item->string, THEIRS, strlen(THEIRS)))
+			cJSON_Delete(cJSON_DetachItemViaPointer(draft, item));
+	}
+}
+
+static bool wants_another_try(void)
+{
+	char answer[16] = "";
+
+	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+		return false;
+	fprintf(stderr, "Edit it again? [Y/n] ");
+	return fgets(answer, sizeof(answer), stdin) && *answer != 'n' && *answer != 'N';
+}
+
+/* The draft as the editor leaves it. 1 where nothing was changed. */
+static int edit_draft(struct edit *e, bool first, struct err *err)
+{
+	_cleanup_buf_ struct buf before = {0};
+	int s = json_print(e->draft, true, &before);
+
+	buf_add_str(&before, "\n");
+	if (s < 0 || buf_status(&before) < 0)
+		return err_set(err, ENOMEM, "no memory");
+	s = sheet_write(&e->sheet, &before, e->r, err);
+	while (s == 0) {
+		_cleanup_buf_ struct buf after = {0};
+		struct json_where where = {0};
+		cJSON *json = NULL;
+
+		s = run_editor(&e->sheet, e->r, err);
+		if (s == 0)
+			s = sheet_read(&e->sheet, &after, e->r, err);
+		if (s < 0)
+			return s;
+		if (first && after.len == before.len && !memcmp(after.data, before.data, after.len))
+			return 1;
+		s = json_parse(after.data ? after.data : "", after.len, &json, &where);
+		if (s == 0 && cJSON_IsObject(json)) {
+			cJSON_Delete(e->draft);
+			e->draft = json;
+			return 0;
+		}
+		cJSON_Delete(json);
+		remote_wrong(e->r, err, "line %zu, column %zu: %s; nothing was written", where.line,
+			     where.column, s < 0 ? where.what : "this is no object");
+		fprintf(stderr, "vaultfs: %s\n", err_text(err));
+		s = wants_another_try() ? 0 : -EINVAL;
+	}
+	return s;
+}
+
+static int write_draft(struct edit *e, struct err *err)
+{
+	_cleanup_object_ struct kv_version *mine = NULL;
+	struct kv *kv = e->r->kv;
+	int s;
+
+	drop_theirs(e->draft);
+	e->conflicts = 0;
+	s = kv_version_parse(e->draft, NULL, &mine);
+	if (s == -EIO)
+		return remote_wrong(e->r, err, "a name stands there twice; nothing was written");
+	if (s < 0)
+		return err_set(err, ENOMEM, "no memory");
+	s = kv->ops->write(kv, e->at.path, mine, e->base->number, remote_limit(e->r), err);
+	if (s == -EBUSY) {
+		s = merge(e, mine, err);
+		return s < 0 ? s : -EBUSY;
+	}
+	if (s == 0 && kv->ops->flat)
+		printf("%s: written\n", e->at.full);
+	else if (s == 0)
+		printf("%s: version %" PRId64 "\n", e->at.full, mine->number);
+	return s;
+}
+
+static int edit_rounds(struct edit *e, struct err *err)
+{
+	bool first = true;
+	int s = -EBUSY;
+
+	while (s == -EBUSY) {
+		if (e->conflicts)
+			fprintf(stderr,
+				"vaultfs: somebody else has changed %u of the same fields: members "
+				"that "
+				"begin with \"" THEIRS "\" show to what, and are not written\n",
+				e->conflicts);
+		s = first || e->conflicts ? edit_draft(e, first, err) : 0;
+		if (s == 1) {
+			printf("%s: nothing was changed\n", e->at.full);
+			return 0;
+		}
+		first = false;
+		if (s == 0)
+			s = write_draft(e, err);
+	}
+	return s;
+}
+
+static int edit_place(struct edit *e, struct err *err)
+{
+	struct remote *r = e->r;
+	int s = remote_find(r, r->flags.words[0], &e->at, err);
+
+	if (s < 0)
+		return s;
+	if (e->at.field || !*e->at.path)
+		return remote_wrong(r, err, "a whole secret is wanted");
+	s = r->kv->ops->read(r->kv, e->at.path, remote_limit(r), &e->base, err);
+	if (s == 0)
+		s = sheet_make(&e->sheet, r, err);
+	if (s < 0)
+		return s;
+	e->draft = kv_version_json(e->base);
+	s = e->draft ? edit_rounds(e, err) : err_set(err, ENOMEM, "no memory");
+	if (s < 0 && !r->local) {
+		fprintf(stderr, "vaultfs: what you wrote is in %s: remove it when you are done\n",
+			e->sheet.path);
+		e->sheet.dir[0] = '\0';
+	}
+	return s;
+}
+
+static int edit(struct remote *r, struct err *err)
+{
+	struct edit e = {.r = r};
+	int s = edit_place(&e, err);
+
+	sheet_remove(&e.sheet);
+	cJSON_Delete(e.draft);
+	object_put(e.base);
+	place_fini(&e.at);
+	return s;
+}
+
+static int edit_run(int argc, char **argv)
+{
+	return remote_run(&command_edit, 1, 1, argc, argv, edit);
+}
+
+const struct command command_edit = {
+	.name = "edit",
+	.usage = "[OPTION...] PATH",
+	.summary = "Edits a secret in $VISUAL or $EDITOR",
+	.help = help_remote,
+	.run = edit_run,
+};

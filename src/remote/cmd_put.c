@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+/* vaultfs put: one version, of what the command line says. As with the official client it is all that is
+ * in the secret then, unless --merge keeps the other fields. */
+
+#include "cli/help.h"
+#include "remote/remote.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define VALUE_MAX (32u << 20)
+#define TRIES	  5 /* when others write at the same time */
+
+enum { CAS, MERGE };
+
+static const struct flag flags[] = {
+	{0, "cas", "N", "only if N is the latest version; 0: if there is none"},
+	{'m', "merge", NULL, "keep the other fields"},
+	{0},
+};
+
+/* What is to be in the secret. Names point into the command line, and into `documents`. */
+struct put {
+	struct kv_change *changes;
+	struct buf *texts; /* of what was read from files; one for each word */
+	struct kv_version **documents;
+	size_t count, room, words;
+};
+
+static void put_fini(struct put *p)
+{
+	for (size_t i = 0; i < p->words; i++) {
+		if (p->texts)
+			buf_fini(&p->texts[i]);
+		if (p->documents)
+			object_put(p->documents[i]);
+	}
+	free(p->texts);
+	free(p->documents);
+	free(p->changes);
+}
+
+static int read_all(struct remote *r, const char *file, struct buf *to, struct err *err)
+{
+	_cleanup_close_ int own = strcmp(file, "-") ? open(file, O_RDONLY | O_CLOEXEC) : -1;
+	int fd = strcmp(file, "-") ? own : STDIN_FILENO;
+	size_t had;
+	ssize_t n = fd < 0 ? -1 : 1;
+
+	while (n > 0 && to->len <= VALUE_MAX) {
+		had = to->len;
+		buf_resize(to, had + 65536);
+		if (buf_status(to) < 0)
+			return err_set(err, ENOMEM, "no memory for %s", file);
+		n = read(fd, to->data + had, 65536);
+		buf_resize(to, had + (size_t)(n > 0 ? n : 0));
+	}
+	if (n < 0)
+		return remote_wrong(r, err, "cannot read %s: %s", file, strerror(errno));
+	return n > 0 ? remote_wrong(r, err, "%s is too large", file) : 0;
+}
+
+static int add(struct put *p, struct kv_change change, struct err *err)
+{
+	if (p->count == p->room) {
+		size_t room = p->room ? p->room * 2 : 16;
+		struct kv_change *more = realloc(p->changes, room * sizeof(*more));
+
+		if (!more)
+			return err_set(err, ENOMEM, "no memory");
+		p->changes = more;
+		p->room = room;
+	}
+	p->changes[p->count++] = change;
+	return 0;
+}
+
+/* "k=v", "k=@file", "k=-"; "k=\@v" is a value that begins with '@'. */
+static int add_pair(struct remote *r, struct put *p, size_t i, const char *word, struct err *err)
+{
+	const char *value = strchr(word, '=');
+	struct kv_change change = {.name = word, .name_len = (size_t)(value - word)};
+	int s = 0;
+
+	value++;
+	change.text = value;
+	change.len = strlen(value);
+	if (*value == '@' || !strcmp(value, "-")) {
+		s = read_all(r, *value == '@' ? value + 1 : value, &p->texts[i], err);
+		change.text = p->texts[i].data ? p->texts[i].data : "";
+		change.len = p->texts[i].len;
+	} else if (!strncmp(value, "\\@", 2)) {
+		change.text++;
+		change.len--;
+	}
+	change.binary = !kv_is_text(change.text, change.len);
+	return s < 0 ? s : add(p, change, err);
+}
+
+/* "@file", "-": an object, of which the members are fields. */
+static int add_document(struct remote *r, struct put *p, size_t i, const char *word,
+			struct err *err)
+{
+	const char *file = *word == '@' ? word + 1 : word;
+	_cleanup_json_ cJSON *json = NULL;
+	struct json_where where;
+	struct kv_version *v;
+	int s = read_all(r, file, &p->texts[i], err);
+
+	if (s == 0)
+		s = json_parse(p->texts[i].data, p->texts[i].len, &json, &where);
+	if (s == -EINVAL && !r->local)
+		return remote_wrong(r, err, "%s, line %zu, column %zu: %s", file, where.line,
+				    where.column, where.what);
+	if (s == 0 && (!cJSON_IsObject(json) || kv_version_parse(json, NULL, &v) < 0))
+		return remote_wrong(r, err, "%s is no JSON object, or has a name twice", file);
+	if (s < 0)
+		return s;
+	p->documents[i] = v;
+	for (size_t k = 0; s == 0 && k < v->count; k++)
+		s = add(p,
+			(struct kv_change){.name = v->fields[k].name,
+					   .name_len = v->fields[k].name_len,
+					   .type = v->fields[k].type,
+					   .text = v->fields[k].text,
+					   .len = v->fields[k].len},
+			err);
+	return s;
+}
+
+static int read_words(struct remote *r, struct put *p, struct err *err)
+{
+	int s = 0;
+
+	p->words = (size_t)r->flags.count;
+	p->texts = calloc(p->words, sizeof(*p->texts));
+	p->documents = calloc(p->words, sizeof(*p->documents));
+	if (!p->texts || !p->documents)
+		return err_set(err, ENOMEM, "no memory");
+	for (size_t i = 1; s == 0 && i < p->words; i++) {
+		const char *word = r->flags.words[i];
+
+		if (*word == '@' || !strcmp(word, "-"))
+			s = add_document(r, p, i, word, err);
+		else if (strchr(word, '='))
+			s = add_pair(r, p, i, word, err);
+		else
+			s = remote_wrong(r, err, "write NAME=VALUE, NAME=@FILE, NAME=- or @FILE");
+	}
+	return s;
+}
+
+/* A binary value is marked before it is written; a mark that would mislead is taken away. */
+static int put_marks(struct remote *r, const struct place *at, const struct put *p,
+		     const struct kv_version *latest, struct err *err)
+{
+	int s = 0;
+
+	for (size_t i = 0; s == 0 && i < p->count; i++) {
+		const struct kv_change *c = &p->changes[i];
+		struct kv_mark mark = kv_mark_of(c->name, c->name_len);
+		bool marked = kv_version_marked(latest, c->name, c->name_len);
+		bool misled = marked && !c->binary && c->type == KV_STRING &&
+			      kv_mark_misleads(c->text, c->len);
+
+		if ((c->binary && !marked) || misled)
+			s = r->kv->ops->mark(r->kv, at->path, &mark, c->binary, latest->number,
+					     remote_limit(r), err);
+	}
+	return s;
+}
+
+/* The latest version, or what stands for it where it may be written and not read. */
+static int read_latest(struct remote *r, const struct place *at, struct kv_version **latest,
+		       struct err *err)
+{
+	int s = r->kv->ops->read(r->kv, at->path, remote_limit(r), latest, err);
+
+	if (s != -EACCES || r->flags.value[MERGE])
+		return s;
+	*latest = kv_version_empty(KV_ABSENT, -1);
+	return *latest ? 0 : err_set(err, ENOMEM, "no memory");
+}
+
+static int write_once(struct remote *r, const struct place *at, const struct put *p, long long cas,
+		      struct err *err)
+{
+	_cleanup_object_ struct kv_version *latest = NULL, *next = NULL;
+	int s = read_latest(r, at, &latest, err);
+
+	if (s < 0)
+		return s;
+	if (cas < 0)
+		cas = latest->number < 0 ? KV_ANY : latest->number;
+	else if (latest->number >= 0 && latest->number != cas)
+		return err_set(err, EBUSY,
+			       "check-and-set: the latest version of %s is %" PRId64 ", not %lld",
+			       at->full, latest->number, cas);
+	next = kv_version_apply(latest, p->changes, p->count, !r->flags.value[MERGE]);
+	if (!next)
+		return err_set(err, ENOMEM, "no memory");
+	s = put_marks(r, at, p, latest, err);
+	if (s == 0)
+		s = r->kv->ops->write(r->kv, at->path, next, cas, remote_limit(r), err);
+	if (s == 0 && !r->kv->ops->flat)
+		printf("%s: version %" PRId64 "\n", at->full, next->number);
+	return s;
+}
+
+static int put_into(struct remote *r, struct put *p, struct err *err)
+{
+	_cleanup_place_ struct place at = {0};
+	long long cas = -1;
+	int s;
+
+	if (r->flags.value[CAS] && flags_number(r->flags.value[CAS], &cas) < 0)
+		return remote_wrong(r, err, "%s is no version's number", r->flags.value[CAS]);
+	s = read_words(r, p, err);
+	if (s == 0)
+		s = remote_find(r, r->flags.words[0], &at, err);
+	if (s < 0)
+		return s;
+	if (at.field)
+		return remote_wrong(r, err, "put takes the secret, and then %s=VALUE", at.field);
+	if (cas >= 0 && r->kv->ops->flat)
+		return err_set(err, EOPNOTSUPP, "the engine has no check-and-set");
+	for (unsigned i = 0; i < TRIES; i++) {
+		s = write_once(r, &at, p, cas, err);
+		if (s != -EBUSY || cas >= 0)
+			break;
+	}
+	return s;
+}
+
+static int put(struct remote *r, struct err *err)
+{
+	struct put p = {0};
+	int s = put_into(r, &p, err);
+
+	put_fini(&p);
+	return s;
+}
+
+static int put_run(int argc, char **argv)
+{
+	return remote_run(&command_put, 2, 10000, argc, argv, put);
+}
+
+const struct command command_put = {
+	.name = "put",
+	.usage = "[OPTION...] PATH NAME=VALUE|NAME=@FILE|NAME=-|@FILE|-...",
+	.summary = "Writes a secret, as one version",
+	.help = help_remote,
+	.flags = flags,
+	.run = put_run,
+};

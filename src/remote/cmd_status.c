@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+/* vaultfs status: the server and the token that a mount would have here; of a mount, what it says. */
+
+#include "cli/help.h"
+#include "host/mountpoint.h"
+#include "remote/print.h"
+#include "remote/remote.h"
+#include "vault/token.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Sealed is an answer too. Heap in the caller's JSON; NULL members where it does not say. */
+static int ask_health(struct remote *r, cJSON **out, struct err *err)
+{
+	_cleanup_answer_ struct vault_answer answer = {0};
+	struct vault_call call = {
+		.method = "GET",
+		.path = "sys/health",
+		.query = "standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200",
+		.anonymous = true,
+		.plain = true,
+		.limit = remote_limit(r)};
+	int s = vault_call(r->network.vault, &call, &answer, err);
+
+	if (s < 0)
+		return s;
+	if (!json_get_str(answer.json, "version"))
+		return err_set(err, EIO, "the answer from %s makes no sense: it is no health",
+			       vault_address(r->network.vault));
+	*out = steal(answer.json);
+	return 0;
+}
+
+static void print_server(struct remote *r, const cJSON *health)
+{
+	bool vault = json_get(health, "enterprise") != NULL;
+
+	printf("server     %s\n", vault_address(r->network.vault));
+	printf("product    %s %s\n", vault ? "Vault" : "OpenBao", json_get_str(health, "version"));
+	printf("state      %s\n", json_get_bool(health, "sealed")	  ? "sealed"
+				  : !json_get_bool(health, "initialized") ? "not initialized"
+				  : json_get_bool(health, "standby")	  ? "standby"
+									  : "active");
+	if (r->conf.server_namespace)
+		printf("namespace  %s\n", r->conf.server_namespace);
+}
+
+static int print_token(struct remote *r, struct err *err)
+{
+	struct vault_tokens tokens = session_tokens(r->session);
+	_cleanup_secret_ struct secret *token = NULL;
+	struct token_identity who = {0};
+	struct token_info info = {0};
+	char life[40] = "for ever";
+	int s = tokens.get(tokens.arg, remote_limit(r), &token, err);
+
+	if (s < 0)
+		return s;
+	printf("login      %s\n", r->creds.method->name);
+	s = token_identify(r->network.vault, token, remote_limit(r), &who, err);
+	if (s == 0)
+		s = token_lookup(r->network.vault, token, remote_limit(r), &info, err);
+	if (s == -EACCES) {
+		printf("token      alive; it may not look itself up\n");
+		return 0;
+	}
+	if (s < 0)
+		return s;
+	if (info.ttl)
+		clock_format_duration(info.ttl / NS_PER_SEC * NS_PER_SEC, life, sizeof(life));
+	printf("token      %s\npolicies   %s\nlives      %s%s\n", who.name, who.policies, life,
+	       info.renewable ? ", renewable" : "");
+	return 0;
+}
+
+static int server_status(struct remote *r, struct err *err)
+{
+	_cleanup_json_ cJSON *health = NULL;
+	int s = remote_configure(r, err);
+
+	if (s == 0)
+		s = remote_open(r, err);
+	if (s == 0)
+		s = ask_health(r, &health, err);
+	if (s < 0)
+		return s;
+	print_server(r, health);
+	fflush(stdout);
+	if (json_get_bool(health, "sealed") || !json_get_bool(health, "initialized"))
+		return EXIT_SERVER;
+	s = remote_log_in(r, err);
+	return s < 0 ? s : print_token(r, err);
+}
+
+static int mount_status(struct remote *r, const char *dir, struct err *err)
+{
+	_cleanup_free_ char *file = NULL;
+	_cleanup_close_ int fd = -1;
+	char text[4096];
+	ssize_t n = 0;
+	struct stat st;
+
+	if (stat(dir, &st) < 0 && errno == ENOTCONN)
+		return remote_wrong(r, err, "%s is a dead mount (vaultfs umount %s)", dir, dir);
+	if (!mountpoint_holds(dir))
+		return remote_wrong(r, err, "%s is no mount of vaultfs", dir);
+	if (!mountpoint_answers(dir))
+		return remote_wrong(r, err, "%s is mounted, and does not answer", dir);
+	if (asprintf(&file, "%s/.vault/status.json", dir) < 0)
+		return err_set(err, ENOMEM, "no memory");
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		printf("%s answers\n", dir);
+		return EXIT_OK;
+	}
+	while ((n = read(fd, text, sizeof(text))) > 0)
+		if (print_bytes(text, (size_t)n) != EXIT_OK)
+			return EXIT_LOCAL;
+	return EXIT_OK;
+}
+
+static int status(struct remote *r, struct err *err)
+{
+	return r->flags.count ? mount_status(r, r->flags.words[0], err) : server_status(r, err);
+}
+
+static int status_run(int argc, char **argv)
+{
+	return remote_run(&command_status, 0, 1, argc, argv, status);
+}
+
+const struct command command_status = {
+	.name = "status",
+	.usage = "[OPTION...] [DIR]",
+	.summary = "Tells of the server and the token, or of a mount",
+	.help = help_remote,
+	.run = status_run,
+};

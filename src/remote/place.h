@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef REMOTE_PLACE_H
+#define REMOTE_PLACE_H
+
+#include "base/err.h"
+#include "vault/mounts.h"
+
+#include <stddef.h>
+
+/* What a word of the command line means: a path of the server, and perhaps a field of a secret. */
+struct place {
+	char *full;	  /* "secret/app/db" */
+	const char *path; /* within its engine: the end of `full`; set by remote_find() */
+	char *field;	  /* NULL: none is named. What holds NUL cannot be named */
+};
+
+/* "secret/app/db", "secret/app/db#password"; slashes too many do not count. What is after the last '#'
+ * is a field; one that is the last character names none. "/run/secrets/db/password", "./db": in a mount
+ * of ours, which knows of what it is. 0, -ENOMEM, or -EINVAL with a sentence. place_fini() in any
+ * case. */
+int place_parse(struct place *place, const char *word, struct err *err);
+void place_fini(struct place *place);
+
+#define _cleanup_place_ _cleanup_(place_fini)
+
+#endif

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Commands that ask the server and end. They are set up as a mount is, without its tree: the same
+ * options, environment and logins, the same rules for tokens and values in memory. */
+
+#include "remote/remote.h"
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/secmem.h"
+#include "host/memory.h"
+#include "kv/kv1.h"
+#include "kv/kv2.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ARENA_MAX (1u << 20)
+
+struct limit remote_limit(const struct remote *r)
+{
+	return (struct limit){.deadline = clock_mono() + r->conf.timeout};
+}
+
+int remote_wrong(struct remote *r, struct err *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	err->code = EINVAL;
+	r->local = true;
+	return -EINVAL;
+}
+
+/* Nobody reads the log of a command but who types it, and he is told what fails anyway. */
+static void set_log_level(const struct conf *c)
+{
+	log_set_level(!strcmp(c->log_level, "debug") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
+}
+
+static int read_options(struct remote *r, struct err *err)
+{
+	int s = conf_read(&r->conf, r->flags.conf_file, r->flags.options, err);
+
+	r->configured = true;
+	if (s == 0)
+		s = conf_set_log_level(&r->conf, err);
+	if (s == 0)
+		s = log_open("stderr", r->conf.log_format, err);
+	if (s < 0)
+		return s;
+	set_log_level(&r->conf);
+	if (!r->conf.address)
+		return err_set(err, EINVAL,
+			       "no server: set VAULT_ADDR, or addr= after -o or in the "
+			       "configuration");
+	return 0;
+}
+
+int remote_configure(struct remote *r, struct err *err)
+{
+	int s = read_options(r, err);
+
+	if (s == 0)
+		s = credentials_take(&r->creds, &r->conf, err);
+	if (s == 0)
+		s = credentials_choose(&r->creds, err);
+	if (s == 0)
+		s = credentials_find_cache(&r->creds, &r->conf, err);
+	r->local = s < 0;
+	return s;
+}
+
+int remote_open(struct remote *r, struct err *err)
+{
+	int s = network_open(&r->network, &r->conf, err);
+
+	r->local = s < 0;
+	return s;
+}
+
+static void on_token(void *arg)
+{
+}
+
+int remote_log_in(struct remote *r, struct err *err)
+{
+	struct session_config session = {.vault = r->network.vault,
+					 .method = r->creds.method,
+					 .auth = &r->creds.auth,
+					 .timeout = r->conf.timeout,
+					 .cache = r->creds.cache.path ? &r->creds.cache : NULL,
+					 .dead = on_token,
+					 .replaced = on_token};
+	struct vault_tokens tokens;
+	int s = network_check_namespace(&r->network, &r->conf, remote_limit(r), err);
+
+	if (s < 0)
+		return s;
+	r->timers = session.timers = timers_new(err);
+	r->pool = session.pool = r->timers ? pool_new(1, err) : NULL;
+	r->session = r->pool ? session_new(&session, err) : NULL;
+	if (!r->session)
+		return -err->code;
+	tokens = session_tokens(r->session);
+	vault_set_tokens(r->network.vault, &tokens);
+	return session_start(r->session, err);
+}
+
+int remote_find_engine(struct remote *r, const char *path, struct err *err)
+{
+	int s = mounts_find(r->network.vault, path, remote_limit(r), &r->engine, err);
+	size_t len = strlen(r->engine.path);
+
+	if (s < 0)
+		return s;
+	if (!r->engine.version)
+		return err_set(err, EOPNOTSUPP, "%s is an engine of type %s, and keeps no secrets",
+			       r->engine.path, r->engine.type);
+	if (strncmp(path, r->engine.path, len) != 0 || (path[len] && path[len] != '/'))
+		return err_set(err, EIO, "the server says that %s is in %s", path, r->engine.path);
+	r->kv = r->engine.version == 1 ? kv1_new(r->network.vault, r->engine.path)
+				       : kv2_new(r->network.vault, r->engine.path);
+	return r->kv ? 0 : err_set(err, ENOMEM, "no memory");
+}
+
+int remote_find(struct remote *r, const char *word, struct place *place, struct err *err)
+{
+	int s = place_parse(place, word, err);
+
+	r->local = s < 0;
+	if (s == 0)
+		s = remote_configure(r, err);
+	if (s == 0)
+		s = remote_open(r, err);
+	if (s == 0)
+		s = remote_log_in(r, err);
+	if (s == 0)
+		s = remote_find_engine(r, place->full, err);
+	if (s == 0)
+		place->path = place->full + strlen(r->engine.path);
+	if (s == 0 && *place->path)
+		place->path++;
+	return s;
+}
+
+/* "version 3 of secret/app/db" */
+static const char *name_of(const struct place *at, int64_t number, char *to, size_t room)
+{
+	if (number)
+		snprintf(to, room, "version %" PRId64 " of %s", number, at->full);
+	else
+		snprintf(to, room, "%s", at->full);
+	return to;
+}
+
+int remote_read(struct remote *r, const struct place *at, int64_t number, struct kv_version **out,
+		struct err *err)
+{
+	struct kv *kv = r->kv;
+	char name[300];
+	int s;
+
+	if (!*at->path)
+		return err_set(err, ENOENT, "%s is an engine, and no secret", at->full);
+	s = number ? kv->ops->read_version(kv, at->path, number, remote_limit(r), out, err)
+		   : kv->ops->read(kv, at->path, remote_limit(r), out, err);
+	if (s < 0)
+		return s;
+	name_of(at, number, name, sizeof(name));
+	if ((*out)->state == KV_ABSENT)
+		return err_set(err, ENOENT, "there is no %s", name);
+	if ((*out)->state == KV_DESTROYED)
+		return err_set(err, ENOENT, "%s is destroyed", name);
+	if ((*out)->state == KV_DELETED)
+		return err_set(err, ENOENT, "%s is deleted (vaultfs undelete %s %" PRId64 ")", name,
+			       at->full, (*out)->number);
+	return 0;
+}
+
+static void close_all(struct remote *r)
+{
+	session_stop(r->session);
+	pool_free(r->pool);
+	timers_free(r->timers);
+	kv_free(r->kv);
+	/* A token that was had for this command alone goes with it. */
+	if (r->configured && (r->conf.revoke || !r->creds.cache.path))
+		session_revoke(r->session);
+	session_free(r->session);
+	if (r->network.http)
+		network_close(&r->network);
+	credentials_fini(&r->creds);
+	conf_fini(&r->conf);
+	flags_fini(&r->flags);
+}
+
+/* Before anything is in memory that others must not see. */
+static int settle_process(struct err *err)
+{
+	size_t lockable = memory_raise_lock_limit();
+	int s;
+
+	wipe_install_openssl();
+	s = secmem_init(lockable / 4 * 3 < ARENA_MAX ? lockable / 4 * 3 : ARENA_MAX, err);
+	if (s == 0)
+		s = secmem_lock(err);
+	json_init();
+	memory_no_dumps();
+	return s;
+}
+
+int remote_run(const struct command *c, int least, int most, int argc, char **argv,
+	       int (*act)(struct remote *r, struct err *err))
+{
+	struct remote r = {.command = c};
+	struct err err = {0};
+	int status = flags_parse(&r.flags, c, least, most, argc, argv);
+
+	if (status == EXIT_OK) {
+		r.local = true;
+		status = settle_process(&err);
+		if (status == 0) {
+			r.local = false;
+			status = act(&r, &err);
+		}
+	}
+	if (status < 0)
+		status = command_fail(r.local || status == -ENOMEM ? EXIT_LOCAL : EXIT_SERVER, "%s",
+				      err_text(&err));
+	close_all(&r);
+	return status;
+}

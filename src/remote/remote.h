@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef REMOTE_REMOTE_H
+#define REMOTE_REMOTE_H
+
+#include "auth/session.h"
+#include "base/clock.h"
+#include "cli/credentials.h"
+#include "cli/flags.h"
+#include "cli/network.h"
+#include "kv/kv.h"
+#include "remote/place.h"
+
+/* What a command has that asks the server: the options of a mount, a session, an engine. */
+struct remote {
+	const struct command *command;
+	struct flags flags;
+	bool local; /* what has failed is of this machine, and not the server's doing */
+	bool configured;
+	struct conf conf;
+	struct credentials creds;
+	struct network network;
+	struct timers *timers;
+	struct pool *pool;
+	struct session *session;
+	struct mount_info engine;
+	struct kv *kv; /* of remote_find() */
+};
+
+/* Runs a command: reads its arguments (`least` to `most` words), calls `act`, says what went wrong,
+ * and takes down whatever was set up. `act` returns an exit status, having said what there is to say;
+ * or -errno with `err` set. */
+int remote_run(const struct command *c, int least, int most, int argc, char **argv,
+	       int (*act)(struct remote *r, struct err *err));
+
+/* The steps of setting up, each of which takes those before it: options and credentials; the server,
+ * unasked; who we are; the engine of a path. 0 or -errno. */
+int remote_configure(struct remote *r, struct err *err);
+int remote_open(struct remote *r, struct err *err);
+int remote_log_in(struct remote *r, struct err *err);
+int remote_find_engine(struct remote *r, const char *path, struct err *err);
+
+/* All of them, for a word of the command line; `place` is to be freed in any case. */
+int remote_find(struct remote *r, const char *word, struct place *place, struct err *err);
+
+/* The latest version of the place, or (number) that one: 0 only where it is live. *out may be set for
+ * others too, with a sentence that says what it is instead; the caller's. */
+int remote_read(struct remote *r, const struct place *at, int64_t number, struct kv_version **out,
+		struct err *err);
+
+/* Time for one call. */
+struct limit remote_limit(const struct remote *r);
+
+/* What is wrong with the arguments, or on this machine; for a return. */
+int remote_wrong(struct remote *r, struct err *err, const char *fmt, ...) _printf_(3, 4);
+
+#endif

@@ -1,0 +1,428 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The commands that need no mount, against the official client on the same secrets, both ways."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+
+from harness import main, test
+from mount import VAULTFS, clean_environment
+from server import ApiError, free_port
+
+
+class Shell:
+    """vaultfs and the official client, as a user of this test's server runs them."""
+
+    def __init__(self, t, token=None):
+        self.t = t
+        self.token = token or t.server.token
+        self.home = f"{t.root}/home"
+        os.makedirs(self.home, exist_ok=True)
+
+    def env(self, **more):
+        return clean_environment(VAULT_ADDR=self.t.server.address, VAULT_TOKEN=self.token,
+                                 HOME=self.home, **more)
+
+    def run(self, *args, input=None, **env):
+        """(status, stdout as bytes, stderr as text); no value that is a canary is in the latter."""
+        done = subprocess.run([VAULTFS, *args], capture_output=True, timeout=60, check=False,
+                              env=self.env(**env), input=input if input is not None else b"")
+        err = done.stderr.decode()
+        assert "ERROR: " not in err and "runtime error" not in err, err
+        for canary in self.t.canaries:
+            assert canary not in err, "a secret is in the errors"
+        return done.returncode, done.stdout, err
+
+    def ok(self, *args, **more):
+        status, out, err = self.run(*args, **more)
+        assert status == 0 and err == "", (args, status, err)
+        return out.decode()
+
+    def fails(self, status, sentence, *args, **more):
+        got, out, err = self.run(*args, **more)
+        assert got == status and sentence in err and err.startswith("vaultfs: "), (args, got, err)
+        assert out == b"", out
+
+    def official(self, *args, check=True):
+        name = self.t.product.upper()
+        done = subprocess.run([self.t.server.binary, "kv", *args], capture_output=True, timeout=60,
+                              text=True, check=False,
+                              env=clean_environment(HOME=self.home,
+                                                    **{f"{name}_ADDR": self.t.server.address,
+                                                       f"{name}_TOKEN": self.token}))
+        assert not check or done.returncode == 0, done.stderr
+        return done.stdout if check else (done.returncode, done.stdout)
+
+    def path(self, name=""):
+        return f"secret/{self.t.path(name)}"
+
+    def data(self, name):
+        """As the official client sees it."""
+        return json.loads(self.official("get", "-format=json", self.path(name)))["data"]["data"]
+
+    def terminal(self, *args, answer=""):
+        """The output where stdin, stdout and stderr are a terminal."""
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execve(VAULTFS, [VAULTFS, *args], self.env())
+        if answer:
+            os.write(fd, answer.encode())
+        out = b""
+        try:
+            while chunk := os.read(fd, 4096):
+                out += chunk
+        except OSError:
+            pass
+        os.close(fd)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), out.decode().replace("\r\n", "\n")
+
+
+@test()
+def get(t):
+    "get agrees with the official client, in all its formats and for every version"
+    s, value = Shell(t), t.canary("'quote\n")
+    s.official("put", s.path("db"), "user=old", "password=x")
+    s.official("put", s.path("db"), "user=bob", f"password={value}")
+    p = s.path("db")
+    assert json.loads(s.ok("get", p)) == s.data("db") == {"user": "bob", "password": value}
+    for args in ((p, "-f", "password"), (p, "-field=password"), (f"{p}#password",),
+                 (p, "--field", "password", "--format", "raw"), (f"/{p}/#password",)):
+        assert s.ok("get", *args) == value == s.official("get", "-field=password", p), args
+    assert s.ok("get", "-version=1", f"{p}#user") == "old"
+    assert s.ok("get", f"{p}#password", "-format=json") == json.dumps(value) + "\n"
+    assert s.ok("get", "--format", "plain", p) == "password\t" + value.replace("\n", "\\n") + \
+        "\nuser\tbob\n"
+    env = s.ok("get", "--format=env", p)
+    out = t.run("sh", "-c", env + '\nprintf %s "$password"')[1].decode()
+    assert out == value
+    status, out = s.terminal("get", p)
+    assert status == 0 and re.search(r"^KEY +VALUE\n", out) and re.search(r"\nuser +bob\n", out), out
+    assert s.terminal("get", f"{p}#user") == (0, "bob\n")
+    s.fails(1, "say which one", "get", "--format", "raw", p)
+    s.fails(1, f"{p} has no field port", "get", f"{p}#port")
+    s.fails(1, "no format xml is known", "get", "--format", "xml", p)
+    s.fails(1, "is no version's number", "get", "--version", "new", p)
+    s.fails(2, f"there is no {s.path('nothing')}", "get", s.path("nothing"))
+    s.fails(2, f"there is no version 9 of {p}", "get", p, "--version", "9")
+    s.fails(1, "names nothing", "get", "/")
+    s.fails(2, "is an engine, and no secret", "get", "secret")
+
+
+@test()
+def types_and_bytes(t):
+    "JSON types stay what they are; bytes that are no text go in and out"
+    s = Shell(t)
+    document = {"n": 42, "b": True, "z": None, "o": {"a": [1, "x"]}, "s": "42", "": "empty name"}
+    s.ok("put", s.path("v"), "-", input=json.dumps(document).encode())
+    assert s.data("v") == document and json.loads(s.ok("get", s.path("v"))) == document
+    assert s.ok("get", s.path("v"), "-f", "o") == '{"a":[1,"x"]}'
+    raw = bytes(range(256))
+    with open(f"{t.root}/raw", "wb") as f:
+        f.write(raw)
+    s.ok("put", s.path("v"), f"bytes=@{t.root}/raw", "text=x")
+    assert s.run("get", s.path("v") + "#bytes")[1] == raw
+    m = t.mount()
+    assert m.read("v/bytes") == raw
+
+
+@test()
+def put(t):
+    "put makes one version, with values from words, files and stdin, and obeys --cas"
+    s, value = Shell(t), t.canary()
+    p = s.path("db")
+    with open(f"{t.root}/file", "w") as f:
+        f.write("from a file\n")
+    assert s.ok("put", p, "-cas=0", "user=bob", f"note=@{t.root}/file", "at=\\@home", "password=-",
+                input=value.encode()) == f"{p}: version 1\n"
+    assert s.data("db") == {"user": "bob", "note": "from a file\n", "at": "@home",
+                            "password": value}
+    s.fails(2, "the latest version of", "put", p, "--cas", "0", "x=1")
+    s.fails(2, "not 7", "put", p, "--cas", "7", "x=1")
+    assert s.ok("put", p, "--merge", "user=eve", "new=1", "--cas=1") == f"{p}: version 2\n"
+    assert s.data("db") == {"user": "eve", "note": "from a file\n", "at": "@home", "new": "1",
+                            "password": value}
+    s.ok("put", p, "a=", "b=x=y")
+    assert s.data("db") == {"a": "", "b": "x=y"} and t.version("db") == 3
+    s.official("delete", p)
+    s.ok("put", f"{p}/", "again=1")
+    assert s.data("db") == {"again": "1"} and t.version("db") == 4
+    with open(f"{t.root}/doc", "w") as f:
+        f.write('{"k": 1,\n "k2": nope}')
+    s.fails(1, "doc, line 2, column 8", "put", p, f"@{t.root}/doc")
+    s.fails(1, "write NAME=VALUE", "put", p, "word")
+    s.fails(1, "cannot read /nowhere: No such file", "put", p, "x=@/nowhere")
+    s.fails(1, "something is missing", "put", p)
+    assert t.version("db") == 4
+
+
+@test()
+def ls(t):
+    "ls lists what the official client lists; -R all below; of a secret its fields"
+    s = Shell(t)
+    for name in ("a", "a/b", "a/c/d", "e f", "ü"):
+        s.official("put", s.path(name), "x=1")
+    names = json.loads(s.official("list", "-format=json", s.path()))
+    assert s.ok("ls", s.path()).split("\n")[:-1] == names == ["a", "a/", "e f", "ü"]
+    assert json.loads(s.ok("ls", "--format", "json", s.path() + "/")) == names
+    assert s.ok("ls", "-R", s.path()) == "a\na/b\na/c/d\ne f\nü\n"
+    assert s.ok("ls", s.path("a/b")) == "x\n"
+    assert t.folder.split("/")[0] + "/" in s.ok("ls", "secret").split("\n")
+    s.fails(2, f"there is nothing at {s.path('none')}", "ls", s.path("none"))
+    s.fails(2, "no engine at nowhere", "ls", "nowhere/x")
+    s.fails(2, "is an engine of type cubbyhole", "ls", "cubbyhole")
+
+
+@test()
+def rm(t):
+    "rm deletes the latest version, which can be undeleted, or one field"
+    s = Shell(t)
+    p = s.path("db")
+    s.official("put", p, "a=1", "b=2")
+    assert s.ok("rm", f"{p}#a") == "" and s.data("db") == {"b": "2"} and t.version("db") == 2
+    s.ok("rm", f"{p}#b")
+    assert t.get("db") is None and t.version("db") == 2
+    s.fails(2, f"{p} is deleted (vaultfs undelete {p} 2)", "get", p)
+    s.ok("undelete", p, "2")
+    assert s.data("db") == {"b": "2"}
+    s.ok("rm", p)
+    assert t.get("db") is None
+    s.fails(2, "is deleted", "rm", p)
+    s.official("undelete", "-versions=2", p)
+    assert json.loads(s.ok("get", p)) == {"b": "2"}
+    s.fails(1, f"{p} has no field z", "rm", f"{p}#z")
+    s.fails(2, f"there is no {s.path('none')}", "rm", s.path("none"))
+
+
+@test()
+def versions(t):
+    "history, diff, rollback, undelete and destroy do what they say, as the official client sees it"
+    s, old, new = Shell(t), t.canary(), t.canary()
+    p = s.path("db")
+    for fields in ({"a": "1", "b": old}, {"a": "1", "b": new, "c": "3"}, {"c": "3", "b": new}):
+        s.ok("put", p, "-", input=json.dumps(fields).encode())
+    rows = [line.split("\t") for line in s.ok("history", p).splitlines()]
+    assert [(r[0], *r[2:]) for r in rows] == [
+        ("1", "live", "+a +b"), ("2", "live", "~b +c"), ("3", "live", "-a")], rows
+    official = json.loads(s.official("metadata", "get", "-format=json", p))["data"]["versions"]
+    for r in rows:
+        assert official[r[0]]["created_time"].startswith(r[1].rstrip("Z")), r
+    assert s.ok("diff", p, "1", "2") == "~\tb\n+\tc\n"
+    assert s.ok("diff", "--show", p, "1", "2") == f"-\tb\t{old}\n+\tb\t{new}\n+\tc\t3\n"
+    assert s.ok("diff", p, "1") == "-\ta\n~\tb\n+\tc\n" and s.ok("diff", p, "3", "3") == ""
+    assert s.ok("rollback", p, "1") == f"{p}: version 4 has the content of version 1\n"
+    assert s.data("db") == {"a": "1", "b": old}
+    s.official("delete", "-versions=2,3", p)
+    s.ok("undelete", p, "2,3")
+    assert s.official("get", "-version=2", "-field=b", p).strip() == new
+    s.fails(1, "--yes says that you mean it", "destroy", p, "2")
+    s.ok("destroy", "--yes", p, "2", "3")
+    s.official("delete", "-versions=1", p)
+    states = [r["state"] for r in json.loads(s.ok("history", "--format=json", p))]
+    assert states == ["deleted", "destroyed", "destroyed", "live"]
+    official = json.loads(s.official("metadata", "get", "-format=json", p))["data"]["versions"]
+    assert [official[n]["destroyed"] for n in "1234"] == [False, True, True, False]
+    s.fails(2, f"version 2 of {p} is destroyed", "get", p, "--version=2")
+    s.fails(2, f"version 1 of {p} is deleted", "rollback", p, "1")
+    s.fails(2, f"there is no version 9 of {p}", "undelete", p, "9")
+    s.fails(1, "numbers of versions are wanted", "destroy", p, "x", "--yes")
+    s.fails(1, "which version?", "undelete", p)
+    status, out = s.terminal("destroy", p, "1", answer="n\n")
+    assert status == 1 and "Destroy 1 version of" in out
+    assert s.terminal("destroy", p, "1", answer="y\n")[0] == 0
+    official = json.loads(s.official("metadata", "get", "-format=json", p))["data"]["versions"]
+    assert official["1"]["destroyed"]
+    status, out = s.terminal("history", p)
+    assert status == 0 and out.startswith("VERSION  CREATED "), out
+
+
+def editor(t, text):
+    """A script that edits $1, in Python: `d` is the secret."""
+    path = f"{t.root}/editor"
+    with open(path, "w") as f:
+        f.write(f"""#!/usr/bin/env python3
+import json, os, stat, subprocess, sys
+path = sys.argv[1]
+assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
+assert b"tmpfs" in subprocess.check_output(["stat", "-f", "-c", "%T", path])
+open(path + "~", "w").write("a copy")
+open({t.root + "/seen"!r}, "a").write(open(path).read() + "---")
+open({t.root + "/where"!r}, "w").write(os.path.dirname(path))
+d = json.load(open(path))
+{text}
+json.dump(d, open(path, "w"))
+""")
+    os.chmod(path, 0o755)
+    return path
+
+
+def edited_in(t):
+    with open(f"{t.root}/where") as f:
+        return f.read()
+
+
+@test()
+def edit(t):
+    "edit writes one version of what the editor leaves, and leaves nothing behind"
+    s = Shell(t)
+    p = s.path("db")
+    t.put("db", {"a": "1", "n": 5})
+    assert s.ok("edit", p, EDITOR=editor(t, 'd["b"] = {"x": [1]}; del d["a"]')) == \
+        f"{p}: version 2\n"
+    assert s.data("db") == {"n": 5, "b": {"x": [1]}}
+    assert not os.path.exists(edited_in(t))
+    assert s.ok("edit", p, VISUAL="true", EDITOR="false") == f"{p}: nothing was changed\n"
+    s.fails(1, "false failed: nothing was written", "edit", p, EDITOR="false")
+    script = editor(t, 'open(path, "w").write("{nope"); sys.exit(0)')
+    s.fails(1, "line 1, column 2", "edit", p, EDITOR=script)
+    assert not os.path.exists(edited_in(t)) and t.version("db") == 2
+    s.ok("edit", s.path("new"), EDITOR=editor(t, 'd["first"] = "1"'))
+    assert s.data("new") == {"first": "1"}
+
+
+@test()
+def edit_conflicts(t):
+    "what others write meanwhile is merged; what both have changed is shown and asked for again"
+    s = Shell(t)
+    p = s.path("db")
+    t.put("db", {"a": "1", "b": "1", "c": "1"})
+    url = f"{t.server.address}/v1/secret/data/{t.path('db')}"
+    body = '{"data": {"a": "theirs", "b": "1", "new": "theirs"}}'
+    theirs = f"""
+if not os.path.exists({t.root + "/once"!r}):
+    open({t.root + "/once"!r}, "w")
+    subprocess.check_call(["curl", "-sSf", "-o", "/dev/null", "-H",
+                           "X-Vault-Token: {t.server.token}", "-d", {body!r}, {url!r}])
+"""
+    assert s.ok("edit", p, EDITOR=editor(t, theirs + 'd["b"] = "mine"')) == f"{p}: version 3\n"
+    assert s.data("db") == {"a": "theirs", "b": "mine", "new": "theirs"}
+    os.unlink(f"{t.root}/once")
+    os.unlink(f"{t.root}/seen")
+    body = '{"data": {"a": "again", "b": "theirs"}}'
+    theirs = theirs.replace(repr('{"data": {"a": "theirs", "b": "1", "new": "theirs"}}'), repr(body))
+    status, out, err = s.run("edit", p, EDITOR=editor(t, theirs + 'd["b"] = d["b"] + "+mine"'))
+    assert status == 0 and out.decode() == f"{p}: version 5\n", err
+    assert "somebody else has changed 1 of the same fields" in err
+    with open(f"{t.root}/seen") as f:
+        second = json.loads(f.read().split("---")[1])
+    assert second == {"a": "again", "b": "mine+mine", "<<< b, in version 4": "theirs"}
+    assert s.data("db") == {"a": "again", "b": "mine+mine+mine"}
+
+
+@test()
+def edit_refused(t):
+    "what was edited is not lost when the server refuses it"
+    s = Shell(t)
+    t.put("db", {"a": "1"})
+    t.server.policy("edit-read", {f"secret/data/{t.path('db')}": ["read"]})
+    reader = Shell(t, t.server.make_token(policies=["edit-read"]))
+    status, _, err = reader.run("edit", s.path("db"), EDITOR=editor(t, 'd["a"] = "2"'))
+    assert status == 2 and "permission denied" in err, err
+    kept = re.search(r"what you wrote is in (\S+): remove it", err).group(1)
+    with open(kept) as f:
+        assert json.load(f) == {"a": "2"}
+    t.run("rm", "-r", os.path.dirname(kept))
+
+
+@test()
+def paths_of_a_mount(t):
+    "a path inside a mount stands for its secret and field, also one that is not there yet"
+    s = Shell(t)
+    t.put("db", {"user": "bob", "a/b": "odd"})
+    m = t.mount()
+    assert s.ok("get", m / "db#user") == s.ok("get", m / "db/user") == "bob"
+    assert s.ok("get", m / "db/a%2Fb") == "odd"
+    assert json.loads(s.ok("get", m / "db/")) == {"user": "bob", "a/b": "odd"}
+    assert s.ok("ls", m.path) == "db\n"
+    assert s.ok("put", m / "new", "x=1") == f"{s.path('new')}: version 1\n"
+    assert t.get("new") == {"x": "1"}
+    done = subprocess.run([VAULTFS, "get", "./db/user"], cwd=m.path, env=s.env(), check=True,
+                          capture_output=True, timeout=60)
+    assert done.stdout == b"bob"
+    assert s.ok("get", f"/{s.path('db')}#user") == "bob"
+    s.fails(1, "is not in a mount of vaultfs", "get", "./db")
+    s.ok("rm", m / "db/user")
+    assert t.get("db") == {"a/b": "odd"}
+    status, out, _ = s.run("status", m.path)
+    assert status == 0 and out
+    s.fails(1, "is no mount of vaultfs", "status", t.root)
+
+
+@test()
+def status_and_doctor(t):
+    "status and doctor tell of the server, the token and the machine, and what to do"
+    s = Shell(t)
+    out = s.ok("status")
+    product = "Vault" if t.product == "vault" else "OpenBao"
+    assert re.search(rf"^server +{t.server.address}$", out, re.M), out
+    assert re.search(rf"^product +{product} \d", out, re.M) and re.search(r"state +active", out)
+    assert re.search(r"^policies +root$", out, re.M) and re.search(r"lives +for ever", out), out
+    t.put("db", {"x": "1"})
+    out = s.ok("doctor", s.path("db"))
+    for line in ("options", "address", "tls", "login", "engine", "policy", "fuse", "kernel"):
+        assert re.search(rf"^ok +{line} ", out, re.M), out
+    assert "secret is a key-value engine of version 2" in out and "may create read" in out
+    status, out, _ = s.run("doctor", "nowhere")
+    assert status == 2 and b"FAIL  engine   no engine at nowhere" in out, out
+    dead = {"VAULT_ADDR": f"http://127.0.0.1:{free_port()}"}
+    status, out, err = Shell(t).run("doctor", "-o", f"addr={dead['VAULT_ADDR']},max_retries=0")
+    assert status == 2 and b"FAIL  address  cannot reach" in out and b"-> is the server" in out, out
+    bad = Shell(t, "hvs.nonsense")
+    status, out, _ = bad.run("doctor")
+    assert status == 2 and b"FAIL  login" in out and b"vaultfs login" in out, out
+    bad.fails(2, "the token is refused", "get", s.path("db"))
+    done = subprocess.run([VAULTFS, "doctor"], capture_output=True, timeout=60, check=False,
+                          env=clean_environment(HOME=s.home))
+    assert done.returncode == 1 and b"FAIL  options  no server" in done.stdout
+
+
+@test()
+def policies(t):
+    "each command that a policy refuses ends with status 2 and the server's words"
+    s = Shell(t)
+    t.put("db", {"x": "1"})
+    p = s.path("db")
+    t.server.policy("cmd-list", {f"secret/metadata/{t.folder}/*": ["list"]})
+    lister = Shell(t, t.server.make_token(policies=["cmd-list"]))
+    assert lister.ok("ls", s.path()) == "db\n"
+    for args in (("get", p), ("put", p, "x=2"), ("rm", p), ("history", p), ("rollback", p, "1"),
+                 ("undelete", p, "1"), ("destroy", "--yes", p, "1")):
+        lister.fails(2, "permission denied", *args)
+    t.server.policy("cmd-write", {f"secret/data/{t.path('db')}": ["create", "update"]})
+    writer = Shell(t, t.server.make_token(policies=["cmd-write"]))
+    assert writer.ok("put", p, "x=2") == f"{p}: version 2\n"
+    assert t.get("db") == {"x": "2"}
+    role, secret = t.server.make_approle("commands", policies=["cmd-list"])
+    done = subprocess.run([VAULTFS, "ls", s.path()], capture_output=True, timeout=60, check=False,
+                          env=clean_environment(HOME=s.home, VAULT_ADDR=t.server.address,
+                                                VAULT_ROLE_ID=role, VAULT_SECRET_ID=secret))
+    assert done.stdout == b"db\n" and done.returncode == 0, done.stderr
+
+
+@test()
+def version_1(t):
+    "an engine of version 1 is read, written and listed; what it has not is told"
+    s = Shell(t)
+    try:
+        t.server.api("POST", "sys/mounts/cmd1", {"type": "kv", "options": {"version": "1"}})
+    except ApiError:
+        pass
+    p = f"cmd1/{t.folder}/db"
+    assert s.ok("put", p, "a=1", "b=2") == ""
+    assert json.loads(s.official("get", "-format=json", p))["data"] == {"a": "1", "b": "2"}
+    assert s.ok("get", f"{p}#a") == "1" and s.ok("ls", f"cmd1/{t.folder}") == "db\n"
+    s.ok("rm", f"{p}#a")
+    assert json.loads(s.ok("get", p)) == {"b": "2"}
+    assert s.ok("edit", p, EDITOR=editor(t, 'd["c"] = "3"')) == f"{p}: written\n"
+    for args in (("history", p), ("get", p, "--version=1"), ("rollback", p, "1"),
+                 ("undelete", p, "1"), ("put", p, "--cas=1", "a=1")):
+        got, _, err = s.run(*args)
+        assert got == 2 and "engine" in err, (args, err)
+    s.ok("rm", p)
+    s.fails(2, f"there is no {p}", "get", p)
+
+
+main()
