@@ -172,7 +172,7 @@ void scratch_keep(struct tree *t, struct dir *d, const char *name, struct draft 
 }
 
 /* What it uses is given back: all of the tree goes now, in any order. */
-static void end_one_locked(struct tree *t, struct scratch *s)
+static void end_one_locked(struct scratch *s)
 {
 	_cleanup_free_ char *path = NULL;
 
@@ -180,10 +180,14 @@ static void end_one_locked(struct tree *t, struct scratch *s)
 		path = node_path_locked(&s->node);
 		log_warning("a scratch file goes with the mount", F_STR("path", path));
 	}
-	if (s->hides)
-		scratch_unhide_locked(t, s->hides);
+	/* Nothing is freed here: it may be what the caller comes to next. tree_free() does. */
+	if (s->hides) {
+		s->hides->moved = NULL;
+		s->hides->node.uses--;
+		s->hides = NULL;
+	}
 	if (s->became)
-		node_unuse_locked(t, steal(s->became));
+		steal(s->became)->uses--;
 }
 
 void scratch_end_locked(struct tree *t, struct node *below)
@@ -193,12 +197,12 @@ void scratch_end_locked(struct tree *t, struct node *below)
 	HASH_ITER (hh, below->children, child, next) {
 		scratch_end_locked(t, child);
 		if (node_is_scratch(child))
-			end_one_locked(t, scratch_of(child));
+			end_one_locked(scratch_of(child));
 	}
 	DL_FOREACH_SAFE (below->removed, child, next) {
 		scratch_end_locked(t, child);
 		if (node_is_scratch(child))
-			end_one_locked(t, scratch_of(child));
+			end_one_locked(scratch_of(child));
 	}
 }
 
