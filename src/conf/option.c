@@ -84,7 +84,7 @@ static const struct option table[] = {
 	 .help = "port of 127.0.0.1 to which the browser comes back (vaultfs login oidc)"},
 	{.name = "token_cache", .meaning = "FILE", .type = OPTION_FILE, AT(token_cache),
 	 .help = "keep the token of a login there, sealed, for the next start"},
-	{.name = "offline_key", .meaning = "machine|file:PATH", .preset = "machine",
+	{.name = "offline_key", .meaning = "machine|file:PATH|systemd-creds", .preset = "machine",
 	 .type = OPTION_STRING, AT(offline_key),
 	 .help = "key of what is kept in sealed files"},
 	{.name = "revoke", .type = OPTION_BOOL, AT(revoke),

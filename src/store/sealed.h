@@ -10,8 +10,8 @@
  * sealed with it: it opens for the same `about` alone. */
 
 /* The key of "machine" (made of /etc/machine-id: it protects a file that leaves the machine, not one
- * that somebody else on it may read) or "file:PATH" (of 16 bytes or more, which not everybody may
- * read). 0 or -errno with a sentence. */
+ * that somebody else on it may read), "file:PATH" (of 16 bytes or more, which not everybody may
+ * read) or "systemd-creds". 0 or -errno with a sentence. */
 int sealed_key(const char *spec, struct secret **key, struct err *err);
 
 /* In place of what is there, if anything; for its owner alone. 0 or -errno. */

@@ -131,8 +131,9 @@ Test(sealed, keys_are_of_the_machine_or_of_a_file, .init = support_init)
 	assert_no_key(spec, EPERM, "everybody");
 	assert_no_key(small_spec, EINVAL, "16 bytes");
 	assert_no_key("file:/nowhere", ENOENT, "/nowhere");
-	assert_no_key("file:", EINVAL, "machine or file:PATH");
-	assert_no_key("magic", EINVAL, "machine or file:PATH");
+	assert_no_key("file:", EINVAL, "machine, file:PATH");
+	assert_no_key("passphrase:0", EINVAL, "machine, file:PATH");
+	assert_no_key("magic", EINVAL, "machine, file:PATH");
 }
 
 Test(sealed, a_token_is_kept_until_its_end, .init = support_init)
