@@ -96,6 +96,14 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
 	return EXIT_OK;
 }
 
+static int check_options(const struct conf *c, struct err *err)
+{
+	if (c->fast_open && !c->read_only)
+		return err_set(err, EINVAL,
+			       "fast_open needs ro: opens that we do not see cannot write");
+	return 0;
+}
+
 static const char *log_target(const struct mount *m)
 {
 	if (strcmp(m->conf.log, "auto") != 0)
@@ -123,6 +131,8 @@ static int configure(struct mount *m, struct err *err)
 		free(m->conf.source);
 		m->conf.source = strdup(m->args.source);
 	}
+	if (r == 0)
+		r = check_options(&m->conf, err);
 	if (r == 0)
 		r = conf_set_log_level(&m->conf, err);
 	if (r == 0)
@@ -152,6 +162,8 @@ static int settle_process(struct mount *m, struct err *err)
 			return err_set(err, why.code, "%s", err_text(&why));
 		log_warning("memory for secrets is not locked", F_ERR(&why));
 	}
+	if (m->conf.fast_open)
+		return 0; /* what it does cannot be done in a mount that is read-only in the kernel */
 	m->helper = helper_new(err);
 	return m->helper ? 0 : -err->code;
 }
@@ -318,6 +330,7 @@ static int make_tree(struct mount *m, struct err *err)
 				   .mode = (mode_t)c->mode,
 				   .dir_mode = (mode_t)c->dir_mode,
 				   .read_only = c->read_only,
+				   .fast_open = c->fast_open,
 				   .purge = c->rmdir == CONF_RMDIR_PURGE,
 				   .strict = c->conflict == CONF_CONFLICT_STRICT,
 				   .newline_strip = c->newline == CONF_NEWLINE_STRIP,
@@ -348,6 +361,7 @@ static int raise_mount(struct mount *m, struct err *err)
 			       .allow_other = c->allow_other,
 			       .auto_unmount = c->auto_unmount,
 			       .read_only = c->read_only,
+			       .fast_open = c->fast_open,
 			       .timeout = c->timeout};
 	int r = make_cache(m, err);
 

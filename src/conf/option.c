@@ -168,6 +168,8 @@ static const struct option table[] = {
 	 .help = "longest value that may be written"},
 
 	{.name = "ro", .type = OPTION_BOOL, AT(read_only), .help = "read only"},
+	{.name = "fast_open", .type = OPTION_BOOL, AT(fast_open),
+	 .help = "with ro: opens stay in the kernel, at the price that the manual names"},
 	{.name = "uid", .meaning = "USER", .type = OPTION_USER, AT(uid),
 	 .help = "owner of the files, by name or number; default: who mounts"},
 	{.name = "gid", .meaning = "GROUP", .type = OPTION_GROUP, AT(gid),

@@ -44,7 +44,7 @@ struct call {
 	const char *name, *name2; /* copied when the call is parked */
 	int flags;
 	mode_t mode;
-	size_t size;
+	size_t size, offset;
 	struct handle *handle;
 	struct fuse_file_info fi;
 	/* results */
@@ -52,8 +52,8 @@ struct call {
 	struct listing *listing;
 	char *text;
 	size_t text_len;
-	bool direct, unchanged;
-	bool changed; /* the change is made; what is left is to describe it */
+	struct content content;		 /* what was read, with a reference */
+	bool direct, unchanged, changed; /* changed: what is left is to describe it */
 	/* private */
 	struct waiter waiter;
 	struct job job;

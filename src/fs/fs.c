@@ -15,21 +15,27 @@
 
 static void on_init(void *arg, struct fuse_conn_info *conn)
 {
+	const struct fs *fs = arg;
 	unsigned want = FUSE_CAP_ASYNC_READ | FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_AUTO_INVAL_DATA |
 			FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
 			FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_DIO;
 
+	/* Files never change then: another version is another file. */
+	if (fs->config.fast_open)
+		want &= ~(unsigned)FUSE_CAP_AUTO_INVAL_DATA;
 	conn->want = want & conn->capable;
 	/* Readahead must not wait behind other background requests. */
 	conn->max_background = 64;
 }
 
-static struct fuse_lowlevel_ops make_ops(void)
+static struct fuse_lowlevel_ops make_ops(const struct fs_config *config)
 {
 	struct fuse_lowlevel_ops ops = {.init = on_init};
 
 	ops_attr(&ops);
 	ops_file(&ops);
+	if (config->fast_open)
+		ops_file_fast(&ops);
 	ops_dir(&ops);
 	ops_name(&ops);
 	ops_xattr(&ops);
@@ -51,7 +57,7 @@ static void on_fuse_log(enum fuse_log_level level, const char *fmt, va_list ap)
 
 static struct fuse_session *new_session(struct fs *fs)
 {
-	struct fuse_lowlevel_ops ops = make_ops();
+	struct fuse_lowlevel_ops ops = make_ops(&fs->config);
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	struct fuse_session *session = NULL;
 	_cleanup_buf_ struct buf options = {0};
@@ -64,6 +70,8 @@ static struct fuse_session *new_session(struct fs *fs)
 	}
 	if (fs->config.allow_other)
 		buf_add_str(&options, ",allow_other");
+	if (fs->config.fast_open)
+		buf_add_str(&options, ",ro,default_permissions");
 	if (fs->config.auto_unmount)
 		buf_add_str(&options, ",auto_unmount");
 	if (buf_status(&options) == 0 && fuse_opt_add_arg(&args, "vaultfs") == 0 &&

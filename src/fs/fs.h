@@ -24,6 +24,7 @@ struct fs_config {
 	const char *source;    /* what mount(8) shows as the device */
 	bool allow_other, auto_unmount;
 	bool read_only;	  /* changes of attributes are refused too */
+	bool fast_open;	  /* opens stay in the kernel, which mounts read-only and checks modes */
 	uint64_t timeout; /* ns, for one request */
 };
 

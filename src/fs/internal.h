@@ -22,6 +22,8 @@ struct fs {
 /* The families of operations, each of which fills in its part. */
 void ops_attr(struct fuse_lowlevel_ops *ops);
 void ops_file(struct fuse_lowlevel_ops *ops);
+/* After ops_file(): the kernel opens files without us. */
+void ops_file_fast(struct fuse_lowlevel_ops *ops);
 void ops_dir(struct fuse_lowlevel_ops *ops);
 void ops_name(struct fuse_lowlevel_ops *ops);
 void ops_xattr(struct fuse_lowlevel_ops *ops);

@@ -41,7 +41,7 @@ static void drop_pages(struct fs *fs, struct notice *notice)
 	size_t asked = 0;
 
 	for (size_t i = 0; i < notice->count; i++)
-		if (notice->items[i].node)
+		if (notice->items[i].node && !notice->items[i].kept)
 			fuse_lowlevel_notify_inval_inode(fs->session,
 							 call_ino(fs, notice->items[i].node), 0, 0);
 	/* A reader's fstat may still get the old size from a race within the kernel, unless somebody

@@ -277,6 +277,46 @@ static void fs_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset,
 	fuse_reply_err(req, -r);
 }
 
+/* The kernel takes that for an answer to all opens to come, and to all closes. */
+static void fs_open_without_us(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	fuse_reply_err(req, ENOSYS);
+}
+
+static int run_read_fixed(struct call *c)
+{
+	return tree_read_fixed(c->fs->tree, c->node, c->offset, c->size, &c->ask, &c->content,
+			       &c->err);
+}
+
+static void reply_read_fixed(struct call *c)
+{
+	fuse_reply_buf(c->req, c->content.bytes, c->content.len);
+	object_put(c->content.object);
+}
+
+static const struct op read_fixed = {
+	.name = "read", .run = run_read_fixed, .reply = reply_read_fixed};
+
+static void fs_read_fixed(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+			  struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	struct call c = call_init(fs, req, &read_fixed);
+
+	c.node = call_node(fs, ino);
+	c.size = size;
+	c.offset = (size_t)offset;
+	call_start(&c);
+}
+
+void ops_file_fast(struct fuse_lowlevel_ops *ops)
+{
+	ops->open = fs_open_without_us;
+	ops->flush = fs_open_without_us;
+	ops->read = fs_read_fixed;
+}
+
 void ops_file(struct fuse_lowlevel_ops *ops)
 {
 	ops->open = fs_open;

@@ -10,6 +10,7 @@
 #include "node/node.h"
 
 #include "base/clock.h"
+#include "node/fixed.h"
 
 #include <errno.h>
 #include <string.h>
@@ -78,6 +79,7 @@ void node_unuse_locked(struct tree *t, struct node *n)
 
 		node_detach_locked(n);
 		DL_DELETE(parent->removed, n);
+		fixed_free_locked(t, n);
 		free(n->name);
 		n->type->free(t, n);
 		n = parent;

@@ -25,6 +25,8 @@ struct tree {
 	struct hidden *hidden;	  /* what was emptied and removed; see dir.h */
 	struct quota scratch;	  /* what scratch files hold together; a lock of its own */
 	struct failures failures; /* what .vault/errors tells */
+	struct fixed *fixed;	  /* with fast_open: contents that are held, the latest first */
+	size_t fixed_count, fixed_bytes;
 };
 
 /* What TREE_METADATA and TREE_STATUS hold. */
@@ -49,6 +51,7 @@ struct node {
 	unsigned cached;       /* handles that read it through the kernel's pages */
 	unsigned writers;      /* handles with a draft */
 	struct handle *drafts; /* these handles */
+	struct fixed *fixed;   /* with fast_open, of a file that the kernel knows */
 };
 
 /* Sets up `n`, which the caller has allocated as part of something larger, and hangs it in. The

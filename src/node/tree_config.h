@@ -22,6 +22,7 @@ struct notice {
 		char *name;	   /* in dir */
 		char *path;	   /* below the mount's root */
 		bool gone;	   /* it has no content any more */
+		bool kept;	   /* its pages are right: another has the name now */
 	} items[];
 };
 
@@ -36,6 +37,7 @@ struct tree_config {
 	mode_t mode, dir_mode;
 	bool read_only, purge, strict;
 	bool newline_strip, binary_reject;
+	bool fast_open;	       /* opens do not reach us: see node/fixed.h */
 	const char *scratch;   /* patterns of names of scratch files, parted by ':' */
 	size_t scratch_max;    /* bytes in all scratch files */
 	uint64_t unlink_grace; /* ns */

@@ -258,23 +258,26 @@ static int take_dir_locked(struct tree *t, struct dir *d, const char *name, cons
 	return 0;
 }
 
-static int take_field_locked(struct tree *t, struct dir *d, const char *name, const char *raw,
-			     size_t len, struct node **child, struct err *err)
-{
-	struct field *f = field_child_locked(t, d, name, raw, len);
-
-	if (!f)
-		return err_set(err, ENOMEM, "no memory for a file");
-	*child = &f->node;
-	return 0;
-}
-
 struct wanted {
 	const char *name; /* as in the directory */
 	char raw[NAME_BYTES_MAX + 1];
 	size_t len;
 	bool component; /* can be a path's */
 };
+
+static int take_field_locked(struct tree *t, struct dir *d, const struct wanted *w,
+			     struct kv_version *v, struct node **child, struct err *err)
+{
+	struct field *f = field_child_locked(t, d, w->name, w->raw, w->len);
+
+	if (!f || field_fix_locked(t, f, v) < 0) {
+		if (f)
+			node_unuse_locked(t, &f->node);
+		return err_set(err, ENOMEM, "no memory for a file");
+	}
+	*child = &f->node;
+	return 0;
+}
 
 int tree_settle_locked(struct tree *t, struct node *n, const struct ask *ask)
 {
@@ -315,7 +318,7 @@ static int find_locked(struct tree *t, struct dir *d, const struct wanted *w, co
 		return r;
 	if (r == 0 && dir_shows_field_locked(d, v, w->raw, w->len)) {
 		*ttl = data_ttl < list_ttl || l < 0 ? data_ttl : list_ttl;
-		return take_field_locked(t, d, w->name, w->raw, w->len, child, err);
+		return take_field_locked(t, d, w, v, child, err);
 	}
 	if (l < 0) {
 		l = reached_locked(t, d, w->raw, ask, r == 0 && v->state == KV_LIVE, &kinds, err);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "node/fixed.h"
 #include "node/name.h"
 #include "tree/handle.h"
 
@@ -68,6 +69,29 @@ int field_rename_locked(struct tree *t, struct field *f, struct dir *to, const c
 	return 0;
 }
 
+int field_fix_locked(struct tree *t, struct field *f, struct kv_version *v)
+{
+	const struct kv_field *entry = kv_version_field(v, f->raw, f->raw_len);
+	struct timespec mtime = clock_timespec(field_dir(f)->secret.mtime);
+	struct content content;
+	int r;
+
+	if (!t->config.fast_open || !entry)
+		return 0;
+	if (f->node.fixed && f->node.fixed->content.object) {
+		fixed_used_locked(t, &f->node);
+		return 0;
+	}
+	content =
+		(struct content){.object = object_ref(v), .bytes = entry->text, .len = entry->len};
+	r = fixed_set_locked(t, &f->node, &content, &mtime);
+	if (r < 0)
+		return r;
+	f->node.fixed->number = v->number;
+	f->node.fixed->created = v->created;
+	return 0;
+}
+
 static int no_such_field(const struct field *f, struct err *err)
 {
 	return err_set(err, ENOENT, "%s is not there any more", f->node.name);
@@ -111,6 +135,11 @@ static int field_attr_locked(struct tree *t, struct node *n, const struct ask *a
 	int r;
 
 	*ttl = 0;
+	if (n->fixed) {
+		fixed_stat(n, attr);
+		*ttl = t->config.ttl;
+		return -field_dir(f)->secret.refused;
+	}
 	if (f->node.local) {
 		attr->st_mtim = clock_timespec(t->started);
 		return 0;

@@ -40,6 +40,9 @@ uint64_t field_ino(const struct dir *d, const char *raw, size_t raw_len);
 struct field *field_child_locked(struct tree *t, struct dir *d, const char *name, const char *raw,
 				 size_t raw_len);
 
+/* With fast_open: it is of this version, which is the one shown, and stays that. 0 or -ENOMEM. */
+int field_fix_locked(struct tree *t, struct field *f, struct kv_version *v);
+
 /* Gives it another name, in this or another secret. 0 or -ENOMEM. */
 int field_rename_locked(struct tree *t, struct field *f, struct dir *to, const char *name,
 			const char *raw, size_t raw_len);

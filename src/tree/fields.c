@@ -59,8 +59,11 @@ static int fields_lookup_locked(struct tree *t, struct node *n, const char *name
 	if (!dir_shows_field_locked(d, v, raw, (size_t)len))
 		return -ENOENT;
 	f = field_child_locked(t, d, key.text, raw, (size_t)len);
-	if (!f)
+	if (!f || field_fix_locked(t, f, v) < 0) {
+		if (f)
+			node_unuse_locked(t, &f->node);
 		return err_set(err, ENOMEM, "no memory for a file");
+	}
 	*child = &f->node;
 	return 0;
 }

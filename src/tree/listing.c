@@ -286,6 +286,10 @@ static struct node *row_node_locked(struct tree *t, struct listing *l, const str
 	    d->secret.number != l->version->number)
 		return NULL;
 	f = field_child_locked(t, d, name, row->raw, row->raw_len);
+	if (f && field_fix_locked(t, f, l->version) < 0) {
+		node_unuse_locked(t, &f->node);
+		f = NULL;
+	}
 	return f ? &f->node : NULL;
 }
 

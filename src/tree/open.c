@@ -5,6 +5,7 @@
 
 #include "tree/open.h"
 
+#include "node/fixed.h"
 #include "tree/handle.h"
 
 #include <errno.h>
@@ -119,6 +120,15 @@ static int current_locked(const struct handle *h, struct content *c)
 	return 0;
 }
 
+static struct content part_of(const struct content *c, size_t offset, size_t size)
+{
+	size_t at = offset < c->len ? offset : c->len;
+
+	return (struct content){.object = c->object,
+				.bytes = c->bytes + at,
+				.len = c->len - at < size ? c->len - at : size};
+}
+
 int tree_read(struct tree *t, struct handle *h, size_t offset, size_t size, const char **bytes,
 	      size_t *len, struct object **pin)
 {
@@ -128,12 +138,75 @@ int tree_read(struct tree *t, struct handle *h, size_t offset, size_t size, cons
 
 	if (r < 0)
 		return r;
-	if (offset > c.len)
-		offset = c.len;
-	*bytes = c.bytes + offset;
-	*len = c.len - offset < size ? c.len - offset : size;
+	c = part_of(&c, offset, size);
+	*bytes = c.bytes;
+	*len = c.len;
 	*pin = object_ref(c.object);
 	return 0;
+}
+
+/* A field of a version that is not held any more. */
+static int fetch_again_locked(struct tree *t, struct field *f, const struct ask *ask,
+			      struct kv_version **v, struct err *err)
+{
+	const struct fixed *fixed = f->node.fixed;
+	struct dir *d = field_dir(f);
+	_cleanup_free_ char *key = source_version_key(d->path, fixed->number, fixed->created);
+	struct object *o = NULL;
+	uint64_t ttl;
+	int r = secret_get_locked(t, d, ask, v, &ttl, err);
+
+	if (r != 0)
+		return r;
+	if ((*v)->number == fixed->number && (*v)->created == fixed->created)
+		return 0;
+	object_put(steal(*v));
+	if (t->config.kv->ops->flat || !key)
+		return err_set(err, EIO, "the server has no versions, and that of %s is over",
+			       f->node.name);
+	r = cache_get(t->config.cache, TREE_VERSION, key, ask, &o, NULL, err);
+	*v = (struct kv_version *)o;
+	return r;
+}
+
+static int fixed_content_locked(struct tree *t, struct node *n, const struct ask *ask,
+				struct content *out, struct err *err)
+{
+	_cleanup_object_ struct kv_version *v = NULL;
+	const struct kv_field *entry;
+	struct field *f;
+	int r;
+
+	if (!n->fixed)
+		return err_set(err, EOPNOTSUPP, "%s cannot be read with fast_open", n->name);
+	if (node_is_field(n) && field_dir(field_of(n))->secret.refused)
+		return -field_dir(field_of(n))->secret.refused;
+	*out = n->fixed->content;
+	if (object_ref(out->object))
+		return 0;
+	if (!node_is_field(n))
+		return n->type->content_locked(t, n, ask, out, err);
+	f = field_of(n);
+	r = fetch_again_locked(t, f, ask, &v, err);
+	if (r != 0)
+		return r;
+	entry = kv_version_field(v, f->raw, f->raw_len);
+	if (!entry || entry->len != n->fixed->len)
+		return err_set(err, EIO, "the version of %s that was looked up is gone", n->name);
+	*out = (struct content){.bytes = entry->text, .len = entry->len};
+	out->object = (struct object *)steal(v);
+	return 0;
+}
+
+int tree_read_fixed(struct tree *t, struct node *n, size_t offset, size_t size,
+		    const struct ask *ask, struct content *out, struct err *err)
+{
+	LOCK_SCOPE(&t->lock);
+	int r = fixed_content_locked(t, n, ask, out, err);
+
+	if (r == 0)
+		*out = part_of(out, offset, size);
+	return r;
 }
 
 void tree_release(struct tree *t, struct handle *h)

@@ -2,6 +2,7 @@
 #ifndef TREE_OPEN_H
 #define TREE_OPEN_H
 
+#include "node/node_type.h"
 #include "tree/tree.h"
 
 struct handle;
@@ -14,6 +15,11 @@ int tree_open(struct tree *t, struct node *node, const struct caller *caller, co
  * keeps. */
 int tree_read(struct tree *t, struct handle *h, size_t offset, size_t size, const char **bytes,
 	      size_t *len, struct object **pin);
+
+/* The same with fast_open, where no file is opened: of the node itself, as it was looked up. May be
+ * PARKED, where what was held of it had to go. `out` has a reference. */
+int tree_read_fixed(struct tree *t, struct node *n, size_t offset, size_t size,
+		    const struct ask *ask, struct content *out, struct err *err);
 
 /* For handles without a draft. */
 void tree_release(struct tree *t, struct handle *h);

@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "node/fixed.h"
 #include "tree/field.h"
 #include "node/name.h"
 #include "vault/reply.h"
@@ -27,6 +28,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <utlist.h>
 
 #define DRAIN_TIME (200 * NS_PER_MS)
 
@@ -72,14 +74,33 @@ static void add_new_names(struct notice *n, struct dir *d, const struct kv_versi
 	}
 }
 
+/* With fast_open: the name will stand for another node, of the version `v`, and what is open stays what
+ * it is; with none it is to be given up too. */
+static void add_fixed(struct notice *n, struct dir *d, struct node *child, bool replaced)
+{
+	size_t before = n->count;
+
+	add_item(n, d, child, child->name, true);
+	if (n->count > before)
+		n->items[before].kept = replaced;
+	if (replaced)
+		node_detach_locked(child);
+}
+
 /* Tells the kernel of all that it knows of this secret. `v` is NULL where nothing is shown now. */
 static void notify_locked(struct tree *t, struct dir *d, const struct kv_version *v)
 {
 	struct secret_shown *s = &d->secret;
 	bool names = v && clock_mono() < d->negatives_until;
+	bool fast = t->config.fast_open;
+	int left = 0; /* nodes of versions before */
 	size_t room = HASH_COUNT(d->node.children) + (names ? v->count : 0);
-	struct notice *n = calloc(1, sizeof(*n) + room * sizeof(n->items[0]));
+	struct notice *n;
 	struct node *child, *next;
+
+	if (fast && !v)
+		DL_COUNT(d->node.removed, child, left);
+	n = calloc(1, sizeof(*n) + (room + (size_t)left) * sizeof(n->items[0]));
 
 	if (!n) {
 		s->phase = SECRET_STEADY; /* who is parked is answered by the deadline */
@@ -92,11 +113,19 @@ static void notify_locked(struct tree *t, struct dir *d, const struct kv_version
 
 		if (!node_is_field(child) || child->local || !child->lookups)
 			continue;
+		if (fast) {
+			add_fixed(n, d, child, v != NULL);
+			continue;
+		}
 		gone = v && !kv_version_field(v, f->raw, f->raw_len);
 		add_item(n, d, child, child->name, gone);
 		if (gone && !child->writers)
 			node_detach_locked(child);
 	}
+	if (fast && !v)
+		DL_FOREACH (d->node.removed, child)
+			if (node_is_field(child) && child->lookups)
+				add_fixed(n, d, child, false);
 	if (names)
 		add_new_names(n, d, v);
 	if (n->count == 0 && s->notices == 0 && !s->opens.head) {
@@ -223,6 +252,7 @@ void secret_withdraw_locked(struct tree *t, struct dir *d, int code)
 	if (!s->told)
 		return;
 	s->told = false;
+	fixed_release_all_locked(t);
 	object_put(steal(s->version));
 	object_put(steal(s->next));
 	notify_locked(t, d, NULL);

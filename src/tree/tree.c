@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/process.h"
+#include "node/fixed.h"
 #include "tree/control.h"
 #include "tree/listing.h"
 #include "node/name.h"
@@ -95,6 +96,7 @@ static void free_below(struct tree *t, struct node *n)
 	DL_FOREACH_SAFE (n->removed, child, next) {
 		free_below(t, child);
 		DL_DELETE(n->removed, child);
+		fixed_free_locked(t, child);
 		free(child->name);
 		child->type->free(t, child);
 	}
@@ -168,6 +170,7 @@ void tree_forget_all(struct tree *t, int code)
 	LOCK_SCOPE(&t->lock);
 
 	cache_drop_all(t->config.cache);
+	fixed_release_all_locked(t);
 	withdraw_below_locked(t, t->root, code);
 }
 
@@ -180,9 +183,39 @@ static int describe_locked(struct tree *t, struct node *n, const struct ask *ask
 	r = n->type->attr_locked(t, n, ask, &view->attr, &view->attr_ttl, err);
 	if (r != 0)
 		return r;
+	if (n->fixed)
+		fixed_stat(n, &view->attr);
 	node_finish_stat_locked(t, &view->attr);
 	view->node = n;
 	return 0;
+}
+
+/* With fast_open a control file is another each time that it is looked up, and then stays what it is:
+ * a field's node is of a version, and was settled with it. */
+static int settle_control_locked(struct tree *t, struct node *n, const struct ask *ask,
+				 struct view *view, struct err *err)
+{
+	struct content content = {0};
+	int r;
+
+	if (!t->config.fast_open || n->fixed || !n->type->content_locked)
+		return 0;
+	r = n->type->content_locked(t, n, ask, &content, err);
+	if (r != 0)
+		return r;
+	if (fixed_set_locked(t, n, &content, &view->attr.st_mtim) < 0)
+		return err_set(err, ENOMEM, "no memory");
+	fixed_stat(n, &view->attr);
+	node_finish_stat_locked(t, &view->attr);
+	return 0;
+}
+
+static void forget_control_locked(struct node *dir, const char *name)
+{
+	struct node *known = node_child_locked(dir, name);
+
+	if (known && known->fixed && known->type->control)
+		node_detach_locked(known);
 }
 
 int tree_lookup(struct tree *t, struct node *dir, const char *name, const struct ask *ask,
@@ -199,6 +232,7 @@ int tree_lookup(struct tree *t, struct node *dir, const char *name, const struct
 		return err_set(err, ENOTDIR, "%s is no directory", dir->name);
 	if (dir->gone)
 		return err_set(err, ENOENT, "%s is not there any more", dir->name);
+	forget_control_locked(dir, name);
 	r = dir->type->lookup_locked(t, dir, name, ask, &child, &view->entry_ttl, err);
 	if (r == -ENOENT)
 		return 0;
@@ -207,6 +241,8 @@ int tree_lookup(struct tree *t, struct node *dir, const char *name, const struct
 	if (child->type->transient)
 		view->entry_ttl = 0;
 	r = describe_locked(t, child, ask, view, err);
+	if (r == 0)
+		r = settle_control_locked(t, child, ask, view, err);
 	if (r == 0)
 		child->lookups++;
 	node_unuse_locked(t, child);

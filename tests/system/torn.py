@@ -5,85 +5,26 @@ never go back. VAULTFS_TORN_READS (4000) says how many reads in all."""
 
 import json
 import os
-import subprocess
 import threading
 import time
-import zlib
 
 from harness import main, test
+from readers import judge, spawn, value
 
 READS = int(os.environ.get("VAULTFS_TORN_READS", 4000))
-
-READER = r"""
-import json, mmap, os, sys, time, zlib
-path, how, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-HOLD = 0.15  # who holds a file for longer may see it change: 200 ms, with some for the way
-last = reads = held = 0
-
-def parts(fd, size, pause=0):
-    text = b""
-    while part := os.read(fd, size):
-        text += part
-        time.sleep(pause)
-    return text
-
-while reads < count:
-    begun = time.monotonic()
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        if how == "whole":
-            text = os.read(fd, 1 << 16)
-        elif how == "size":
-            text = os.read(fd, os.fstat(fd).st_size)
-        elif how == "map":
-            with mmap.mmap(fd, 0, mmap.MAP_PRIVATE, mmap.PROT_READ) as pages:
-                text = pages[:]
-        elif how == "seven":
-            text = parts(fd, 7)
-        elif how == "slow":
-            text = parts(fd, 97, 0.001)
-        elif how == "document":
-            fields = json.loads(parts(fd, 4096))
-            text = fields["a"].encode()
-            if fields["a"] != fields["b"]:
-                sys.exit(f"two versions in one document: {fields}")
-    finally:
-        os.close(fd)
-    reads += 1
-    if time.monotonic() - begun > HOLD:
-        held += 1
-        continue
-    head, _, digits = text.partition(b" ")
-    number, length, checksum = map(int, head.split(b":")) if head.count(b":") == 2 else (-1, 0, 0)
-    if number < last or len(digits) != length or zlib.crc32(digits) != checksum:
-        sys.exit(f"bad after {reads}, {how}, {len(text)} bytes, {number} after {last}: {text[:60]!r}")
-    last = number
-print(reads, held)
-"""
-
-
-def value(n):
-    """A digit again and again, with its length and checksum before it."""
-    digits = str(n % 10) * (1 + n * 379 % 3000)
-    return f"{n}:{len(digits)}:{zlib.crc32(digits.encode())} {digits}"
 
 
 def race(t, m, path, kinds, write, pause=0.0):
     """Readers of these kinds until they have had enough, while `write(n)` makes version after version."""
     each = max(1, READS // 20)
-    count = {kind: str(each // 4 + 1 if kind == "slow" else each) for kind in kinds}
-    readers = [(kind, t.spawn("python3", "-c", READER, m / path, kind, count[kind],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)) for kind in kinds]
+    count = {kind: each // 4 + 1 if kind == "slow" else each for kind in kinds}
+    readers = [(kind, spawn(t, m / path, kind, count[kind])) for kind in kinds]
     n = 0
     while any(r.poll() is None for _, r in readers):
         n += 1
         write(n)
         time.sleep(pause)
-    output = [(kind, *r.communicate()) for kind, r in readers]
-    wrong = [f"{r.returncode} {out[1:]}" for (_, r), out in zip(readers, output) if r.returncode]
-    assert not wrong, "\n".join(wrong)
-    t.note(f"{n} versions; reads, and those that took too long to be judged: "
-           + ", ".join(f"{kind} {out.decode().strip()}" for kind, out, _ in output))
+    t.note(f"{n} versions; {judge(readers)}")
 
 
 FIELD = ("whole", "size", "map", "seven", "slow")
