@@ -47,7 +47,7 @@ static void take(struct renewal *r, const struct token_info *info)
 
 void renewal_begin(struct renewal *r, const struct token_info *info)
 {
-	*r = (struct renewal){0};
+	*r = (struct renewal){.count = r->count, .last = r->last};
 	take(r, info);
 	plan(r);
 }
@@ -72,13 +72,33 @@ static void warn_once(struct renewal *r, const char *what)
 	r->warned = true;
 }
 
+static void renewed(struct renewal *r, const struct token_info *info)
+{
+	take(r, info);
+	r->count++;
+	r->last = clock_wall();
+	log_debug("token renewed", F_INT("ttl", info->ttl / NS_PER_SEC));
+	plan(r);
+}
+
+int renewal_demand(struct renewal *r, struct vault *v, const struct secret *token,
+		   struct limit limit, struct err *err)
+{
+	struct token_info info;
+	int e = token_renew(v, token, true, limit, &info, err);
+
+	if (e == 0)
+		renewed(r, &info);
+	return e;
+}
+
 static enum renewal_verdict renew(struct renewal *r, struct vault *v, const struct secret *token,
 				  struct limit limit)
 {
 	uint64_t before = r->expires;
 	struct token_info info;
 	struct err err = {0};
-	int e = token_renew(v, token, limit, &info, &err);
+	int e = token_renew(v, token, false, limit, &info, &err);
 
 	if (e == -EKEYEXPIRED)
 		return RENEWAL_DEAD;
@@ -94,14 +114,13 @@ static enum renewal_verdict renew(struct renewal *r, struct vault *v, const stru
 		back_off(r);
 		return RENEWAL_LATER;
 	}
-	take(r, &info);
-	log_debug("token renewed", F_INT("ttl", info.ttl / NS_PER_SEC));
+	renewed(r, &info);
 	/* It came no further than it was: its longest life is reached. */
 	if (before && r->expires && r->expires < before + NS_PER_SEC) {
 		r->renewable = false;
 		warn_once(r, "the token nears the end of its longest life");
+		plan(r);
 	}
-	plan(r);
 	return RENEWAL_LATER;
 }
 

@@ -11,6 +11,8 @@ struct renewal {
 	uint64_t grace;	  /* ns before its end at which we look for another */
 	uint64_t backoff; /* ns; of renewals that found no server */
 	bool renewable, warned;
+	uint64_t count; /* of renewals, also of the tokens before */
+	int64_t last;	/* clock_wall() of the last one; 0: there was none */
 };
 
 enum renewal_verdict {
@@ -21,6 +23,11 @@ enum renewal_verdict {
 
 /* Of a token that was just had. */
 void renewal_begin(struct renewal *r, const struct token_info *info);
+
+/* Renews it now, because somebody asks for it. 0, or what the server says, and then nothing has changed:
+ * -EKEYEXPIRED for a dead token. Waits for the network, and is subject to its budget of failures. */
+int renewal_demand(struct renewal *r, struct vault *v, const struct secret *token,
+		   struct limit limit, struct err *err);
 
 /* One step, at or after `next`: renews, if that is due. Waits for the network. */
 enum renewal_verdict renewal_step(struct renewal *r, struct vault *v, const struct secret *token,

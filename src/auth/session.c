@@ -52,6 +52,9 @@ struct session {
 	struct renewal renewal;
 	struct err why;
 	bool logging_in, ticking, watching, stop;
+	bool renewing;	   /* one thread is, and the others wait for `changed` */
+	uint64_t demanded; /* clock_mono() at which the last renewal on demand began */
+	uint64_t logins;
 	uint64_t login_pause, login_after; /* not before clock_mono() says so */
 };
 
@@ -121,6 +124,7 @@ static int login_locked(struct session *s, const struct secret *old, enum same s
 	pthread_cond_broadcast(&s->changed);
 	if (r == 0) {
 		adopt_locked(s, steal(token), &info);
+		s->logins++;
 		log_info("logged in", F_STR("method", s->config.method->name),
 			 F_INT("ttl", info.ttl / NS_PER_SEC));
 		return 0;
@@ -263,6 +267,29 @@ struct vault_tokens session_tokens(struct session *s)
 	return (struct vault_tokens){.get = session_get, .rejected = session_rejected, .arg = s};
 }
 
+static void end_renewing_locked(struct session *s)
+{
+	s->renewing = false;
+	pthread_cond_broadcast(&s->changed);
+}
+
+/* Whether the step that the timer asked for is still due: then we are the one who renews. */
+static bool begin_step(struct session *s, struct secret **token, struct renewal *renewal)
+{
+	LOCK_SCOPE(&s->lock);
+
+	if (s->renewing || s->renewal.next > clock_mono()) {
+		s->ticking = false;
+		if (s->token && !s->renewing)
+			schedule_locked(s);
+		return false;
+	}
+	s->renewing = true;
+	*token = secret_ref(s->token);
+	*renewal = s->renewal;
+	return true;
+}
+
 /* What the timer asked for: renew, or log in anew, or find out that it is over. */
 static void tick(struct job *job)
 {
@@ -271,10 +298,8 @@ static void tick(struct job *job)
 	enum renewal_verdict verdict;
 	struct renewal renewal;
 
-	pthread_mutex_lock(&s->lock);
-	token = secret_ref(s->token);
-	renewal = s->renewal;
-	pthread_mutex_unlock(&s->lock);
+	if (!begin_step(s, &token, &renewal))
+		return;
 	verdict = token ? renewal_step(&renewal, s->config.vault, token, own_limit(s))
 			: RENEWAL_LATER;
 	if (verdict == RENEWAL_DEAD) {
@@ -291,10 +316,77 @@ static void tick(struct job *job)
 	if (verdict == RENEWAL_LATER && s->token && secret_equal(s->token, token))
 		s->renewal = renewal;
 	s->ticking = false;
+	end_renewing_locked(s);
 	if (s->token)
 		schedule_locked(s);
 	pthread_mutex_unlock(&s->lock);
 	save(s);
+}
+
+/* Whether it is ours to renew: 0; else *done, where somebody has while we waited. */
+static int begin_demand_locked(struct session *s, uint64_t asked, uint64_t deadline, bool *done)
+{
+	struct timespec end = clock_timespec((int64_t)deadline);
+
+	while (s->renewing)
+		if (pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &end) ==
+		    ETIMEDOUT)
+			return -ETIMEDOUT;
+	*done = s->demanded > asked;
+	s->renewing = !*done;
+	return 0;
+}
+
+int session_renew(struct session *s, uint64_t asked, struct limit limit, struct err *err)
+{
+	_cleanup_secret_ struct secret *token = NULL;
+	uint64_t begun;
+	struct renewal renewal;
+	bool done = false;
+	int r = session_get(s, limit, &token, err);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&s->lock);
+	r = begin_demand_locked(s, asked, limit.deadline, &done);
+	secret_put(token);
+	token = secret_ref(s->token);
+	renewal = s->renewal;
+	pthread_mutex_unlock(&s->lock);
+	if (r < 0)
+		return err_set(err, ETIMEDOUT, "another renewal takes too long");
+	if (done)
+		return 0;
+	begun = clock_mono();
+	r = token ? renewal_demand(&renewal, s->config.vault, token, limit, err) : -EKEYEXPIRED;
+	pthread_mutex_lock(&s->lock);
+	if (r == 0 && secret_equal(s->token, token)) {
+		s->renewal = renewal;
+		s->demanded = begun;
+	}
+	end_renewing_locked(s);
+	if (s->token) /* a step that was due meanwhile has left it to us */
+		schedule_locked(s);
+	pthread_mutex_unlock(&s->lock);
+	if (r == -EKEYEXPIRED)
+		return replace(s, token, limit, err);
+	save(s);
+	return r;
+}
+
+void session_tell(struct session *s, struct session_told *out)
+{
+	LOCK_SCOPE(&s->lock);
+	const struct renewal *r = &s->renewal;
+	uint64_t now = clock_mono();
+
+	*out = (struct session_told){.method = s->config.method->name,
+				     .alive = s->token != NULL,
+				     .renewable = r->renewable,
+				     .ttl = r->expires > now ? r->expires - now : 0,
+				     .logins = s->logins,
+				     .renewals = r->count,
+				     .last_renewal = r->last};
 }
 
 static bool is_changed(const char *path, struct stamp *seen)

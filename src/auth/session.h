@@ -45,6 +45,20 @@ void session_free(struct session *s);
 /* For vault_set_tokens(). */
 struct vault_tokens session_tokens(struct session *s);
 
+/* Renews the token, unless somebody else has since `asked` (clock_mono()); one that is dead is
+ * replaced by a login. 0, or why not: what the server says of it, -ETIMEDOUT. */
+int session_renew(struct session *s, uint64_t asked, struct limit limit, struct err *err);
+
+/* What the session knows of its token, and nobody gains anything by. */
+struct session_told {
+	const char *method;
+	bool alive, renewable;
+	uint64_t ttl; /* ns that are left by our clock; 0 for ever */
+	uint64_t logins, renewals;
+	int64_t last_renewal; /* clock_wall(); 0: there was none */
+};
+void session_tell(struct session *s, struct session_told *out);
+
 /* Reads a token anew where one has come: for SIGHUP. Waits for the network. */
 void session_reload(struct session *s);
 

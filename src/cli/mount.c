@@ -321,6 +321,7 @@ static int make_tree(struct mount *m, struct err *err)
 {
 	const struct conf *c = &m->conf;
 	struct tree_config tree = {.kv = m->kv,
+				   .session = m->session,
 				   .cache = m->cache,
 				   .timers = m->timers,
 				   .label = m->engine.path,

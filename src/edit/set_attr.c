@@ -336,10 +336,8 @@ int edit_resize(struct tree *t, struct node *node, size_t size, const struct req
 	pthread_mutex_lock(&t->lock);
 	at = target_of_locked(node);
 	pthread_mutex_unlock(&t->lock);
-	if (at.kind == TARGET_REFRESH) {
-		tree_forget_all(t, 0);
-		return 0;
-	}
+	if (target_is_order(&at))
+		return target_obey(t, &at, rq);
 	if (size > target_max(t, &at))
 		return err_set(rq->err, EFBIG, "%zu bytes are more than max_size", size);
 	r = change_begin(t, at.dir, rq, false, &base, &c.cas);

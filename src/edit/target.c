@@ -30,7 +30,25 @@ struct target target_of_locked(struct node *n)
 		return (struct target){TARGET_NUMBER, control_owner(n), NULL};
 	if (n->type == &refresh_type)
 		return (struct target){TARGET_REFRESH, control_owner(n), NULL};
+	if (n->type == &renew_type)
+		return (struct target){TARGET_RENEW, control_owner(n), NULL};
 	return (struct target){TARGET_NONE, NULL, NULL};
+}
+
+bool target_is_order(const struct target *at)
+{
+	return at->kind == TARGET_REFRESH || at->kind == TARGET_RENEW;
+}
+
+int target_obey(struct tree *t, const struct target *at, const struct request *rq)
+{
+	if (at->kind == TARGET_REFRESH) {
+		tree_forget_all(t, 0);
+		return 0;
+	}
+	return t->config.session
+		       ? session_renew(t->config.session, rq->ask->asked, rq->limit, rq->err)
+		       : err_set(rq->err, EOPNOTSUPP, "there is no token to renew");
 }
 
 size_t target_max(const struct tree *t, const struct target *at)
@@ -70,7 +88,7 @@ int target_print(const struct target *at, const struct kv_version *v, struct buf
 			buf_add(to, entry->text, entry->len);
 		return buf_status(to);
 	}
-	if (at->kind == TARGET_REFRESH)
+	if (target_is_order(at))
 		return 0;
 	if (at->kind == TARGET_NUMBER) {
 		if (v->number > 0)
@@ -255,8 +273,8 @@ int target_commit(struct tree *t, const struct target *at, struct buf *text, str
 	case TARGET_NUMBER:
 		return commit_number(t, text, c, rq, out);
 	default:
-		tree_forget_all(t, 0);
-		*out = object_ref(c->base);
-		return 0;
+		r = target_obey(t, at, rq);
+		*out = r == 0 ? object_ref(c->base) : NULL;
+		return r;
 	}
 }

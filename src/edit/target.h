@@ -11,6 +11,7 @@ enum target_kind {
 	TARGET_DOCUMENT, /* a whole secret */
 	TARGET_NUMBER,	 /* of the version that is to be the newest again */
 	TARGET_REFRESH,	 /* anything that is written has all forgotten that was read */
+	TARGET_RENEW,	 /* anything that is written has the token renewed */
 };
 
 /* What bytes are written to. */
@@ -28,6 +29,11 @@ struct target target_of_locked(struct node *n);
  * caller's; -EINVAL for a document or number that is none; else as commit_make(). */
 int target_commit(struct tree *t, const struct target *at, struct buf *text, struct commit *c,
 		  const struct request *rq, struct kv_version **out);
+
+/* Whether a write is an order to the mount, and nothing of it is a secret's. */
+bool target_is_order(const struct target *at);
+/* Carries it out. 0, or what the server says. */
+int target_obey(struct tree *t, const struct target *at, const struct request *rq);
 
 /* Whether the file is there, when the latest version is `v`. */
 bool target_holds(const struct target *at, const struct kv_version *v);

@@ -147,7 +147,7 @@ static int open_scratch(struct tree *t, struct node *node, int flags, const stru
 }
 
 /* Nothing of it is the server's. */
-static int open_refresh(struct kv_version **base, int64_t *cas, struct err *err)
+static int open_order(struct kv_version **base, int64_t *cas, struct err *err)
 {
 	*cas = NO_CAS;
 	*base = kv_version_empty(KV_ABSENT, 0);
@@ -171,8 +171,8 @@ int edit_open(struct tree *t, struct node *node, int flags, const struct request
 	pthread_mutex_lock(&t->lock);
 	at = target_of_locked(node);
 	pthread_mutex_unlock(&t->lock);
-	if (at.kind == TARGET_REFRESH)
-		r = open_refresh(&base, &cas, rq->err);
+	if (target_is_order(&at))
+		r = open_order(&base, &cas, rq->err);
 	else
 		r = change_look(t, at.dir, rq, at.kind == TARGET_DOCUMENT && (flags & O_TRUNC),
 				&base, &cas);

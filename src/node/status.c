@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#define TIME_ROOM 40
+
 static void describe_server(struct vault *v, struct limit limit, cJSON *to)
 {
 	struct err err = {0};
@@ -64,21 +66,54 @@ static bool add_number(cJSON *to, const char *name, size_t number)
 	return cJSON_AddRawToObject(to, name, text) != NULL;
 }
 
+static const char *print_time(int64_t ns, char to[static TIME_ROOM])
+{
+	struct timespec at = clock_timespec(ns);
+	struct tm tm;
+
+	gmtime_r(&at.tv_sec, &tm);
+	strftime(to, TIME_ROOM, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return to;
+}
+
+/* To what the server says of the token, if it does: what has become of it here. */
+static int add_session(cJSON *to, struct session *session)
+{
+	cJSON *token = cJSON_GetObjectItemCaseSensitive(to, "token");
+	struct session_told told;
+	char last[TIME_ROOM];
+
+	session_tell(session, &told);
+	if (!token)
+		token = cJSON_AddObjectToObject(to, "token");
+	if (token && told.alive && !json_get(token, "ttl")) {
+		cJSON_AddBoolToObject(token, "renewable", told.renewable);
+		add_number(token, "ttl", told.ttl / NS_PER_SEC);
+	}
+	return token && cJSON_AddStringToObject(token, "method", told.method) &&
+			       add_number(token, "logins", told.logins) &&
+			       add_number(token, "renewals", told.renewals) &&
+			       (told.last_renewal ? cJSON_AddStringToObject(
+							    token, "last_renewal",
+							    print_time(told.last_renewal, last))
+						  : cJSON_AddNullToObject(token, "last_renewal"))
+		       ? 0
+		       : -ENOMEM;
+}
+
 int status_add_mount(cJSON *to, struct tree *t)
 {
 	_cleanup_buf_ struct buf source = {0};
-	struct timespec at = clock_timespec(t->started);
-	char since[40];
-	struct tm tm;
+	char since[TIME_ROOM];
 	cJSON *cache;
 
-	gmtime_r(&at.tv_sec, &tm);
-	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	buf_printf(&source, "%s%s%s", t->config.label, *t->config.prefix ? "/" : "",
 		   t->config.prefix);
 	if (buf_status(&source) < 0 || !cJSON_AddStringToObject(to, "engine", t->config.label) ||
 	    !cJSON_AddStringToObject(to, "source", source.data) ||
-	    !cJSON_AddStringToObject(to, "mounted_since", since))
+	    !cJSON_AddStringToObject(to, "mounted_since", print_time(t->started, since)))
+		return -ENOMEM;
+	if (t->config.session && add_session(to, t->config.session) < 0)
 		return -ENOMEM;
 	cache = cJSON_AddObjectToObject(to, "cache");
 	if (!cache || !add_number(cache, "bytes", cache_bytes(t->config.cache)) ||

@@ -2,6 +2,7 @@
 #ifndef NODE_TREE_CONFIG_H
 #define NODE_TREE_CONFIG_H
 
+#include "auth/session.h"
 #include "base/timer.h"
 #include "base/wait.h"
 #include "cache/cache.h"
@@ -28,7 +29,8 @@ struct notice {
 
 struct tree_config {
 	struct kv *kv;
-	struct cache *cache; /* made with tree_cache_kinds and a struct tree_source */
+	struct session *session; /* NULL: there is no token */
+	struct cache *cache;	 /* made with tree_cache_kinds and a struct tree_source */
 	struct timers *timers;
 	const char *label;  /* of the engine: "secret" */
 	const char *prefix; /* the path in the engine that is the root: "app", or "" */

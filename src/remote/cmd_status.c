@@ -49,6 +49,13 @@ static void print_server(struct remote *r, const cJSON *health)
 		printf("namespace  %s\n", r->conf.server_namespace);
 }
 
+enum { RENEW };
+
+static const struct flag status_flags[] = {
+	[RENEW] = {.name = "renew", .help = "renew the token first"},
+	{0},
+};
+
 static int print_token(struct remote *r, struct err *err)
 {
 	struct vault_tokens tokens = session_tokens(r->session);
@@ -93,7 +100,27 @@ static int server_status(struct remote *r, struct err *err)
 	if (json_get_bool(health, "sealed") || !json_get_bool(health, "initialized"))
 		return EXIT_SERVER;
 	s = remote_log_in(r, err);
+	if (s == 0 && r->flags.value[RENEW])
+		s = session_renew(r->session, clock_mono(), remote_limit(r), err);
 	return s < 0 ? s : print_token(r, err);
+}
+
+/* What it fails by is the server's doing, and .vault/errors has its words. */
+static int order_renewal(const char *dir, struct err *err)
+{
+	_cleanup_free_ char *file = NULL;
+	int fd = -1, s = 0;
+
+	if (asprintf(&file, "%s/.vault/renew", dir) < 0)
+		return err_set(err, ENOMEM, "no memory");
+	fd = open(file, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	if (fd < 0 || write(fd, "1\n", 2) != 2)
+		s = -errno;
+	if (fd >= 0 && close(fd) < 0 && s == 0)
+		s = -errno;
+	return s < 0 ? err_set(err, -s, "the token was not renewed: %s (%s/.vault/errors says why)",
+			       strerror(-s), dir)
+		     : 0;
 }
 
 static int mount_status(struct remote *r, const char *dir, struct err *err)
@@ -110,6 +137,8 @@ static int mount_status(struct remote *r, const char *dir, struct err *err)
 		return remote_wrong(r, err, "%s is no mount of vaultfs", dir);
 	if (!mountpoint_answers(dir))
 		return remote_wrong(r, err, "%s is mounted, and does not answer", dir);
+	if (r->flags.value[RENEW] && order_renewal(dir, err) < 0)
+		return -err->code;
 	if (asprintf(&file, "%s/.vault/status.json", dir) < 0)
 		return err_set(err, ENOMEM, "no memory");
 	fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -135,8 +164,9 @@ static int status_run(int argc, char **argv)
 
 const struct command command_status = {
 	.name = "status",
-	.usage = "[OPTION...] [DIR]",
+	.usage = "[--renew] [OPTION...] [DIR]",
 	.summary = "Tells of the server and the token, or of a mount",
 	.help = help_remote,
+	.flags = status_flags,
 	.run = status_run,
 };

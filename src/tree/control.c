@@ -170,8 +170,8 @@ static int number_locked(struct tree *t, struct dir *d, const struct ask *ask, s
 	return text_content(x, out, err);
 }
 
-static int refresh_locked(struct tree *t, struct dir *d, const struct ask *ask, struct content *out,
-			  struct err *err)
+static int empty_locked(struct tree *t, struct dir *d, const struct ask *ask, struct content *out,
+			struct err *err)
 {
 	return text_content(text_new(), out, err);
 }
@@ -208,7 +208,8 @@ static const struct control_file files[] = {
 	{"version", false, &version_number_type, number_locked},
 	{"status.json", true, &control_file_type, status_locked},
 	{"errors", true, &control_file_type, errors_locked},
-	{"refresh", true, &refresh_type, refresh_locked},
+	{"refresh", true, &refresh_type, empty_locked},
+	{"renew", true, &renew_type, empty_locked},
 };
 
 struct dir *control_owner(struct node *n)
@@ -456,6 +457,15 @@ const struct node_type version_number_type = {
 };
 
 const struct node_type refresh_type = {
+	.format = S_IFREG,
+	.control = true,
+	.writable = true,
+	.attr_locked = file_attr_locked,
+	.content_locked = file_content_locked,
+	.free = control_free,
+};
+
+const struct node_type renew_type = {
 	.format = S_IFREG,
 	.control = true,
 	.writable = true,

@@ -86,7 +86,8 @@ static int ask(struct vault *v, const struct vault_call *call, const struct secr
 				  .budget = v->budget,
 				  .path = call->path,
 				  .retries = call->once || call->single ? 0 : v->retries,
-				  .insists = call->insists || call->anonymous || call->token};
+				  .insists = !call->paced &&
+					     (call->insists || call->anonymous || call->token)};
 	int r;
 
 	if (!path || (call->body && json_print(call->body, false, &body) < 0))

@@ -46,6 +46,7 @@ struct vault_call {
 	bool harmless; /* changes nothing, though it is a POST */
 	bool insists;  /* goes through also while the server is spared; so does what has a token of
 			* its own, or none: the session paces itself */
+	bool paced;    /* not even then: whoever likes may cause it, as often as he likes */
 	struct limit limit;
 };
 

@@ -129,7 +129,7 @@ int token_from_auth(const cJSON *auth, struct secret **token, struct token_info 
 	return 0;
 }
 
-int token_renew(struct vault *v, const struct secret *token, struct limit limit,
+int token_renew(struct vault *v, const struct secret *token, bool on_demand, struct limit limit,
 		struct token_info *out, struct err *err)
 {
 	_cleanup_json_ cJSON *body = cJSON_CreateObject();
@@ -138,6 +138,8 @@ int token_renew(struct vault *v, const struct secret *token, struct limit limit,
 				  .path = "auth/token/renew-self",
 				  .body = body,
 				  .token = token,
+				  .once = on_demand,
+				  .paced = on_demand,
 				  .limit = limit};
 	int r = judge(vault_call(v, &call, &answer, err), &answer);
 

@@ -36,8 +36,8 @@ int token_revoke(struct vault *v, const struct secret *token, struct limit limit
 int token_describe(struct vault *v, struct limit limit, cJSON **out, struct err *err);
 
 /* auth/token/renew-self. Fills `out` with what is left then. Errors as above; -EINVAL for a token that
- * cannot be renewed. */
-int token_renew(struct vault *v, const struct secret *token, struct limit limit,
+ * cannot be renewed. `on_demand`: once, and not where the server is to be spared. */
+int token_renew(struct vault *v, const struct secret *token, bool on_demand, struct limit limit,
 		struct token_info *out, struct err *err);
 
 /* A login: posts `body` to `path` ("auth/jwt/login"). Made once, whatever the answer: failures are

@@ -4,8 +4,11 @@
 
 import json
 import os
+import threading
+import time
 
 from harness import main, test
+from mount import VAULTFS, clean_environment
 
 
 @test()
@@ -40,7 +43,8 @@ def status_in_an_outage(t):
     m = t.mount("timeout=3s", "max_retries=0")
     t.server.stop()
     s = json.loads(m.read(".vault/status.json"))
-    assert s["server"]["reachable"] is False and s["server"]["error"] and "token" not in s
+    assert s["server"]["reachable"] is False and s["server"]["error"]
+    assert s["token"]["method"] == "token" and "policies" not in s["token"]
     m.expect("fetch failed", "request failed", "renew")
 
 
@@ -61,6 +65,130 @@ def refresh(t):
         m.settle()
         assert m.read("s/x").decode() == new, n
     assert m.errno_of(os.stat, m / "s/.vault/refresh") == "ENOENT"
+
+
+def renewals(t, mark):
+    return [r for r in t.server.requests_since(mark) if r[1] == "auth/token/renew-self"]
+
+
+def session_of(m):
+    return json.loads(m.read(".vault/status.json"))["token"]
+
+
+def my_token(t, **more):
+    t.server.policy(f"p-{t.name}", {"secret/*": ["create", "read", "update", "list"]})
+    token = t.server.make_token(policies=[f"p-{t.name}"], **more)
+    t.canaries.append(token)
+    return token
+
+
+@test()
+def renew(t):
+    "a write to renew is one renewal, done when it returns; status.json counts them"
+    t.put("s", {"x": "1"})
+    m = t.mount(token=my_token(t, period="1h"))
+    told = session_of(m)
+    assert (told["method"], told["logins"], told["renewals"], told["last_renewal"]) == \
+        ("token", 1, 0, None)
+    path = m / ".vault/renew"
+    assert m.read(".vault/renew") == b"" and "renew" in os.listdir(m / ".vault")
+    for n, action in enumerate((lambda: m.write(".vault/renew", "1"),
+                                lambda: t.shell('echo > "$P"', P=path),
+                                lambda: t.shell(': > "$P"', P=path),
+                                lambda: t.shell('echo 1 >> "$P"', P=path),
+                                lambda: os.truncate(path, 0),
+                                lambda: t.run(VAULTFS, "status", "--renew", m.path)), 1):
+        mark = t.server.audit_mark()
+        action()
+        if n == 3:
+            m.settle()  # what is emptied alone is done just after close
+        assert len(renewals(t, mark)) == 1, n
+        told = session_of(m)
+        assert told["renewals"] == n and told["last_renewal"].endswith("Z"), told
+        assert told["ttl"] > 3500 and told["renewable"] is True and told["logins"] == 1
+    assert m.errno_of(os.stat, m / "s/.vault/renew") == "ENOENT"
+    status, out, _ = t.run(VAULTFS, "status", "--renew", check=False, env=clean_environment(
+        VAULT_ADDR=t.server.address, VAULT_TOKEN=my_token(t, ttl="2h"), HOME=t.root))
+    assert status == 0 and b"renewable" in out, out
+
+
+@test()
+def renew_at_once_by_many(t):
+    "twenty who write to renew at the same time share a few renewals, and all succeed"
+    m = t.mount(token=my_token(t, period="1h"))
+    mark = t.server.audit_mark()
+    threads = [threading.Thread(target=m.write, args=(".vault/renew", "1")) for _ in range(20)]
+    failed = []
+    threading.excepthook = lambda args: failed.append(args.exc_value)
+    t.server.hang()
+    for th in threads:
+        th.start()
+    time.sleep(1)
+    t.server.resume()
+    for th in threads:
+        th.join()
+    assert not failed, failed
+    t.note(f"{len(renewals(t, mark))} renewals for 20 writers")
+    assert 1 <= len(renewals(t, mark)) < 10
+    assert session_of(m)["renewals"] == len(renewals(t, mark))
+
+
+@test()
+def renew_refused(t):
+    "what the server refuses is the errno, with its words in errors; a thousand refusals make few requests"
+    m = t.mount(token=my_token(t, ttl="1h", no_default_policy=True))
+    m.expect("renew|EAGAIN|EACCES")
+    write = lambda: m.write(".vault/renew", "1")
+    assert m.errno_of(write) == "EACCES"
+    errors = m.read(".vault/errors").decode()
+    assert "/.vault/renew" in errors and "EACCES" in errors and "permission denied" in errors, errors
+    mark, begun, outcomes = t.server.audit_mark(), time.monotonic(), set()
+    for _ in range(1000):
+        outcomes.add(m.errno_of(write))
+    took = time.monotonic() - begun
+    asked = len(renewals(t, mark))
+    t.note(f"1000 refused renewals in {took:.1f} s: {asked} requests, {sorted(outcomes)}")
+    assert outcomes <= {"EACCES", "EAGAIN"} and asked <= 10 * (took + 2), asked
+    status, _, err = t.run(VAULTFS, "status", "--renew", m.path, check=False)
+    assert status == 2 and b"not renewed" in err, err
+
+
+@test()
+def renew_what_cannot_be(t):
+    "a token that is not renewable is EINVAL, a dead one EKEYEXPIRED, a server that is away EHOSTUNREACH"
+    write = lambda: m.write(".vault/renew", "1")
+    m = t.mount(token=my_token(t, ttl="1h", renewable=False))
+    m.expect("renew|EINVAL")
+    assert m.errno_of(write) == "EINVAL", m.errno_of(write)
+    token = my_token(t, ttl="1h")
+    m = t.mount("timeout=3s", "max_retries=0", token=token)
+    m.expect("renew|EKEYEXPIRED|EHOSTUNREACH|login failed|token is dead")
+    t.server.api("POST", "auth/token/revoke", {"token": token})
+    assert m.errno_of(write) == "EKEYEXPIRED"
+    m = t.mount("timeout=3s", "max_retries=0", token=my_token(t, ttl="1h"))
+    m.expect("renew|EHOSTUNREACH")
+    t.server.stop()
+    assert m.errno_of(write) == "EHOSTUNREACH"
+    told = json.loads(m.read(".vault/status.json"))["token"]
+    assert told["method"] == "token" and 3000 < told["ttl"] <= 3600 and told["renewable"] is True
+
+
+@test()
+def renew_logs_in_anew(t):
+    "where the token is dead and there is a login, renew replaces it"
+    t.server.policy("renew", {"secret/*": ["read", "list"]})
+    role_id, secret_id = t.server.make_approle(t.name, token_policies="renew", token_ttl="1h")
+    t.canaries.append(secret_id)
+    m = t.mount(env={"VAULT_ADDR": t.server.address, "VAULT_ROLE_ID": role_id,
+                     "VAULT_SECRET_ID": secret_id})
+    accessors = t.server.api("GET", "auth/token/accessors?list=true")["data"]["keys"]
+    for accessor in accessors:
+        data = t.server.api("POST", "auth/token/lookup-accessor", {"accessor": accessor})["data"]
+        if data["meta"] and data["meta"].get("role_name") == t.name:
+            t.server.api("POST", "auth/token/revoke-accessor", {"accessor": accessor})
+    m.write(".vault/renew", "1")
+    told = session_of(m)
+    assert told["logins"] == 2 and told["method"] == "approle", told
 
 
 main()
