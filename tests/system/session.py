@@ -2,10 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who we are to the server: tokens that are renewed, that end, that are replaced."""
 
+import errno
+import json
 import os
 import time
 
 from harness import main, test
+from mount import sanitized
+from proxy import Proxy
+
+MINUTE = float(os.environ.get("VAULTFS_RENEWAL_SECONDS", "60"))
 
 EVERYTHING = {"secret/*": ["create", "read", "update", "delete", "list"]}
 
@@ -164,6 +170,96 @@ def token_without_default_policy(t):
     assert m.read("db/x") == b"1"
     m.write("db/x", "2")
     assert t.get("db") == {"x": "2"}
+
+
+def resident(m):
+    """The least of a few looks, in KiB: pages come and go."""
+    looks = []
+    for _ in range(5):
+        looks.append(m.memory())
+        time.sleep(0.1)
+    return min(looks)
+
+
+@test(seconds=240)
+def a_minute_of_renewals(t):
+    """a token of 2 s is kept alive for a minute by renewals at its rhythm, with memory flat"""
+    # What runs is the real thing, clock, threads, sockets and server; of a minute. That the rhythm and
+    # memory hold for three days is shown in virtual time: tests/unit/test_endurance.c.
+    period = 2.0
+    earliest = period * 2 / 3 * 0.9
+    t.put("db", {"x": "1"})
+    t.server.policy("session", EVERYTHING)
+    token = t.server.make_token(policies=["session"], period="2s")
+    t.canaries.append(token)
+    m = t.mount("ttl=200ms", token=token)
+    m.expect("renewal failed")
+    mark, begun = t.server.audit_mark(), time.monotonic()
+    sizes = []
+    while time.monotonic() - begun < MINUTE:
+        assert m.read("db/x") == b"1"
+        if not sizes and time.monotonic() - begun > MINUTE / 4:
+            sizes.append(resident(m))
+        time.sleep(0.05)
+    took = time.monotonic() - begun
+    sizes.append(resident(m))
+    renewals = len([r for r in t.server.requests_since(mark) if r[1] == "auth/token/renew-self"])
+    told = json.loads(m.read(".vault/status.json"))["token"]
+    t.note(f"{renewals} renewals in {took:.1f} s, {took / (earliest * 31 / 30):.0f} to "
+           f"{took / earliest:.0f} expected on an idle machine; resident {sizes} KiB")
+    assert m.log().count("logged in") == 1 and told["logins"] == 1
+    assert abs(told["renewals"] - renewals) <= 2
+    # Not before their time; and none so late that the token would have died.
+    assert took / period <= renewals <= took / earliest + 1
+    if not sanitized():
+        assert sizes[1] <= sizes[0] * 1.01 + 16, sizes
+
+
+@test(seconds=240)
+def away_for_longer_than_the_token_lives(t):
+    "a server that is away for longer than the token lives: stale reads that show their age, then a login"
+    t.put("db", {"x": "1", "y": "2"})
+    proxy = Proxy(t.server)
+    t.server.policy("session", EVERYTHING)
+    role_id, secret_id = t.server.make_approle(t.name, token_policies="session", token_ttl="4s")
+    t.canaries.append(secret_id)
+    m = t.mount("ttl=500ms", "max_stale=8s", "timeout=3s", "max_retries=0", "negative_ttl=100ms",
+                env={"VAULT_ADDR": proxy.address, "VAULT_ROLE_ID": role_id,
+                     "VAULT_SECRET_ID": secret_id})
+    m.expect("fetch failed|request failed|renewal failed|login failed|the token|left out")
+    name = m / "db/x"
+    tell = lambda what: os.getxattr(name, f"user.vault.{what}").decode()
+    assert m.read("db/x") == b"1" and tell("source") in ("server", "cache")
+    proxy.refuse()
+    begun, ages = time.monotonic(), []
+    while True:  # served stale, with an age that grows, until max_stale is over
+        try:
+            assert m.read("db/x") == b"1"
+            ages.append(int(tell("age")))
+        except OSError as e:
+            assert e.errno in (errno.EHOSTUNREACH, errno.ETIMEDOUT), e
+            break
+        assert time.monotonic() < begun + 60
+        time.sleep(0.2)
+    t.note(f"served stale up to an age of {max(ages)} s")
+    assert ages == sorted(ages) and ages[-1] >= 5 and ages[-1] <= 10, ages
+    while time.monotonic() < begun + 12:  # three lives of the token
+        assert m.errno_of(open, name) in ("EHOSTUNREACH", "ETIMEDOUT")
+        time.sleep(0.2)
+    assert m.log().count("logged in") == 1
+    t.put("db", {"x": "new", "y": "2"})
+    proxy.listen()
+    back = time.monotonic()
+    while m.errno_of(open, name):
+        assert time.monotonic() < back + 60, "it never recovers"
+        time.sleep(0.02)
+    recovered = time.monotonic() - back
+    assert m.read("db/x") == b"new" and tell("source") in ("server", "cache")
+    assert int(tell("age")) <= 2
+    print(f"# seconds_until_reads_recover_after_the_token_has_died: {recovered:.2f}", flush=True)
+    assert 2 <= m.log().count("logged in") <= 4
+    m.write("db/x", "again")
+    proxy.close()
 
 
 main()
