@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metric.h"
 
 #include <errno.h>
 
@@ -100,6 +101,7 @@ static enum renewal_verdict renew(struct renewal *r, struct vault *v, const stru
 	struct err err = {0};
 	int e = token_renew(v, token, false, limit, &info, &err);
 
+	metric_count(METRIC_RENEWALS, e == 0);
 	if (e == -EKEYEXPIRED)
 		return RENEWAL_DEAD;
 	if (e == -EACCES || e == -EINVAL || e == -ENOENT) {

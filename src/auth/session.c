@@ -23,6 +23,7 @@
 #include "auth/renewal.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metric.h"
 
 #include <errno.h>
 #include <string.h>
@@ -89,6 +90,7 @@ static void adopt_locked(struct session *s, struct secret *token, const struct t
 	s->login_pause = 0;
 	s->login_after = 0;
 	renewal_begin(&s->renewal, info);
+	metric_set(METRIC_TOKEN_EXPIRES, s->renewal.expires);
 	schedule_locked(s);
 }
 
@@ -117,6 +119,7 @@ static int login_locked(struct session *s, const struct secret *old, enum same s
 	pthread_mutex_unlock(&s->lock);
 	r = s->config.method->login(s->config.vault, s->config.auth, own_limit(s), &token, &info,
 				    &why);
+	metric_count(METRIC_LOGINS, r == 0);
 	if (r == 0 && same == SAME_IS_NONE && secret_equal(token, old))
 		r = err_set(&why, EKEYEXPIRED, "there is no new token to take the old one's place");
 	pthread_mutex_lock(&s->lock);
@@ -313,8 +316,10 @@ static void tick(struct job *job)
 		pthread_mutex_unlock(&s->lock);
 	}
 	pthread_mutex_lock(&s->lock);
-	if (verdict == RENEWAL_LATER && s->token && secret_equal(s->token, token))
+	if (verdict == RENEWAL_LATER && s->token && secret_equal(s->token, token)) {
 		s->renewal = renewal;
+		metric_set(METRIC_TOKEN_EXPIRES, renewal.expires);
+	}
 	s->ticking = false;
 	end_renewing_locked(s);
 	if (s->token)

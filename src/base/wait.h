@@ -3,6 +3,7 @@
 #define BASE_WAIT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* How a request waits without a thread.
@@ -10,7 +11,8 @@
  * A function that may have to wait takes a `struct ask`. Where the answer is not in memory it puts
  * ask->waiter in the queue of what it waits for and returns PARKED; when that has come, ready() is
  * called, once, and the caller asks anew. A queue belongs to a structure and is guarded by that
- * structure's lock. */
+ * structure's lock. A waiter never leaves it early: who loses interest marks itself and ignores the
+ * call, so that no two locks are ever needed at once. */
 
 /* Neither 0 nor -errno: "ask again when you are told to". */
 #define PARKED 1
@@ -35,12 +37,40 @@ struct ask {
 };
 
 /* Under the queue's lock. Returns PARKED. */
-int waitq_park_locked(struct waitq *q, const struct ask *ask);
+static inline int waitq_park_locked(struct waitq *q, const struct ask *ask)
+{
+	if (ask->waiter) {
+		ask->waiter->next = q->head;
+		q->head = ask->waiter;
+	}
+	return PARKED;
+}
 
 /* Empties the queue, under its lock; the result goes to waitq_wake() when the lock is dropped. */
-struct waitq waitq_take_locked(struct waitq *q);
+static inline struct waitq waitq_take_locked(struct waitq *q)
+{
+	struct waitq taken = {NULL};
+
+	/* They were pushed in front: turn them round, so that the first is woken first. */
+	while (q->head) {
+		struct waiter *w = q->head;
+
+		q->head = w->next;
+		w->next = taken.head;
+		taken.head = w;
+	}
+	return taken;
+}
 
 /* Calls ready() on each, in the order in which they came. Call it without any lock. */
-void waitq_wake(struct waitq taken);
+static inline void waitq_wake(struct waitq taken)
+{
+	while (taken.head) {
+		struct waiter *w = taken.head;
+
+		taken.head = w->next; /* ready() may queue it again, or free it */
+		w->ready(w);
+	}
+}
 
 #endif

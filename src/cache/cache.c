@@ -11,6 +11,7 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "cache/entry.h"
 
 #include <errno.h>
@@ -198,11 +199,23 @@ static int start_locked(struct cache *c, struct entry *e, uint64_t deadline)
 static int wait_locked(struct cache *c, struct entry *e, const struct ask *ask)
 {
 	/* A flight from before the last write would not be believed: wait for it, then ask again. */
+	bool joins = e->flight;
+
 	if (!e->flight && ask->waiter && start_locked(c, e, ask->deadline) < 0)
 		return -ENOMEM;
 	if (!e->flight)
 		return PARKED;
+	metric_count(joins ? METRIC_CACHE_JOINS : METRIC_CACHE_MISSES, 0);
 	return waitq_park_locked(&e->flight->parked, ask);
+}
+
+/* What was fetched for this very question is no hit. */
+static void count_answer(const struct entry *e, enum entry_state state, const struct ask *ask)
+{
+	if (state == ENTRY_STALE)
+		metric_count(METRIC_CACHE_STALE, 0);
+	else if (e->fetched < ask->asked)
+		metric_count(METRIC_CACHE_HITS, 0);
 }
 
 int cache_get(struct cache *c, size_t kind, const char *path, const struct ask *ask,
@@ -230,6 +243,7 @@ int cache_get(struct cache *c, size_t kind, const char *path, const struct ask *
 	switch (state) {
 	case ENTRY_GOOD:
 	case ENTRY_STALE:
+		count_answer(e, state, ask);
 		*out = object_ref(e->object);
 		if (note)
 			*note = (struct cache_note){.fetched = e->fetched,
@@ -330,6 +344,12 @@ void cache_drop_all(struct cache *c)
 
 	DL_FOREACH_SAFE (c->used, e, next)
 		forget_locked(c, e);
+}
+
+void cache_measure(struct cache *c)
+{
+	metric_set(METRIC_CACHE_BYTES, cache_bytes(c));
+	metric_set(METRIC_CACHE_ENTRIES, cache_count(c));
 }
 
 size_t cache_bytes(struct cache *c)

@@ -80,4 +80,7 @@ size_t cache_bytes(struct cache *c);
 /* Things known now. */
 size_t cache_count(struct cache *c);
 
+/* Both, as metrics: before those are printed. */
+void cache_measure(struct cache *c);
+
 #endif

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "edit/change.h"
 
 #include <errno.h>
@@ -271,6 +272,16 @@ static void publish(struct tree *t, struct dir *d, const struct kv_version *onto
 		learn(t, d, v);
 }
 
+static void count(int r, const struct kv_version *made)
+{
+	if (r < 0)
+		metric_count(METRIC_COMMITS,
+			     r == -EBUSY ? METRIC_COMMIT_CONFLICT : METRIC_COMMIT_FAILED);
+	else
+		metric_count(METRIC_COMMITS, made->state == KV_LIVE ? METRIC_COMMIT_WRITTEN
+								    : METRIC_COMMIT_DELETED);
+}
+
 int commit_make(struct tree *t, const struct commit *c, const struct request *rq,
 		struct kv_version **out)
 {
@@ -290,10 +301,12 @@ int commit_make(struct tree *t, const struct commit *c, const struct request *rq
 		r = commit_read_latest(t, c->dir, rq, &latest);
 		if (r < 0)
 			break;
+		metric_count(METRIC_COMMIT_RETRIES, 0);
 		object_put(onto);
 		onto = latest;
 		r = check_merge(t, c, latest, rq->err);
 	}
+	count(r, *out);
 	if (r < 0)
 		return r;
 	if (!change_is_unseen(c->base) && is_spelt_anew(c))

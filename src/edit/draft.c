@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "base/metric.h"
 #include "edit/value.h"
 #include "host/process.h"
 
@@ -27,6 +28,7 @@ struct draft *draft_new(struct kv_version *base, const struct caller *caller, si
 	d->cas = NO_CAS;
 	d->touched = clock_wall();
 	d->base = object_ref(base);
+	metric_move(METRIC_DRAFTS, 1);
 	return d;
 }
 
@@ -34,6 +36,7 @@ void draft_put_locked(struct draft *d)
 {
 	if (!d || --d->refs)
 		return;
+	metric_move(METRIC_DRAFTS, -1);
 	quota_move(d->quota, d->text.len, 0);
 	buf_fini(&d->text);
 	object_put(d->base);

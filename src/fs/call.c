@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "base/secmem.h"
 
 #include <errno.h>
@@ -113,6 +114,7 @@ static void log_failure(const struct call *c, int r)
 
 static void answer(struct call *c, int r)
 {
+	metric_fuse(c->op->name, r == 0 && c->op->names && !c->view.node ? ENOENT : -r);
 	if (r < 0)
 		log_failure(c, r);
 	if (!c->req)

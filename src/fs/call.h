@@ -16,12 +16,12 @@
 /* A request of the kernel on its way through us. It is run from memory in the thread that read it;
  * where it has to wait it is parked, and run anew when what it waits for has come; calls that change
  * something run in the pool. */
-
 struct call;
 
 struct op {
 	const char *name;
 	bool pool;  /* may wait for the network: runs in the pool */
+	bool names; /* success without a node means that there is none */
 	bool stale; /* ESTALE is an answer: the kernel looks the name up anew, once */
 	/* 0 with the results in the call, -errno, or PARKED. May run several times. */
 	int (*run)(struct call *c);

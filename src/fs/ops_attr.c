@@ -3,6 +3,7 @@
 
 #include "fs/internal.h"
 
+#include "base/metric.h"
 #include "node/name.h"
 
 #include <errno.h>
@@ -23,7 +24,8 @@ static void reply_lookup(struct call *c)
 		tree_forget(c->fs->tree, c->view.node, 1);
 }
 
-static const struct op lookup = {.name = "lookup", .run = run_lookup, .reply = reply_lookup};
+static const struct op lookup = {
+	.name = "lookup", .names = true, .run = run_lookup, .reply = reply_lookup};
 
 static void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
@@ -137,8 +139,10 @@ static void fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
 {
 	struct fs *fs = fs_of(req);
 	struct call c = call_init(fs, req, &getattr);
+	int r = tree_permit(fs->tree, call_node(fs, ino), &c.caller, mask);
 
-	fuse_reply_err(req, -tree_permit(fs->tree, call_node(fs, ino), &c.caller, mask));
+	metric_fuse("access", -r);
+	fuse_reply_err(req, -r);
 }
 
 static void fs_statfs(fuse_req_t req, fuse_ino_t ino)

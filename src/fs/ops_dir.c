@@ -3,6 +3,8 @@
 
 #include "fs/internal.h"
 
+#include "base/metric.h"
+
 #include <errno.h>
 
 static struct listing *listing_of(const struct fuse_file_info *fi)
@@ -84,6 +86,7 @@ static void read_rows(fuse_req_t req, size_t size, off_t offset, struct fuse_fil
 		}
 		used += n;
 	}
+	metric_fuse("readdir", 0);
 	fuse_reply_buf(req, rows, used);
 }
 

@@ -5,6 +5,7 @@
 #include "fs/internal.h"
 
 #include "base/buf.h"
+#include "base/metric.h"
 #include "base/object.h"
 #include "base/secmem.h"
 
@@ -127,6 +128,7 @@ static void read_draft(fuse_req_t req, struct handle *h, size_t size, size_t off
 	_cleanup_buf_ struct buf out = {0};
 	int r = edit_read(h, offset, size, &out);
 
+	metric_fuse("read", -r);
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else
@@ -148,6 +150,7 @@ static void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		return;
 	}
 	r = tree_read(fs_of(req)->tree, h, (size_t)offset, size, &bytes, &len, &pin);
+	metric_fuse("read", -r);
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else
@@ -160,10 +163,18 @@ static void fs_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t s
 	int r = edit_write(handle_of(fi), bytes, size, (size_t)offset);
 
 	secmem_clear_registers();
+	metric_fuse("write", -r);
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else
 		fuse_reply_write(req, size);
+}
+
+/* What needs no call: 0 or -errno. */
+static void reply_now(fuse_req_t req, const struct op *op, int r)
+{
+	metric_fuse(op->name, -r);
+	fuse_reply_err(req, -r);
 }
 
 static void reply_done(struct call *c)
@@ -201,7 +212,7 @@ static void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (edit_is_draft(c.handle) && edit_flush_pending(c.handle, &answer))
 		call_start(&c);
 	else
-		fuse_reply_err(req, -answer);
+		reply_now(req, &flush, answer);
 }
 
 static int run_fsync(struct call *c)
@@ -224,7 +235,7 @@ static void fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_f
 	if (edit_is_draft(c.handle))
 		call_start(&c);
 	else
-		fuse_reply_err(req, 0);
+		reply_now(req, &fsync_op, 0);
 }
 
 static int run_release(struct call *c)

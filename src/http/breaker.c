@@ -13,6 +13,7 @@
 #include "http/breaker.h"
 
 #include "base/clock.h"
+#include "base/metric.h"
 
 #define ROW_SHORT   3 /* in a row, where they have gone on for... */
 #define ROW_LASTS   NS_PER_SEC
@@ -35,6 +36,8 @@ bool breaker_good(struct breaker *b)
 	bool was_open = b->retry != 0;
 
 	*b = (struct breaker){0};
+	if (was_open)
+		metric_move(METRIC_BREAKERS_OPEN, -1);
 	return was_open;
 }
 
@@ -63,6 +66,10 @@ bool breaker_bad(struct breaker *b, uint64_t now, bool probe, bool at_once, uint
 	    (b->row < ROW_SHORT || now - b->since < ROW_LASTS))
 		return false;
 	back_off(b, now, pause);
+	if (!was_open) {
+		metric_move(METRIC_BREAKERS_OPEN, 1);
+		metric_count(METRIC_BREAKER_TRIPS, 0);
+	}
 	return !was_open;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/metric.h"
 
 #include <errno.h>
 
@@ -45,7 +46,8 @@ int budget_take(struct budget *b, struct limit limit)
 	at = book(b, limit.deadline);
 	if (!at)
 		return -ETIMEDOUT;
-	if (at > clock_mono() && cancel_sleep(limit.cancel, at))
-		return -EINTR;
-	return 0;
+	if (at <= clock_mono())
+		return 0;
+	metric_count(METRIC_WAITS, METRIC_WAIT_RATE);
+	return cancel_sleep(limit.cancel, at) ? -EINTR : 0;
 }

@@ -17,6 +17,7 @@
 #include "http/http.h"
 
 #include "base/clock.h"
+#include "base/metric.h"
 #include "base/secmem.h"
 #include "http/route.h"
 #include "http/transfer.h"
@@ -228,18 +229,22 @@ void http_exchange(struct http *h, const struct http_request *req, struct http_r
 {
 	struct exchange x = {.cond = PTHREAD_COND_INITIALIZER, .http = h};
 	CURL *easy = handle_get(h);
+	uint64_t begun = clock_mono();
 
 	*reply = (struct http_reply){0};
 	x.read = http_reads(req);
 	if (!easy || transfer_init(&x.transfer, easy, &h->config, req, reply) < 0) {
 		reply->fault = HTTP_NO_MEMORY;
 	} else {
+		metric_move(METRIC_REQUESTS_FLYING, 1);
 		submit(h, &x);
 		if (req->limit.cancel)
 			cancel_on(req->limit.cancel, abandon, &x);
 		wait_done(h, &x);
 		if (req->limit.cancel)
 			cancel_on(req->limit.cancel, NULL, NULL);
+		metric_move(METRIC_REQUESTS_FLYING, -1);
+		metric_request(req->method, reply->status, clock_mono() - begun);
 	}
 	transfer_fini(&x.transfer);
 	if (easy)

@@ -19,6 +19,7 @@
 #include "http/restraint.h"
 
 #include "base/clock.h"
+#include "base/metric.h"
 
 #include <errno.h>
 #include <string.h>
@@ -151,8 +152,12 @@ int restraint_enter(struct restraint *r, struct restraint_pass *pass, struct lim
 		uint64_t until;
 		int s = look(r, pass, limit.deadline, waited, &until);
 
+		if (s < 0)
+			metric_count(METRIC_REQUESTS_SPARED, 0);
 		if (s < 0 || !until)
 			return s;
+		if (!waited)
+			metric_count(METRIC_WAITS, METRIC_WAIT_FAILURES);
 		if (cancel_sleep(limit.cancel, until)) {
 			leave(r);
 			return -EINTR;

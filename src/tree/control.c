@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "base/metric.h"
 #include "host/process.h"
 #include "node/status.h"
 #include "tree/data_env.h"
@@ -201,12 +202,24 @@ static int errors_locked(struct tree *t, struct dir *d, const struct ask *ask, s
 	return text_content(x, out, err);
 }
 
+static int metrics_locked(struct tree *t, struct dir *d, const struct ask *ask, struct content *out,
+			  struct err *err)
+{
+	struct text *x = text_new();
+
+	cache_measure(t->config.cache);
+	if (x)
+		metric_print(&x->buf);
+	return text_content(x, out, err);
+}
+
 static const struct control_file files[] = {
 	{DOCUMENT, false, &document_type, data_json_locked},
 	{"data.env", false, &control_file_type, data_env_locked},
 	{"metadata.json", false, &control_file_type, metadata_json_locked},
 	{"version", false, &version_number_type, number_locked},
 	{"status.json", true, &control_file_type, status_locked},
+	{"metrics", true, &control_file_type, metrics_locked},
 	{"errors", true, &control_file_type, errors_locked},
 	{"refresh", true, &refresh_type, empty_locked},
 	{"renew", true, &renew_type, empty_locked},

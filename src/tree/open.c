@@ -5,6 +5,7 @@
 
 #include "tree/open.h"
 
+#include "base/metric.h"
 #include "node/fixed.h"
 #include "tree/handle.h"
 
@@ -45,12 +46,14 @@ struct handle *handle_new_locked(struct tree *t, struct node *n)
 		return NULL;
 	h->node = node_use_locked(n);
 	DL_APPEND2(t->handles, h, before, after);
+	metric_move(METRIC_HANDLES, 1);
 	return h;
 }
 
 void handle_free_locked(struct tree *t, struct handle *h)
 {
 	DL_DELETE2(t->handles, h, before, after);
+	metric_move(METRIC_HANDLES, -1);
 	object_put(h->content.object);
 	node_unuse_locked(t, h->node);
 	free(h);

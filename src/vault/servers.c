@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "http/breaker.h"
 #include "http/budget.h"
 #include "http/redirect.h"
@@ -228,6 +229,7 @@ static int choose(struct asking *a, struct err *err)
 	a->server = current;
 	if (a->ask->insists)
 		return 0;
+	metric_count(METRIC_REQUESTS_SPARED, 0);
 	pthread_mutex_lock(&s->lock);
 	if (err)
 		*err = s->list[current].why;
@@ -398,6 +400,8 @@ int servers_ask(struct servers *s, const struct servers_ask *ask, struct http_re
 		if (r < 0 && !tries && !a.hops)
 			return r;
 		if (r == 0) {
+			if (tries || a.hops)
+				metric_count(METRIC_RETRIES, 0);
 			http_reply_fini(reply);
 			attempt(&a, reply);
 			*address = s->list[a.server].address;
