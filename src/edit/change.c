@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The live check: one request to the server before anything is changed, so that what can fail fails
- * while the program still listens. */
+ * while the program still listens. And check-and-set by hand: a number is armed on a secret, and the
+ * next change uses it up. */
 
 #include "edit/change.h"
 
@@ -8,6 +9,35 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
+
+int cas_arm_locked(struct dir *d, uid_t uid, int64_t number)
+{
+	struct armed *a;
+
+	cas_take_locked(d, uid);
+	a = malloc(sizeof(*a));
+	if (!a)
+		return -ENOMEM;
+	*a = (struct armed){.next = d->armed, .uid = uid, .number = number};
+	d->armed = a;
+	return 0;
+}
+
+int64_t cas_take_locked(struct dir *d, uid_t uid)
+{
+	for (struct armed **p = &d->armed; *p; p = &(*p)->next) {
+		if ((*p)->uid == uid) {
+			struct armed *a = *p;
+			int64_t number = a->number;
+
+			*p = a->next;
+			free(a);
+			return number;
+		}
+	}
+	return NO_CAS;
+}
 
 /* The latest version, or what stands for it where it may be written and not read. */
 static int read_base(struct tree *t, struct dir *d, const struct request *rq, bool whole,

@@ -2,7 +2,6 @@
 #ifndef EDIT_CHANGE_H
 #define EDIT_CHANGE_H
 
-#include "edit/cas.h"
 #include "edit/commit.h"
 #include "edit/draft.h"
 
@@ -27,5 +26,12 @@ int change_check(struct tree *t, struct dir *d, const struct request *rq, struct
  * it returns 0. */
 int change_begin(struct tree *t, struct dir *d, const struct request *rq, bool whole,
 		 struct kv_version **base, int64_t *cas);
+
+/* Check-and-set numbers that users have set with user.vault.cas: one for the next change of the secret
+ * by that user, in place of one that waits. 0 or -ENOMEM. Under the tree's lock. */
+int cas_arm_locked(struct dir *d, uid_t uid, int64_t number);
+
+/* The number that waits, which then waits no more; NO_CAS where there is none. */
+int64_t cas_take_locked(struct dir *d, uid_t uid);
 
 #endif

@@ -40,6 +40,7 @@ void draft_put_locked(struct draft *d)
 	quota_move(d->quota, d->text.len, 0);
 	buf_fini(&d->text);
 	object_put(d->base);
+	object_put(d->seen);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
 }

@@ -28,6 +28,7 @@ struct draft {
 	int64_t touched;	 /* clock_wall() of the last change */
 	int64_t cas;		 /* NO_CAS, or what the latest version must be */
 	struct kv_version *base; /* what the change is based on; the tree's lock */
+	struct object *seen;	 /* of metadata.json: what it was; the tree's lock */
 };
 
 /* NULL: no memory. `base` is borrowed. The caller has a reference. */

@@ -3,6 +3,7 @@
  * before the source is removed, so that nothing is lost half-way. A scratch file that is renamed over
  * a field, or over a document, is how most programs write: that commits. */
 
+#include "edit/metadata.h"
 #include "edit/names.h"
 
 #include "base/clock.h"
@@ -271,6 +272,26 @@ static void become(struct tree *t, struct scratch *s, struct node *n, struct kv_
 	scratch_drop_locked(t, s);
 }
 
+/* As change_begin(), for what is no part of a version. */
+static int metadata_begin(struct tree *t, struct target *at, const struct request *rq,
+			  struct kv_version **base)
+{
+	struct object *seen = NULL;
+	int r;
+	LOCK_SCOPE(&t->lock);
+
+	r = metadata_look_locked(t, at->dir, rq, &seen);
+	if (r == 0)
+		*base = kv_version_empty(KV_ABSENT, 0);
+	if (r == 0)
+		r = *base ? commit_begin_locked(t, at->dir, rq->ask)
+			  : err_set(rq->err, ENOMEM, "no memory for a draft");
+	if (r != 0)
+		object_put(steal(seen));
+	at->seen = seen;
+	return r;
+}
+
 /* What the scratch file holds becomes what the file at the server holds. */
 static int commit_scratch(struct tree *t, struct scratch *s, struct node *n, bool no_replace,
 			  const struct request *rq)
@@ -285,7 +306,9 @@ static int commit_scratch(struct tree *t, struct scratch *s, struct node *n, boo
 	pthread_mutex_lock(&t->lock);
 	at = target_of_locked(n);
 	pthread_mutex_unlock(&t->lock);
-	r = change_begin(t, at.dir, rq, at.kind == TARGET_DOCUMENT, &base, &c.cas);
+	r = at.kind == TARGET_METADATA
+		    ? metadata_begin(t, &at, rq, &base)
+		    : change_begin(t, at.dir, rq, at.kind == TARGET_DOCUMENT, &base, &c.cas);
 	if (r != 0)
 		return r;
 	c.base = base;
@@ -301,6 +324,7 @@ static int commit_scratch(struct tree *t, struct scratch *s, struct node *n, boo
 	if (r == 0)
 		become(t, s, n, made);
 	commit_end(t, at.dir);
+	object_put((struct object *)at.seen);
 	return r;
 }
 
@@ -313,7 +337,8 @@ static int file_for_scratch(struct tree *t, struct node *to, struct renaming *m,
 
 	if (to->type == &control_dir_type && !strcmp(m->name, "data.json")) {
 		*out = control_document_locked(control_owner(to));
-	} else if (there && there->type == &version_number_type) {
+	} else if (there &&
+		   (there->type == &version_number_type || there->type == &metadata_type)) {
 		*out = node_use_locked(there);
 	} else if (!node_is_dir(to) && !node_is_fields(to)) {
 		return err_set(err, EPERM, "there are no files like %s here", m->name);
@@ -407,7 +432,7 @@ static int copy_document(struct tree *t, struct node *from, struct node *to, con
 {
 	_cleanup_object_ struct kv_version *base = NULL;
 	_cleanup_buf_ struct buf text = {0};
-	struct target at = {TARGET_DOCUMENT, control_owner(from), NULL};
+	struct target at = {TARGET_DOCUMENT, control_owner(from), NULL, NULL};
 	struct scratch *s;
 	int r = change_check(t, at.dir, rq, &base);
 

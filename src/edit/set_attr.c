@@ -2,10 +2,9 @@
 /* Attributes that can be set: a table; and the size of a file by its path. Reading them is tree/xattr.c's
  * business. */
 
-#include "base/codec.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "edit/change.h"
+#include "edit/metadata.h"
 #include "edit/scratch.h"
 #include "edit/target.h"
 #include "edit/value.h"
@@ -17,24 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
-
-#define CUSTOM_KEY_MAX	 128
-#define CUSTOM_VALUE_MAX 512
-#define CUSTOM_COUNT_MAX 64
-
-/* As far as we can tell: what else is not, the server refuses. */
-static bool is_printable(const char *text)
-{
-	size_t len = strlen(text);
-
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i], next = (unsigned char)text[i + 1];
-
-		if (c < ' ' || c == 0x7f || (c == 0xc2 && next < 0xa0))
-			return false;
-	}
-	return utf8_valid(text, len);
-}
 
 static int parse_number(const char *value, size_t len, int64_t *number)
 {
@@ -165,51 +146,6 @@ static struct dir *secret_of(struct node *n)
 	return d && *d->path ? d : NULL;
 }
 
-/* Takes `patch`. */
-static int change_metadata(struct tree *t, struct dir *d, cJSON *patch, const struct request *rq)
-{
-	_cleanup_json_ cJSON *body = patch;
-	struct kv *kv = t->config.kv;
-	int r;
-
-	if (!body)
-		return err_set(rq->err, ENOMEM, "no memory");
-	if (!kv->ops->change_metadata)
-		return err_set(rq->err, EOPNOTSUPP, "this engine keeps no metadata");
-	r = kv->ops->change_metadata(kv, d->path, body, rq->limit, rq->err);
-	if (r < 0)
-		return r;
-	LOCK_SCOPE(&t->lock);
-	cache_drop(t->config.cache, TREE_METADATA, d->path);
-	/* It has metadata at the server now. */
-	if (d->node.local)
-		dir_appeared_locked(t, d);
-	log_info("metadata changed", F_STR("path", d->path), F_INT("uid", rq->caller->uid),
-		 F_INT("pid", rq->caller->pid));
-	return 0;
-}
-
-/* What servers take: at most 64 keys of 128 bytes, values of 512, all of it printable. */
-static int check_custom(const char *key, const char *value, size_t count, struct err *err)
-{
-	size_t len = strlen(value);
-
-	if (!*key || strlen(key) > CUSTOM_KEY_MAX)
-		return err_set(err, ENAMETOOLONG, "a key of metadata has 1 to %d bytes",
-			       CUSTOM_KEY_MAX);
-	if (len > CUSTOM_VALUE_MAX)
-		return err_set(err, E2BIG, "a value of metadata has at most %d bytes",
-			       CUSTOM_VALUE_MAX);
-	if (!len)
-		return err_set(err, EINVAL, "a value of metadata cannot be empty");
-	if (!is_printable(key) || !is_printable(value))
-		return err_set(err, EINVAL, "keys and values of metadata are printable text");
-	if (count >= CUSTOM_COUNT_MAX)
-		return err_set(err, ENOSPC, "a secret has at most %d keys of metadata",
-			       CUSTOM_COUNT_MAX);
-	return 0;
-}
-
 /* `value` NULL: the key is removed. */
 static cJSON *custom_patch(const char *key, const char *value)
 {
@@ -241,8 +177,8 @@ static int set_custom(struct tree *t, struct node *n, const char *key, const cha
 		return r;
 	if (!value && r == -ENODATA)
 		return r;
-	r = value ? check_custom(key, value, count, rq->err) : 0;
-	return r < 0 ? r : change_metadata(t, d, custom_patch(key, value), rq);
+	r = value ? metadata_check_custom(key, value, count, rq->err) : 0;
+	return r < 0 ? r : metadata_change(t, d, custom_patch(key, value), rq);
 }
 
 static cJSON *setting_value(const struct setting *s, const char *value)
@@ -251,7 +187,7 @@ static cJSON *setting_value(const struct setting *s, const char *value)
 
 	switch (s->type) {
 	case SETTING_NUMBER:
-		if (parse_number(value, strlen(value), &number) < 0)
+		if (parse_number(value, strlen(value), &number) < 0 || number > METADATA_NUMBER_MAX)
 			return NULL;
 		return json_new_raw(value, strlen(value));
 	case SETTING_BOOLEAN:
@@ -259,7 +195,9 @@ static cJSON *setting_value(const struct setting *s, const char *value)
 			return cJSON_CreateTrue();
 		return strcmp(value, "false") == 0 ? cJSON_CreateFalse() : NULL;
 	default:
-		return *value && is_printable(value) ? json_new_string(value, strlen(value)) : NULL;
+		return *value && metadata_is_printable(value)
+			       ? json_new_string(value, strlen(value))
+			       : NULL;
 	}
 }
 
@@ -276,7 +214,7 @@ static int set_setting(struct tree *t, struct node *n, const struct setting *s, 
 		return err_set(rq->err, EINVAL, "%s cannot be that", s->name);
 	if (json_add(patch, s->name, strlen(s->name), item) < 0)
 		return err_set(rq->err, ENOMEM, "no memory");
-	return change_metadata(t, d, steal(patch), rq);
+	return metadata_change(t, d, steal(patch), rq);
 }
 
 static const struct settable *settable_of(const char *name)
@@ -338,6 +276,8 @@ int edit_resize(struct tree *t, struct node *node, size_t size, const struct req
 	pthread_mutex_unlock(&t->lock);
 	if (target_is_order(&at))
 		return target_obey(t, &at, rq);
+	if (at.kind == TARGET_METADATA)
+		return err_set(rq->err, EINVAL, "metadata.json cannot be cut to a size");
 	if (size > target_max(t, &at))
 		return err_set(rq->err, EFBIG, "%zu bytes are more than max_size", size);
 	r = change_begin(t, at.dir, rq, false, &base, &c.cas);

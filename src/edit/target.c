@@ -6,6 +6,7 @@
 #include "edit/target.h"
 
 #include "edit/change.h"
+#include "edit/metadata.h"
 #include "edit/value.h"
 #include "tree/control.h"
 #include "kv/json_unique.h"
@@ -23,16 +24,18 @@
 struct target target_of_locked(struct node *n)
 {
 	if (node_is_field(n))
-		return (struct target){TARGET_FIELD, field_dir(field_of(n)), field_of(n)};
+		return (struct target){TARGET_FIELD, field_dir(field_of(n)), field_of(n), NULL};
 	if (node_is_document(n))
-		return (struct target){TARGET_DOCUMENT, control_owner(n), NULL};
+		return (struct target){TARGET_DOCUMENT, control_owner(n), NULL, NULL};
+	if (n->type == &metadata_type)
+		return (struct target){TARGET_METADATA, control_owner(n), NULL, NULL};
 	if (n->type == &version_number_type)
-		return (struct target){TARGET_NUMBER, control_owner(n), NULL};
+		return (struct target){TARGET_NUMBER, control_owner(n), NULL, NULL};
 	if (n->type == &refresh_type)
-		return (struct target){TARGET_REFRESH, control_owner(n), NULL};
+		return (struct target){TARGET_REFRESH, control_owner(n), NULL, NULL};
 	if (n->type == &renew_type)
-		return (struct target){TARGET_RENEW, control_owner(n), NULL};
-	return (struct target){TARGET_NONE, NULL, NULL};
+		return (struct target){TARGET_RENEW, control_owner(n), NULL, NULL};
+	return (struct target){TARGET_NONE, NULL, NULL, NULL};
 }
 
 bool target_is_order(const struct target *at)
@@ -55,6 +58,7 @@ size_t target_max(const struct tree *t, const struct target *at)
 {
 	switch (at->kind) {
 	case TARGET_DOCUMENT:
+	case TARGET_METADATA:
 		return DOCUMENT_MAX;
 	case TARGET_NUMBER:
 		return NUMBER_MAX;
@@ -88,7 +92,7 @@ int target_print(const struct target *at, const struct kv_version *v, struct buf
 			buf_add(to, entry->text, entry->len);
 		return buf_status(to);
 	}
-	if (target_is_order(at))
+	if (target_is_order(at) || at->kind == TARGET_METADATA)
 		return 0;
 	if (at->kind == TARGET_NUMBER) {
 		if (v->number > 0)
@@ -270,6 +274,10 @@ int target_commit(struct tree *t, const struct target *at, struct buf *text, str
 		return commit_field(t, at->field, text, c, rq, out);
 	case TARGET_DOCUMENT:
 		return commit_document(t, text, c, rq, out);
+	case TARGET_METADATA:
+		r = metadata_commit(t, at->dir, at->seen, text, rq);
+		*out = r == 0 ? object_ref(c->base) : NULL;
+		return r;
 	case TARGET_NUMBER:
 		return commit_number(t, text, c, rq, out);
 	default:

@@ -9,6 +9,7 @@ enum target_kind {
 	TARGET_NONE, /* nothing that the server knows */
 	TARGET_FIELD,
 	TARGET_DOCUMENT, /* a whole secret */
+	TARGET_METADATA, /* of a secret: as much of it as can be set */
 	TARGET_NUMBER,	 /* of the version that is to be the newest again */
 	TARGET_REFRESH,	 /* anything that is written has all forgotten that was read */
 	TARGET_RENEW,	 /* anything that is written has the token renewed */
@@ -17,8 +18,9 @@ enum target_kind {
 /* What bytes are written to. */
 struct target {
 	enum target_kind kind;
-	struct dir *dir;     /* NULL: TARGET_NONE */
-	struct field *field; /* of TARGET_FIELD alone */
+	struct dir *dir;	   /* NULL: TARGET_NONE */
+	struct field *field;	   /* of TARGET_FIELD alone */
+	const struct object *seen; /* of TARGET_METADATA: what the change is made from */
 };
 
 /* TARGET_NONE for nodes that are none of these. */

@@ -13,6 +13,7 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "edit/change.h"
+#include "edit/metadata.h"
 #include "edit/removal.h"
 #include "edit/scratch.h"
 #include "edit/target.h"
@@ -146,12 +147,28 @@ static int open_scratch(struct tree *t, struct node *node, int flags, const stru
 	return r;
 }
 
-/* Nothing of it is the server's. */
-static int open_order(struct kv_version **base, int64_t *cas, struct err *err)
+/* No version is made by it: of "metadata.json", or by an order. */
+static int open_apart(struct tree *t, struct node *node, enum target_kind kind, int flags,
+		      const struct request *rq, struct handle **out)
 {
-	*cas = NO_CAS;
-	*base = kv_version_empty(KV_ABSENT, 0);
-	return *base ? 0 : err_set(err, ENOMEM, "no memory for a draft");
+	_cleanup_object_ struct kv_version *base = kv_version_empty(KV_ABSENT, 0);
+	_cleanup_object_ struct object *seen = NULL;
+	_cleanup_buf_ struct buf text = {0};
+	LOCK_SCOPE(&t->lock);
+	int r = base ? 0 : err_set(rq->err, ENOMEM, "no memory for a draft");
+
+	if (r == 0 && kind == TARGET_METADATA)
+		r = metadata_look_locked(t, control_owner(node), rq, &seen);
+	if (r == 0 && seen && !(flags & O_TRUNC))
+		r = control_print_json(container_of(seen, struct tree_json, object)->json, &text);
+	if (r == 0)
+		r = begin_draft_locked(t, node, base, flags, NO_CAS, rq, out);
+	if (r == 0 && seen) {
+		(*out)->draft->text = text;
+		text = (struct buf){0};
+		(*out)->draft->seen = steal(seen);
+	}
+	return r;
 }
 
 int edit_open(struct tree *t, struct node *node, int flags, const struct request *rq,
@@ -171,11 +188,10 @@ int edit_open(struct tree *t, struct node *node, int flags, const struct request
 	pthread_mutex_lock(&t->lock);
 	at = target_of_locked(node);
 	pthread_mutex_unlock(&t->lock);
-	if (target_is_order(&at))
-		r = open_order(&base, &cas, rq->err);
-	else
-		r = change_look(t, at.dir, rq, at.kind == TARGET_DOCUMENT && (flags & O_TRUNC),
-				&base, &cas);
+	if (target_is_order(&at) || at.kind == TARGET_METADATA)
+		return open_apart(t, node, at.kind, flags, rq, out);
+	r = change_look(t, at.dir, rq, at.kind == TARGET_DOCUMENT && (flags & O_TRUNC), &base,
+			&cas);
 	if (r != 0)
 		return r;
 	LOCK_SCOPE(&t->lock);
@@ -411,6 +427,7 @@ static void take_version(struct tree *t, struct node *n, struct draft *d, struct
 	pthread_mutex_lock(&t->lock);
 	object_put(d->base);
 	d->base = made;
+	object_put(steal(d->seen));
 	node_unlocal_locked(t, n);
 	pthread_mutex_unlock(&t->lock);
 	pthread_mutex_lock(&d->lock);
@@ -460,6 +477,7 @@ static int commit_draft(struct tree *t, struct handle *h, bool also_emptied,
 	n = written_node(h);
 	if (n && !n->gone) {
 		at = target_of_locked(n);
+		at.seen = h->draft->seen;
 		r = removal_settle_locked(t, at.dir, rq->ask);
 		if (r == 0)
 			r = commit_begin_locked(t, at.dir, rq->ask);

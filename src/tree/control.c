@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The control directory. It is never listed, and can always be entered; what is in it is a table. Its
- * files are made anew when they are opened, and a reader keeps what it opened. "data.json" can be
- * written, which is edit/'s business, and scratch files may stand beside it. */
+ * files are made anew when they are opened, and a reader keeps what it opened. Some can be written,
+ * which is edit/'s business, and scratch files may stand beside it. */
 
 #include "tree/control.h"
 
@@ -216,7 +216,7 @@ static int metrics_locked(struct tree *t, struct dir *d, const struct ask *ask, 
 static const struct control_file files[] = {
 	{DOCUMENT, false, &document_type, data_json_locked},
 	{"data.env", false, &control_file_type, data_env_locked},
-	{"metadata.json", false, &control_file_type, metadata_json_locked},
+	{"metadata.json", false, &metadata_type, metadata_json_locked},
 	{"version", false, &version_number_type, number_locked},
 	{"status.json", true, &control_file_type, status_locked},
 	{"metrics", true, &control_file_type, metrics_locked},
@@ -461,6 +461,15 @@ const struct node_type document_type = {
 };
 
 const struct node_type version_number_type = {
+	.format = S_IFREG,
+	.control = true,
+	.writable = true,
+	.attr_locked = file_attr_locked,
+	.content_locked = file_content_locked,
+	.free = control_free,
+};
+
+const struct node_type metadata_type = {
 	.format = S_IFREG,
 	.control = true,
 	.writable = true,

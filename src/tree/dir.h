@@ -24,7 +24,7 @@ struct dir {
 	struct kv_version *streamed_version;
 };
 
-/* The number that the next change by that user must find; see edit/cas.h. */
+/* The number that the next change by that user must find; see edit/change.h. */
 struct armed {
 	struct armed *next;
 	uid_t uid;

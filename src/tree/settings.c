@@ -23,6 +23,14 @@ const struct setting *settings_find(const char *attribute)
 	return NULL;
 }
 
+const struct setting *settings_named(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
+		if (!strcmp(settings[i].name, name))
+			return &settings[i];
+	return NULL;
+}
+
 static bool is_mark(const char *key)
 {
 	return strncmp(key, KV_MARK_PREFIX, strlen(KV_MARK_PREFIX)) == 0;

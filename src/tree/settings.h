@@ -15,8 +15,9 @@ struct setting {
 	const char *attribute, *name;
 	enum { SETTING_NUMBER, SETTING_BOOLEAN, SETTING_DURATION } type;
 };
-/* NULL: there is none of that name. */
+/* By attribute, or by the server's name for it. NULL: there is none of that name. */
 const struct setting *settings_find(const char *attribute);
+const struct setting *settings_named(const char *name);
 
 /* The key of custom metadata that an attribute stands for: NULL for others, and for marks of ours. */
 const char *settings_custom_key(const char *attribute);

@@ -203,4 +203,159 @@ def metadata_before_a_version(t):
     assert custom(t, "new") == {"owner": "me"}
 
 
+def document(t, m, name="s"):
+    return json.loads(m.read(f"{name}/.vault/metadata.json"))
+
+
+def changes_since(t, mark):
+    """What was asked of the server that is not reading."""
+    return [r for r in t.server.requests_since(mark, "secret/") if r[0] not in ("read", "list")]
+
+
+@test()
+def metadata_as_a_document(t):
+    "metadata.json that is written sets what differs, by one request, however it is written"
+    t.put("s", {"x": "1"})
+    settings(t, custom_metadata={"a": "1", "b": "2"}, max_versions=5)
+    m = t.mount()
+    path = m / "s/.vault/metadata.json"
+    d = document(t, m)
+    d["custom_metadata"] = {"b": "2", "c": "n\u00e4w"}
+    d.update(max_versions=7, cas_required=True, delete_version_after="90m")
+    with open(f"{t.root}/doc", "w") as f:
+        json.dump(d, f)
+    mark = t.server.audit_mark()
+    t.run("cp", f"{t.root}/doc", path)
+    assert len(changes_since(t, mark)) == 1, changes_since(t, mark)
+    data = t.server.api("GET", f"secret/metadata/{t.path('s')}")["data"]
+    assert data["custom_metadata"] == {"b": "2", "c": "n\u00e4w"}
+    assert (data["max_versions"], data["cas_required"], data["delete_version_after"]) == (7, True, "1h30m0s")
+    assert document(t, m) == data and t.version("s") == 1
+    assert os.getxattr(m / "s", M + "c") == "n\u00e4w".encode()
+    t.run("sed", "-i", 's/"max_versions":\\s*7/"max_versions": 8/', path)
+    assert document(t, m)["max_versions"] == 8
+    t.shell("""printf '%s\n' '/n.*w"/s//other"/' w q | ed -s "$P" """, P=path)
+    assert custom(t) == {"b": "2", "c": "other"}
+    t.shell("""vim -u NONE -es -c '%s/other/vim/' -c 'wq' "$P" """, P=path)
+    assert custom(t)["c"] == "vim"
+    t.shell("""jq '.custom_metadata.c = "jq"' "$P" > "$R/new" && cat "$R/new" > "$P" """, P=path, R=t.root)
+    assert custom(t)["c"] == "jq"
+    t.shell("""echo '{"cas_required": false}' > "$P" """, P=path)
+    assert document(t, m)["cas_required"] is False and custom(t) == {"b": "2", "c": "jq"}
+    t.shell("""echo '{"custom_metadata": null}' > "$P" """, P=path)
+    assert custom(t) == {} and document(t, m)["max_versions"] == 8
+    assert t.version("s") == 1
+
+
+@test()
+def a_document_unchanged(t):
+    "metadata.json that is written as it was changes nothing, and asks for nothing to be changed"
+    t.put("s", {"x": "1"})
+    settings(t, custom_metadata={"a": "1"})
+    m = t.mount()
+    text = m.read("s/.vault/metadata.json")
+    mark = t.server.audit_mark()
+    m.write("s/.vault/metadata.json", text)
+    m.write("s/.vault/metadata.json", json.dumps(json.loads(text), indent=7))
+    m.write("s/.vault/metadata.json", b"{}")
+    with open(m / "s/.vault/metadata.json", "r+b") as f:
+        assert f.read() == text
+        f.seek(0)
+        f.write(text)
+    assert changes_since(t, mark) == [] and m.read("s/.vault/metadata.json") == text
+
+
+@test()
+def what_cannot_be_set(t):
+    "what in metadata.json cannot be set, or not so, is EINVAL with the reason in errors, and nothing is done"
+    t.put("s", {"x": "1"})
+    settings(t, custom_metadata={"a": "1"})
+    m = t.mount()
+    os.mkdir(m / "bin")
+    m.write("bin/key", b"\xff\x00")
+    mark_key = next(iter(custom(t, "bin")))
+    mark = t.server.audit_mark()
+    many = {f"k{i}": "v" for i in range(65)}
+    for change, reason, name in (
+            ({"current_version": 9}, "current_version cannot be set", "EINVAL"),
+            ({"created_time": "2020-01-01T00:00:00Z"}, "created_time cannot be set", "EINVAL"),
+            ({"versions": {}}, "versions cannot be set", "EINVAL"),
+            ({"new": 1}, "new cannot be set", "EINVAL"),
+            ({"max_versions": -1}, "max_versions is a whole number", "EINVAL"),
+            ({"max_versions": 1.5}, "max_versions is a whole number", "EINVAL"),
+            ({"max_versions": 2 ** 32}, "max_versions is a whole number", "EINVAL"),
+            ({"max_versions": None}, "max_versions is a whole number", "EINVAL"),
+            ({"cas_required": "yes"}, "cas_required is true or false", "EINVAL"),
+            ({"delete_version_after": ""}, "delete_version_after is a time", "EINVAL"),
+            ({"custom_metadata": ["a"]}, "custom_metadata is an object", "EINVAL"),
+            ({"custom_metadata": {"a": 1}}, "the value of a is no text", "EINVAL"),
+            ({"custom_metadata": {"a": "1\n"}}, "printable", "EINVAL"),
+            ({"custom_metadata": {"a": ""}}, "cannot be empty", "EINVAL"),
+            ({"custom_metadata": {"k" * 129: "v"}}, "1 to 128 bytes", "ENAMETOOLONG"),
+            ({"custom_metadata": {"a": "v" * 513}}, "at most 512 bytes", "E2BIG"),
+            ({"custom_metadata": many}, "at most 64 keys", "ENOSPC"),
+            ({"custom_metadata": {"a": "2", mark_key: "1"}}, f"{mark_key} cannot be set", "EINVAL"),
+            ({"max_versions": 3, "current_version": 9}, "current_version cannot be set", "EINVAL")):
+        text = json.dumps({**document(t, m), **change})
+        assert m.errno_of(m.write, "s/.vault/metadata.json", text) == name, change
+        assert reason in m.read(".vault/errors").decode().splitlines()[-1], reason
+    for text, reason in (("{", "line 1, column 2"), ("[]", "not an object"), (" ", "line 1, column 2"),
+                         ('{"max_versions": 1,\n"max_versions": 2}', "line 2, column 1")):
+        f = os.open(m / "s/.vault/metadata.json", os.O_WRONLY | os.O_TRUNC)
+        os.write(f, text.encode())
+        assert error(os.fsync, f) == error(os.close, f) == "EINVAL", text
+        assert reason in m.read(".vault/errors").decode().splitlines()[-1], (reason, text)
+    assert error(os.truncate, m / "s/.vault/metadata.json", 3) == "EINVAL"
+    assert changes_since(t, mark) == [] and custom(t) == {"a": "1"}
+    m.write("bin/.vault/metadata.json", json.dumps({"custom_metadata": {"a": "1"}}))
+    assert custom(t, "bin") == {"a": "1", mark_key: custom(t, "bin")[mark_key]}
+    assert m.read("bin/key") == b"\xff\x00"
+    assert error(os.unlink, m / "s/.vault/metadata.json") and error(os.stat, m / "s/.vault/metadata.json") == ""
+    m.expect("request failed")
+
+
+@test()
+def what_others_set_meanwhile(t):
+    "what others have set while metadata.json was open is kept, where it is not the same"
+    t.put("s", {"x": "1"})
+    settings(t, custom_metadata={"a": "1", "b": "1"})
+    m = t.mount()
+    with open(m / "s/.vault/metadata.json", "r+") as f:
+        d = json.load(f)
+        settings(t, custom_metadata={"a": "1", "b": "theirs", "c": "theirs"}, max_versions=9)
+        d["custom_metadata"]["a"] = "mine"
+        f.seek(0)
+        f.truncate()
+        json.dump(d, f)
+        f.flush()
+        os.fsync(f.fileno())
+        assert custom(t) == {"a": "mine", "b": "theirs", "c": "theirs"}
+        f.seek(0)
+        f.truncate()
+        f.write(json.dumps({"custom_metadata": {"a": "again"}}))
+    assert custom(t) == {"a": "again"} and document(t, m)["max_versions"] == 9
+
+
+@test()
+def rights_on_the_document(t):
+    "a token without rights on metadata cannot open metadata.json, one that may only read it cannot set it"
+    t.put("s", {"x": "1"})
+    settings(t, custom_metadata={"a": "1"})
+    p, data = f"secret/metadata/{t.folder}/*", {f"secret/data/{t.folder}/*": ["read", "create", "update"]}
+    text = json.dumps({"custom_metadata": {"a": "2"}})
+    for name, rules, opens, writes in (("m0", data, "EACCES", "EACCES"),
+                                       ("m1", {**data, p: ["read"]}, "", "EACCES"),
+                                       ("m2", {p: ["read", "update"]}, "", ""),
+                                       ("m3", {p: ["read", "patch", "list"]}, "", "")):
+        t.server.policy(f"{name}-{t.name}", rules)
+        settings(t, custom_metadata={"a": "1"})
+        m = t.mount(token=t.server.make_token(policies=[f"{name}-{t.name}"]))
+        m.expect("request failed", "fetch failed")
+        assert error(lambda: os.close(os.open(m / "s/.vault/metadata.json", os.O_WRONLY))) == opens, name
+        assert error(m.write, "s/.vault/metadata.json", text) == writes, name
+        assert custom(t) == {"a": "1" if writes else "2"}, name
+    ro = t.mount("ro")
+    assert error(ro.write, "s/.vault/metadata.json", text) == "EROFS"
+
+
 main()
