@@ -4,7 +4,7 @@
 
 #include "base/object.h"
 #include "vault/client.h"
-#include "kv/kv.h"
+#include "kv/kv_rights.h"
 
 /* All the rules of our token, as sys/internal/ui/resultant-acl gives them. Shared and not changed;
  * begins with a struct object. */
@@ -32,7 +32,7 @@ struct acl *acl_parse(const cJSON *data);
 enum kv_reach acl_reach(const struct acl *acl, const char *api_path);
 
 /* What our token may do with an API path ("secret/data/app/db"): KV_CREATE and the rest of
- * kv/kv.h. From sys/capabilities-self, which the policy `default` allows; where that is refused,
+ * kv/kv_rights.h. From sys/capabilities-self, which the policy `default` allows; where that is refused,
  * all rights are assumed, and the server will say. Asked before it is tried, so that a program hears
  * of it when it opens a file and not when it has closed it. */
 int acl_rights(struct vault *v, const char *api_path, struct limit limit, unsigned *rights,

@@ -3,25 +3,16 @@
 #define KV_H
 
 #include "base/cancel.h"
+#include "kv/kv_children.h"
 #include "kv/kv_list.h"
+#include "kv/kv_rights.h"
 #include "kv/kv_version.h"
 
 /* A store of secrets, whatever is behind it. Paths are those of the engine, "" its root, components
  * parted by single slashes. Every call may wait, until its limit; -ENOENT and the rest are as in
  * vault/reply.h. Thread-safe. */
 
-enum { /* what a token may do with a path */
-       KV_CREATE = 1,
-       KV_READ = 2,
-       KV_UPDATE = 4,
-       KV_DELETE = 8,
-       KV_LIST = 16,
-       KV_PATCH = 32,
-};
-
 #define KV_ANY (-1)
-
-enum kv_reach { KV_REACH_NO, KV_REACH_YES, KV_REACH_UNKNOWN };
 
 struct kv {
 	const struct kv_ops *ops;
@@ -71,6 +62,15 @@ struct kv_ops {
 	/* The folder's entries; none for one that is not there. */
 	int (*list)(struct kv *kv, const char *path, struct limit limit, struct kv_list **out,
 		    struct err *err);
+
+	/* The folder's entries with the number, time and state of each secret's latest version, by one
+	 * request for some hundreds of them; none for a folder that is not there. It may leave out what
+	 * a policy hides: what is looked for and not among them is to be asked for by itself.
+	 * -EOPNOTSUPP, without a request from the second time on, where the server has no such
+	 * listing, and -EACCES where the policy does not allow it: then metadata() of each secret has
+	 * to do. NULL where the store has none. */
+	int (*children)(struct kv *kv, const char *path, struct limit limit,
+			struct kv_children **out, struct err *err);
 
 	/* The secret's metadata as the server sends it: a JSON object. The caller's. */
 	int (*metadata)(struct kv *kv, const char *path, struct limit limit, cJSON **out,

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "kv/acl.h"
+#include "kv/kv2_list.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ struct kv2 {
 	struct vault *vault;
 	char *mount;
 	struct acl_memory rules;
+	struct kv2_list list;
 };
 
 static struct kv2 *self(struct kv *kv)
@@ -380,21 +382,13 @@ static int kv2_purge(struct kv *kv, const char *path, struct limit limit, struct
 static int kv2_list(struct kv *kv, const char *path, struct limit limit, struct kv_list **out,
 		    struct err *err)
 {
-	struct kv2 *k = self(kv);
-	_cleanup_answer_ struct vault_answer answer = {0};
-	_cleanup_free_ char *dir = NULL;
-	int r;
+	return kv2_list_names(&self(kv)->list, path, limit, out, err);
+}
 
-	if (asprintf(&dir, "%s%s", path, *path ? "/" : "") < 0)
-		return no_memory(err);
-	r = kv2_call(k, "LIST", "metadata", dir, NULL, limit, &answer, err);
-	if (r < 0 && r != -ENOENT)
-		return r;
-	r = kv_list_parse(r == 0 ? json_get(json_get(answer.json, "data"), "keys") : NULL, out);
-	if (r == -EIO)
-		return err_set(err, EIO, "the answer from %s makes no sense: it is no list",
-			       vault_address(k->vault));
-	return r < 0 ? no_memory(err) : 0;
+static int kv2_children(struct kv *kv, const char *path, struct limit limit,
+			struct kv_children **out, struct err *err)
+{
+	return kv2_list_children(&self(kv)->list, path, limit, out, err);
 }
 
 static int kv2_metadata(struct kv *kv, const char *path, struct limit limit, cJSON **out,
@@ -464,6 +458,7 @@ static const struct kv_ops kv2_ops = {
 	.destroy_version = kv2_destroy_version,
 	.purge = kv2_purge,
 	.list = kv2_list,
+	.children = kv2_children,
 	.metadata = kv2_metadata,
 	.change_metadata = kv2_change_metadata,
 	.rights = kv2_rights,
@@ -480,6 +475,7 @@ struct kv *kv2_new(struct vault *vault, const char *mount)
 	k->kv.ops = &kv2_ops;
 	k->vault = vault;
 	k->mount = strdup(mount);
+	k->list = (struct kv2_list){.vault = vault, .mount = k->mount};
 	acl_memory_init(&k->rules);
 	if (!k->mount) {
 		kv2_free(&k->kv);

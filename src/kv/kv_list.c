@@ -34,6 +34,15 @@ static unsigned take_row(const cJSON *key, char *to)
 	return kind;
 }
 
+unsigned kv_list_row(const cJSON *key, char **name)
+{
+	_cleanup_free_ char *room = malloc(strlen(key->valuestring) + 1);
+	unsigned kind = room ? take_row(key, room) : KV_ENTRY_SECRET;
+
+	*name = kind ? steal(room) : NULL;
+	return kind;
+}
+
 static void merge_twins(struct kv_list *list)
 {
 	size_t kept = 0;

@@ -24,6 +24,10 @@ struct kv_list {
  * or -EIO for what is no list. Names that no path can have are left out. */
 int kv_list_parse(const cJSON *keys, struct kv_list **out);
 
+/* One row of that array: its kind, and in *name (heap; NULL: no memory) what it is called; 0 for a name
+ * that no path can have. */
+unsigned kv_list_row(const cJSON *key, char **name);
+
 /* A list with one entry's kinds set to `kinds`, 0 to leave it out. NULL: no memory. */
 struct kv_list *kv_list_with(const struct kv_list *list, const char *name, unsigned kinds);
 

@@ -1,39 +1,127 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vaultfs ls: what is below a path. */
+/* vaultfs ls: what is below a path, and what the latest version of each secret there is. */
 
 #include "cli/help.h"
 #include "remote/print.h"
 #include "remote/remote.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #define DEPTH_MAX 64
 
-enum { RECURSIVE, FORMAT };
+enum { RECURSIVE, LONG, FORMAT };
 
 static const struct flag flags[] = {
 	{'R', "recursive", NULL, "all that is below, as paths"},
+	{'l', "long", NULL, "the number, time and state of each secret's latest version"},
 	{0, "format", "FORMAT", "plain or json"},
 	{0},
 };
 
 struct listing {
 	struct remote *r;
-	cJSON *names;
-	bool recursive;
+	cJSON *names; /* or, where it is long, objects */
+	bool recursive, is_long;
+	struct table table;
 };
 
-static int add_name(struct listing *l, const char *below, const char *name, const char *slash)
+static const char *state_of(const struct kv_child *child)
+{
+	if (child->state == KV_DESTROYED)
+		return "destroyed";
+	if (child->state == KV_DELETED)
+		return "deleted";
+	if (child->state == KV_ABSENT)
+		return "empty";
+	return child->deletion ? "expiring" : "live";
+}
+
+/* `child`: NULL where nothing is known but the name. */
+static int add_long(struct listing *l, const char *name, const struct kv_child *child)
+{
+	char time[PRINT_TIME_MAX] = "", number[24] = "";
+	const char *state = child ? state_of(child) : "";
+	cJSON *row = cJSON_CreateObject();
+
+	if (child) {
+		print_time(child->created, time);
+		snprintf(number, sizeof(number), "%" PRId64, child->number);
+	}
+	table_add_str(&l->table, number);
+	table_add_str(&l->table, time);
+	table_add_str(&l->table, state);
+	table_add_str(&l->table, name);
+	if (!cJSON_AddItemToArray(l->names, row) ||
+	    json_add(row, "name", 4, json_new_string(name, strlen(name))) < 0)
+		return -ENOMEM;
+	if (child && (!cJSON_AddRawToObject(row, "version", number) ||
+		      json_add(row, "created_time", 12, json_new_string(time, strlen(time))) < 0 ||
+		      json_add(row, "state", 5, json_new_string(state, strlen(state))) < 0))
+		return -ENOMEM;
+	return 0;
+}
+
+static int add_name(struct listing *l, const char *below, const char *name, const char *slash,
+		    const struct kv_child *child)
 {
 	_cleanup_free_ char *whole = NULL;
 	cJSON *item;
 
 	if (asprintf(&whole, "%s%s%s", below, name, slash) < 0)
 		return -ENOMEM;
+	if (l->is_long)
+		return add_long(l, whole, child);
 	item = json_new_string(whole, strlen(whole));
 	return item && cJSON_AddItemToArray(l->names, item) ? 0 : -ENOMEM;
+}
+
+/* All of a folder at once, where the server can. NULL for what has to be asked for one by one. */
+static int ask_children(struct listing *l, const char *path, struct kv_children **out,
+			struct err *err)
+{
+	struct kv *kv = l->r->kv;
+	int s = -EOPNOTSUPP;
+
+	if (l->is_long && kv->ops->children)
+		s = kv->ops->children(kv, path, remote_limit(l->r), out, err);
+	return s == -EOPNOTSUPP || s == -EACCES ? 0 : s;
+}
+
+/* *known: whether there is something to tell. */
+static int ask_child(struct listing *l, const char *path, const char *name, struct kv_child *child,
+		     bool *known, struct err *err)
+{
+	_cleanup_free_ char *secret = NULL;
+	_cleanup_json_ cJSON *metadata = NULL;
+	struct kv *kv = l->r->kv;
+	int s;
+
+	if (asprintf(&secret, "%s%s%s", path, *path ? "/" : "", name) < 0)
+		return -ENOMEM;
+	s = kv->ops->metadata(kv, secret, remote_limit(l->r), &metadata, err);
+	*known = s == 0;
+	if (s == 0)
+		return kv_child_describe(child, metadata);
+	/* It may be gone by now, or refused, or there are no versions. */
+	return s == -ENOENT || s == -EACCES || s == -EOPNOTSUPP ? 0 : s;
+}
+
+static int add_secret(struct listing *l, const char *path, const char *below, const char *name,
+		      const struct kv_children *children, struct err *err)
+{
+	const struct kv_child *told = children ? kv_children_find(children, name) : NULL;
+	struct kv_child child = {0};
+	bool known = false;
+	int s = 0;
+
+	if (l->is_long && !(told && (told->kinds & KV_ENTRY_SECRET))) {
+		s = ask_child(l, path, name, &child, &known, err);
+		told = known ? &child : NULL;
+	}
+	return s < 0 ? s : add_name(l, below, name, "", told);
 }
 
 /* `below` is what names begin with: "", "a/b/". */
@@ -53,7 +141,7 @@ static int walk_into(struct listing *l, const char *path, const char *below, con
 		return err_set(err, ELOOP, "%s is too deep", folder);
 	s = walk(l, folder, inside, depth + 1, err);
 	/* What is refused is named, as the folder that it is. */
-	return s == -EACCES ? add_name(l, below, name, "/") : s;
+	return s == -EACCES ? add_name(l, below, name, "/", NULL) : s;
 }
 
 static int walk(struct listing *l, const char *path, const char *below, unsigned depth,
@@ -61,16 +149,19 @@ static int walk(struct listing *l, const char *path, const char *below, unsigned
 {
 	struct kv *kv = l->r->kv;
 	_cleanup_object_ struct kv_list *list = NULL;
+	_cleanup_object_ struct kv_children *children = NULL;
 	int s = kv->ops->list(kv, path, remote_limit(l->r), &list, err);
 
+	if (s == 0 && list->count)
+		s = ask_children(l, path, &children, err);
 	for (size_t i = 0; s == 0 && i < list->count; i++) {
 		const struct kv_entry *e = &list->entries[i];
 
 		if (e->kinds & KV_ENTRY_SECRET)
-			s = add_name(l, below, e->name, "");
+			s = add_secret(l, path, below, e->name, children, err);
 		if (s == 0 && (e->kinds & KV_ENTRY_FOLDER))
 			s = l->recursive ? walk_into(l, path, below, e->name, depth, err)
-					 : add_name(l, below, e->name, "/");
+					 : add_name(l, below, e->name, "/", NULL);
 	}
 	return s;
 }
@@ -92,13 +183,11 @@ static int list_fields(struct listing *l, const struct place *at, struct err *er
 	return s;
 }
 
-static int print_names(const cJSON *names, enum format format)
+static int print_names(const cJSON *names)
 {
 	static const char *const head[] = {"", NULL};
 	_cleanup_table_ struct table t = {.head = head};
 
-	if (format == FORMAT_JSON)
-		return print_json(names);
 	for (const cJSON *n = names->child; n; n = n->next)
 		table_add_str(&t, n->valuestring);
 	return table_print(&t, true);
@@ -106,9 +195,14 @@ static int print_names(const cJSON *names, enum format format)
 
 static int ls(struct remote *r, struct err *err)
 {
+	static const char *const head[] = {"VERSION", "CREATED", "STATE", "NAME", NULL};
 	int format = format_choose(r->flags.value[FORMAT], FORMAT_PLAIN), s;
 	_cleanup_json_ cJSON *names = cJSON_CreateArray();
-	struct listing l = {.r = r, .names = names, .recursive = r->flags.value[RECURSIVE] != NULL};
+	struct listing l = {.r = r,
+			    .names = names,
+			    .recursive = r->flags.value[RECURSIVE] != NULL,
+			    .is_long = r->flags.value[LONG] != NULL,
+			    .table = {.head = head}};
 	_cleanup_place_ struct place at = {0};
 
 	if (format < 0)
@@ -116,9 +210,16 @@ static int ls(struct remote *r, struct err *err)
 	s = remote_find(r, r->flags.words[0], &at, err);
 	if (s == 0)
 		s = walk(&l, at.path, "", 0, err);
-	if (s == 0 && !names->child && *at.path)
+	if (s == 0 && !names->child && *at.path) {
+		l.is_long = false;
 		s = list_fields(&l, &at, err);
-	return s < 0 ? s : print_names(names, (enum format)format);
+	}
+	if (s == 0 && format == FORMAT_JSON)
+		s = print_json(names);
+	else if (s == 0)
+		s = l.is_long ? table_print(&l.table, format == FORMAT_PLAIN) : print_names(names);
+	table_fini(&l.table);
+	return s;
 }
 
 static int ls_run(int argc, char **argv)
@@ -128,7 +229,7 @@ static int ls_run(int argc, char **argv)
 
 const struct command command_ls = {
 	.name = "ls",
-	.usage = "[-R] [OPTION...] PATH",
+	.usage = "[-R] [-l] [OPTION...] PATH",
 	.summary = "Lists what is below a path",
 	.help = help_remote,
 	.flags = flags,

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands that need no mount, against the official client on the same secrets, both ways."""
 
+import concurrent.futures
 import json
 import os
 import pty
@@ -173,6 +174,65 @@ def ls(t):
     s.fails(2, f"there is nothing at {s.path('none')}", "ls", s.path("none"))
     s.fails(2, "no engine at nowhere", "ls", "nowhere/x")
     s.fails(2, "is an engine of type cubbyhole", "ls", "cubbyhole")
+
+
+@test()
+def ls_long(t):
+    "ls -l tells of each secret what its metadata tells, on OpenBao by a request for hundreds of them"
+    s = Shell(t)
+    for name in ("a", "a/b", "dead", "gone"):
+        t.put(name, {"x": "1"})
+    t.put("a", {"x": "2"})
+    t.server.delete(t.path("dead"))
+    t.server.api("POST", f"secret/destroy/{t.path('gone')}", {"versions": [1]})
+    t.server.api("POST", f"secret/metadata/{t.path('bare')}", {"custom_metadata": {"k": "v"}})
+    t.server.api("POST", f"secret/metadata/{t.path('short')}", {"delete_version_after": "1h"})
+    t.put("short", {"x": "1"})
+    states = {"a": (2, "live"), "a/b": (1, "live"), "bare": (0, "empty"), "dead": (1, "deleted"),
+              "gone": (1, "destroyed"), "short": (1, "expiring")}
+    created = {n: t.server.versions(t.path(n)).get(v, {}).get("created_time", "")[:19]
+               for n, (v, _) in states.items()}
+    mark = t.server.audit_mark()
+    rows = {r["name"]: r for r in json.loads(s.ok("ls", "-lR", "--format=json", s.path()))}
+    folder = f"secret/metadata/{t.folder}/"
+    asked = [r for r in t.server.requests_since(mark, "secret/") if r[0] == "read"]
+    assert len(asked) == (0 if t.product == "bao" else 6), asked
+    assert {n: (r["version"], r["state"]) for n, r in rows.items()} == states
+    assert {n: r["created_time"][:19] for n, r in rows.items()} == created
+    plain = s.ok("ls", "-l", s.path()).split("\n")
+    assert plain[0].split("\t")[0::2] == ["2", "live"] and plain[0].endswith("Z\tlive\ta"), plain
+    assert "\t\t\ta/" in plain
+    assert s.terminal("ls", "-l", s.path())[1].split()[:4] == ["VERSION", "CREATED", "STATE", "NAME"]
+    t.server.policy("cmd-ls", {folder + "*": ["list"]})
+    lister = Shell(t, t.server.make_token(policies=["cmd-ls"]))
+    assert "\t\t\tdead" in lister.ok("ls", "-l", s.path()).split("\n"), "more than is known"
+    t.server.policy("cmd-ls", {folder + "*": ["list", "read"]})
+    assert "1\t" in lister.ok("ls", "-l", s.path())
+
+
+@test(seconds=240)
+def ls_long_of_many(t):
+    "ls -l of a large folder has every secret once, also where a policy allows small pages alone"
+    s = Shell(t)
+    names = [f"s{i:04}" for i in range(1100)]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: t.put(n, {"x": n}), names))
+    t.put("s0499/below", {"x": "1"})  # a page ends between the secret and its folder
+    expected = sorted(names + ["s0499/"])
+    mark = t.server.audit_mark()
+    rows = json.loads(s.ok("ls", "-l", "--format=json", s.path()))
+    asked = t.server.requests_since(mark, "secret/")
+    assert [r["name"] for r in rows] == expected
+    assert all(r["version"] == 1 for r in rows if not r["name"].endswith("/"))
+    if t.product == "vault":
+        return
+    assert [r[1].split("/")[1] for r in asked] == ["metadata"] + 3 * ["detailed-metadata"], asked
+    t.server.api("PUT", "sys/policies/acl/cmd-page", {"policy":
+                 f'path "secret/metadata/{t.folder}/*" {{ capabilities = ["list"] }}\n'
+                 f'path "secret/detailed-metadata/{t.folder}/*" {{ capabilities = ["list"] '
+                 'pagination_limit = 100 }'})
+    lister = Shell(t, t.server.make_token(policies=["cmd-page"]))
+    assert json.loads(lister.ok("ls", "-l", "--format=json", s.path())) == rows
 
 
 @test()

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Listings of KV version 2.
+ *
+ * Names come in one piece, whatever their number: OpenBao, which could page, reads and decrypts all of
+ * them for each page. Detailed listings, which it alone has, are larger by far and are read secret by
+ * secret: they come in pages. */
+
+#include "kv/kv2_list.h"
+
+#include "base/codec.h"
+#include "vault/health.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PAGE 500
+
+enum { NOT_ASKED, NOT_THERE, THERE };
+
+static int no_memory(struct err *err)
+{
+	return err_set(err, ENOMEM, "no memory for a request");
+}
+
+/* LIST of a folder in that tree ("metadata", "detailed-metadata"). */
+static int ask(struct kv2_list *l, const char *tree, const char *path, const char *query,
+	       struct limit limit, struct vault_answer *answer, struct err *err)
+{
+	_cleanup_free_ char *full = NULL;
+	struct vault_call call = {.method = "LIST", .query = query, .limit = limit};
+
+	if (asprintf(&full, "%s/%s/%s%s", l->mount, tree, path, *path ? "/" : "") < 0)
+		return no_memory(err);
+	call.path = full;
+	return vault_call(l->vault, &call, answer, err);
+}
+
+int kv2_list_names(struct kv2_list *l, const char *path, struct limit limit, struct kv_list **out,
+		   struct err *err)
+{
+	_cleanup_answer_ struct vault_answer answer = {0};
+	int r = ask(l, "metadata", path, NULL, limit, &answer, err);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	r = kv_list_parse(r == 0 ? json_get(json_get(answer.json, "data"), "keys") : NULL, out);
+	if (r == -EIO)
+		return err_set(err, EIO, "the answer from %s makes no sense: it is no list",
+			       vault_address(l->vault));
+	return r < 0 ? no_memory(err) : 0;
+}
+
+static int not_there(struct kv2_list *l, struct err *err)
+{
+	atomic_store(&l->detailed, NOT_THERE);
+	return err_set(err, EOPNOTSUPP, "%s has no detailed listings", vault_address(l->vault));
+}
+
+/* Asked once: a cluster does not become another product. Vault would answer for a folder of ours as for
+ * one that is empty. */
+static int find_out(struct kv2_list *l, struct limit limit, struct err *err)
+{
+	struct health health;
+	int r;
+
+	switch (atomic_load(&l->detailed)) {
+	case THERE:
+		return 0;
+	case NOT_THERE:
+		return not_there(l, err);
+	}
+	r = health_read(l->vault, limit, &health, err);
+	if (r < 0)
+		return r;
+	if (strcmp(health.product, "openbao") != 0)
+		return not_there(l, err);
+	atomic_store(&l->detailed, THERE);
+	return 0;
+}
+
+/* "limit=500&after=NAME". Heap; NULL: no memory. */
+static char *page_query(const char *size, const char *after)
+{
+	_cleanup_free_ char *name = after ? url_encode_path(after) : NULL;
+	char *query = NULL;
+
+	if (after && !name)
+		return NULL;
+	return asprintf(&query, "limit=%s%s%s", size, name ? "&after=" : "", name ? name : "") < 0
+		       ? NULL
+		       : query;
+}
+
+static int ask_page(struct kv2_list *l, const char *path, const char *size, const char *after,
+		    struct limit limit, struct vault_answer *answer, struct err *err)
+{
+	_cleanup_free_ char *query = page_query(size, after);
+
+	if (!query)
+		return no_memory(err);
+	return ask(l, "detailed-metadata", path, query, limit, answer, err);
+}
+
+/* Where a policy limits pages to fewer names, a number above it is refused, and "max" stands for it. */
+static int ask_first(struct kv2_list *l, const char *path, char size[8], struct limit limit,
+		     struct vault_answer *answer, struct err *err)
+{
+	int r;
+
+	snprintf(size, 8, "%d", PAGE);
+	r = ask_page(l, path, size, NULL, limit, answer, err);
+	if (r != -EACCES)
+		return r;
+	vault_answer_fini(answer);
+	strcpy(size, "max");
+	if (ask_page(l, path, size, NULL, limit, answer, err) == 0)
+		return 0;
+	return err_set(err, EACCES, "the policy allows no detailed listing of %s/%s", l->mount,
+		       path);
+}
+
+/* Takes a page; *after becomes its last name, NULL where nothing is to follow. */
+static int take_page(struct kv_children *c, const struct vault_answer *answer, const char *size,
+		     char **after)
+{
+	const cJSON *data = json_get(answer->json, "data"), *keys = json_get(data, "keys");
+	const cJSON *first = keys ? keys->child : NULL, *last = first;
+	_cleanup_free_ char *before = steal(*after);
+	int count = 0, r;
+
+	for (const cJSON *key = first; key; key = key->next) {
+		last = key;
+		count++;
+	}
+	/* A server that takes no notice of `after` would never end. */
+	if (before && cJSON_IsString(first) && strcmp(first->valuestring, before) <= 0)
+		return 0;
+	r = kv_children_add(c, keys, json_get(data, "key_info"));
+	if (r < 0 || !last || (strcmp(size, "max") != 0 && count < atoi(size)))
+		return r;
+	*after = strdup(last->valuestring);
+	return *after ? 0 : -ENOMEM;
+}
+
+/* Of what is not there; a server that does not know the request says so in words. */
+static int nothing(struct kv2_list *l, const struct vault_answer *answer, struct err *err)
+{
+	char words[64];
+
+	reply_words(answer->json, words, sizeof(words));
+	return *words ? not_there(l, err) : 0;
+}
+
+int kv2_list_children(struct kv2_list *l, const char *path, struct limit limit,
+		      struct kv_children **out, struct err *err)
+{
+	_cleanup_object_ struct kv_children *c = kv_children_new();
+	_cleanup_free_ char *after = NULL;
+	char size[8];
+	int r = c ? find_out(l, limit, err) : no_memory(err);
+
+	for (bool first = true; r == 0 && (first || after); first = false) {
+		_cleanup_answer_ struct vault_answer answer = {0};
+
+		r = first ? ask_first(l, path, size, limit, &answer, err)
+			  : ask_page(l, path, size, after, limit, &answer, err);
+		if (r == -ENOENT) {
+			r = first ? nothing(l, &answer, err) : 0;
+			break;
+		}
+		if (r < 0)
+			return r;
+		r = take_page(c, &answer, size, &after);
+		if (r == -EIO)
+			err_set(err, EIO, "the answer from %s makes no sense: it is no list",
+				vault_address(l->vault));
+		else if (r < 0)
+			no_memory(err);
+	}
+	if (r < 0)
+		return r;
+	kv_children_sort(c);
+	*out = steal(c);
+	return 0;
+}

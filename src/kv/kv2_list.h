@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KV_KV2_LIST_H
+#define KV_KV2_LIST_H
+
+#include "vault/client.h"
+#include "kv/kv_children.h"
+#include "kv/kv_list.h"
+
+#include <stdatomic.h>
+
+/* The listings of a KV engine, version 2. Borrows both. */
+struct kv2_list {
+	struct vault *vault;
+	const char *mount;
+	atomic_int detailed; /* whether the server has detailed listings; 0: not asked yet */
+};
+
+/* As kv_ops.list and kv_ops.children. */
+int kv2_list_names(struct kv2_list *l, const char *path, struct limit limit, struct kv_list **out,
+		   struct err *err);
+int kv2_list_children(struct kv2_list *l, const char *path, struct limit limit,
+		      struct kv_children **out, struct err *err);
+
+#endif
