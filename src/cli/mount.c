@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* vaultfs mount: where everything is put together, and taken apart in the reverse order.
  *
- *      configure    layers of options; credentials leave the environment
+ *      configure    layers of options; credentials and variables leave the environment
  *      detach       no dumps; the daemon parts from the command; memory is locked
  *      helper       forked, without secrets, before there are threads
  *      connect      timers, pool, network, login, engine
@@ -28,6 +28,8 @@
 #include "host/mountpoint.h"
 #include "host/signals.h"
 #include "http/http.h"
+#include "layer/kv_none.h"
+#include "layer/layers.h"
 #include "node/source.h"
 #include "tree/tree.h"
 #include "kv/kv1.h"
@@ -56,6 +58,7 @@ struct mount {
 	struct detach detach;
 	char *dir; /* absolute */
 	struct credentials creds;
+	struct layers *layers;
 	struct helper *helper;
 	struct signals signals;
 	struct timers *timers;
@@ -113,6 +116,37 @@ static const char *log_target(const struct mount *m)
 	return log_journal_available() ? "journal" : "syslog";
 }
 
+static bool has_server(const struct mount *m)
+{
+	return m->conf.env != CONF_ENV_ONLY;
+}
+
+/* Who we are to the server. */
+static int take_credentials(struct mount *m, struct err *err)
+{
+	int r = 0;
+
+	if (!m->conf.address)
+		return err_set(
+			err, EINVAL,
+			"no server: set VAULT_ADDR, or addr= after -o or in the configuration");
+	r = credentials_take(&m->creds, &m->conf, err);
+	if (r == 0)
+		r = credentials_choose(&m->creds, err);
+	return r == 0 ? credentials_find_cache(&m->creds, &m->conf, err) : r;
+}
+
+/* What stands beside the server, or in its place. */
+static int take_layers(struct mount *m, struct err *err)
+{
+	struct layers_config layers = {.mode = (enum layer_mode)m->conf.env,
+				       .env_file = m->conf.env_file,
+				       .env_map = m->conf.env_map,
+				       .defaults = m->conf.defaults};
+
+	return layers_new(&layers, &m->layers, err);
+}
+
 /* All that can be wrong without asking anybody. */
 static int configure(struct mount *m, struct err *err)
 {
@@ -137,15 +171,14 @@ static int configure(struct mount *m, struct err *err)
 		r = conf_set_log_level(&m->conf, err);
 	if (r == 0)
 		r = log_open(log_target(m), m->conf.log_format, err);
-	if (r == 0 && !m->conf.address)
-		r = err_set(err, EINVAL,
-			    "no server: set VAULT_ADDR, or addr= after -o or in the configuration");
+	if (r == 0 && !m->conf.use_vault)
+		m->conf.env = CONF_ENV_ONLY;
+	if (r == 0 && has_server(m))
+		r = take_credentials(m, err);
+	else
+		m->conf.read_only = true;
 	if (r == 0)
-		r = credentials_take(&m->creds, &m->conf, err);
-	if (r == 0)
-		r = credentials_choose(&m->creds, err);
-	if (r == 0)
-		r = credentials_find_cache(&m->creds, &m->conf, err);
+		r = take_layers(m, err);
 	if (r == 0)
 		r = mountpoint_check(m->args.dir, &m->dir, err);
 	return r;
@@ -194,7 +227,8 @@ static void on_terminate(void *arg)
 	}
 	log_info("ending");
 	detach_notify("STOPPING=1");
-	http_drop_reads(m->network.http);
+	if (has_server(m))
+		http_drop_reads(m->network.http);
 	fs_stop(m->fs);
 }
 
@@ -210,7 +244,8 @@ static void on_reload(void *arg)
 	    conf_set_log_level(&fresh, &err) < 0)
 		log_warning("the configuration was not read anew", F_ERR(&err));
 	conf_fini(&fresh);
-	session_reload(m->session);
+	if (has_server(m))
+		session_reload(m->session);
 	tree_forget_all(m->tree, 0);
 	log_info("reloaded");
 }
@@ -253,6 +288,28 @@ static int log_in(struct mount *m, struct err *err)
 	return session_start(m->session, err);
 }
 
+static void trim_source(char *source)
+{
+	for (size_t n = strlen(source); n && source[n - 1] == '/'; n--)
+		source[n - 1] = '\0';
+}
+
+/* With no server what is written to the engine's place is a name alone. */
+static int find_nothing(struct mount *m, struct err *err)
+{
+	size_t len;
+
+	trim_source(m->conf.source);
+	len = strcspn(m->conf.source, "/");
+	if (len >= sizeof(m->engine.path))
+		return err_set(err, ENAMETOOLONG, "SOURCE is too long");
+	memcpy(m->engine.path, m->conf.source, len);
+	m->engine.path[len] = '\0';
+	m->prefix = m->conf.source[len] ? m->conf.source + len + 1 : "";
+	m->kv = kv_none_new();
+	return m->kv ? 0 : err_set(err, ENOMEM, "no memory");
+}
+
 /* "secret/app" is the engine at "secret" and the path "app" in it. */
 static int find_engine(struct mount *m, struct limit limit, struct err *err)
 {
@@ -260,8 +317,7 @@ static int find_engine(struct mount *m, struct limit limit, struct err *err)
 	size_t len;
 	int r;
 
-	for (size_t n = strlen(source); n && source[n - 1] == '/'; n--)
-		source[n - 1] = '\0';
+	trim_source(source);
 	r = mounts_find(m->network.vault, source, limit, &m->engine, err);
 	if (r < 0)
 		return r;
@@ -280,11 +336,15 @@ static int find_engine(struct mount *m, struct limit limit, struct err *err)
 }
 
 /* All that can be wrong at the server. */
-static int connect_server(struct mount *m, struct err *err)
+static int connect_server(struct mount *m, int *status, struct err *err)
 {
 	struct limit limit = {.deadline = clock_mono() + m->conf.timeout};
-	int r = network_check_namespace(&m->network, &m->conf, limit, err);
+	int r = network_open(&m->network, &m->conf, err);
 
+	if (r < 0)
+		return r;
+	*status = EXIT_SERVER;
+	r = network_check_namespace(&m->network, &m->conf, limit, err);
 	if (r == 0)
 		r = log_in(m, err);
 	if (r == 0)
@@ -322,6 +382,7 @@ static int make_tree(struct mount *m, struct err *err)
 	const struct conf *c = &m->conf;
 	struct tree_config tree = {.kv = m->kv,
 				   .session = m->session,
+				   .layers = m->layers,
 				   .cache = m->cache,
 				   .timers = m->timers,
 				   .label = m->engine.path,
@@ -380,7 +441,8 @@ static int serve(struct mount *m)
 	int r;
 
 	log_info("mounted", F_STR("source", m->conf.source), F_STR("dir", m->dir),
-		 F_STR("server", m->conf.address), F_STR("auth", m->creds.method->name));
+		 F_STR("server", has_server(m) ? m->conf.address : "none"),
+		 F_STR("auth", has_server(m) ? m->creds.method->name : "none"));
 	atomic_store(&m->serving, true);
 	if (!m->args.foreground)
 		detach_session();
@@ -390,7 +452,8 @@ static int serve(struct mount *m)
 		detach_streams(!strcmp(m->conf.log, "stderr"));
 	r = fs_loop(m->fs);
 	edit_settle(m->tree);
-	http_drop_reads(m->network.http);
+	if (has_server(m))
+		http_drop_reads(m->network.http);
 	fs_finish(m->fs);
 	log_info("unmounted", F_STR("dir", m->dir));
 	return r < 0 ? EXIT_LOCAL : EXIT_OK;
@@ -416,6 +479,7 @@ static void take_down(struct mount *m)
 	network_close(&m->network);
 	helper_free(m->helper);
 	credentials_fini(&m->creds);
+	layers_free(m->layers);
 	free(m->dir);
 	conf_fini(&m->conf);
 }
@@ -429,11 +493,9 @@ static int run_daemon(struct mount *m, struct err *err)
 	if (r == 0)
 		r = start_threads(m, err);
 	if (r == 0)
-		r = network_open(&m->network, &m->conf, err);
-	if (r == 0) {
-		r = connect_server(m, err);
-		status = EXIT_SERVER;
-	}
+		r = has_server(m) ? connect_server(m, &status, err) : find_nothing(m, err);
+	if (r == 0 && m->layers && layers_set_root(m->layers, m->prefix) < 0)
+		r = err_set(err, ENOMEM, "no memory");
 	if (r == 0) {
 		r = raise_mount(m, err);
 		status = EXIT_LOCAL;

@@ -32,6 +32,9 @@ struct conf {
 	char *token_cache, *offline_key;
 	bool revoke;
 	uint64_t timeout, ttl, negative_ttl, max_stale;
+	uint64_t env; /* index of its choice */
+	char *env_file, *env_map, *defaults;
+	bool use_vault;
 	uint64_t max_retries, rate, parallel;
 	uint64_t cache_size, max_size;
 	uint64_t uid, gid, mode, dir_mode;
@@ -42,6 +45,7 @@ struct conf {
 	char *log, *log_format, *log_level;
 };
 
+enum { CONF_ENV_OFF, CONF_ENV_FALLBACK, CONF_ENV_OVERRIDE, CONF_ENV_ONLY };
 enum { CONF_WRAPPED_AUTO, CONF_WRAPPED_YES, CONF_WRAPPED_NO };
 enum { CONF_RMDIR_HIDE, CONF_RMDIR_PURGE };
 enum { CONF_CONFLICT_MERGE, CONF_CONFLICT_STRICT };

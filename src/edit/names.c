@@ -16,6 +16,7 @@
 #include "host/process.h"
 #include "tree/control.h"
 #include "tree/field.h"
+#include "tree/layered.h"
 #include "node/name.h"
 
 #include <errno.h>
@@ -136,10 +137,10 @@ static int check_empty_locked(struct tree *t, struct dir *d, const struct reques
 		return r;
 	if (has_local_children_locked(&d->node))
 		return err_set(rq->err, ENOTEMPTY, "%s is not empty", d->node.name);
-	r = dir_list_locked(t, d, &strict, &list, &ttl, rq->err);
+	r = layered_list_locked(t, d, &strict, &list, &ttl, rq->err);
 	if (r != 0)
 		return r;
-	r = dir_version_locked(t, d, &strict, version, &ttl, rq->err);
+	r = layered_version_locked(t, d, &strict, version, &ttl, rq->err);
 	if (r != 0)
 		return r;
 	if ((*version)->count || dir_has_entries_locked(t, d->path, list))
@@ -208,6 +209,9 @@ static int remove_later(struct tree *t, struct field *f, const struct request *r
 	if (r != 0)
 		return r;
 	LOCK_SCOPE(&t->lock);
+	r = layered_permit_removal(t, f, base, rq->err);
+	if (r < 0)
+		return r;
 	if (f->node.gone || !kv_version_field(base, f->raw, f->raw_len))
 		return err_set(rq->err, ENOENT, "%s is not there any more", f->node.name);
 	return removal_add_locked(t, f, rq);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "edit/change.h"
 #include "host/process.h"
+#include "tree/layered.h"
 
 #include <errno.h>
 #include <string.h>
@@ -359,9 +360,10 @@ int removal_make(struct tree *t, struct field *f, const struct request *rq)
 	change.name = f->raw;
 	change.name_len = f->raw_len;
 	c.base = base;
-	if (!kv_version_field(base, f->raw, f->raw_len))
+	r = layered_permit_removal(t, f, base, rq->err);
+	if (r == 0 && !kv_version_field(base, f->raw, f->raw_len))
 		r = err_set(rq->err, ENOENT, "%s is not there any more", f->node.name);
-	else
+	else if (r == 0)
 		r = commit_make(t, &c, rq, &made);
 	pthread_mutex_lock(&t->lock);
 	if (r == 0) {

@@ -14,6 +14,7 @@
 #include "edit/target.h"
 #include "tree/control.h"
 #include "tree/fields.h"
+#include "tree/layered.h"
 #include "node/name.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@
 
 /* A rename, once both ends are known. */
 struct renaming {
+	const struct tree *tree;
 	struct field *from;
 	struct dir *to;
 	struct node *in;       /* the directory: `to`, or its ".vault/fields" */
@@ -62,6 +64,9 @@ static struct kv_change set_to(const struct renaming *m, const struct kv_field *
 
 static int no_source(const struct renaming *m, struct err *err)
 {
+	if (layered_has(m->tree, m->from))
+		return err_set(err, EROFS, "%s is not the server's, and cannot be moved",
+			       m->from->node.name);
 	return err_set(err, ENOENT, "%s is not there any more", m->from->node.name);
 }
 
@@ -238,6 +243,10 @@ static int rename_a_field(struct tree *t, struct field *f, struct node *to, stru
 	m->to = node_is_dir(to) ? dir_of(to) : control_owner(to);
 	r = check_target(m, rq->err);
 	if (r == 0)
+		r = layered_permit(t, field_dir(f), f->raw, f->raw_len, rq->err);
+	if (r == 0)
+		r = layered_permit(t, m->to, m->raw, m->len, rq->err);
+	if (r == 0)
 		r = names_find(t, to, m->name, rq, &there);
 	if (r != 0 && r != -ENOENT)
 		return r;
@@ -312,9 +321,10 @@ static int commit_scratch(struct tree *t, struct scratch *s, struct node *n, boo
 	if (r != 0)
 		return r;
 	c.base = base;
-	if (no_replace && !change_is_unseen(base) && target_holds(&at, base)) {
+	r = target_permit(t, &at, base, rq->err);
+	if (r == 0 && no_replace && !change_is_unseen(base) && target_holds(&at, base)) {
 		r = err_set(rq->err, EEXIST, "%s is there already", n->name);
-	} else {
+	} else if (r == 0) {
 		pthread_mutex_lock(&s->draft->lock);
 		buf_add(&text, s->draft->text.data ? s->draft->text.data : "", s->draft->text.len);
 		s->draft->dirty = s->draft->emptied = false;
@@ -456,7 +466,7 @@ static int copy_document(struct tree *t, struct node *from, struct node *to, con
 int edit_rename(struct tree *t, struct node *from, const char *name, struct node *to,
 		const char *new_name, unsigned flags, const struct request *rq)
 {
-	struct renaming m = {.name = new_name, .no_replace = flags & RENAME_NOREPLACE};
+	struct renaming m = {.tree = t, .name = new_name, .no_replace = flags & RENAME_NOREPLACE};
 	struct node *child = NULL;
 	int r = names_check_dir(t, from, rq);
 

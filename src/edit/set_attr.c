@@ -283,12 +283,13 @@ int edit_resize(struct tree *t, struct node *node, size_t size, const struct req
 	r = change_begin(t, at.dir, rq, false, &base, &c.cas);
 	if (r != 0)
 		return r;
-	if (!target_holds(&at, base) || node->gone)
+	r = target_permit(t, &at, base, rq->err);
+	if (r == 0 && (!target_shows(t, &at, base) || node->gone))
 		r = node->local ? 0
 				: err_set(rq->err, ENOENT, "%s is not there any more", node->name);
-	else
-		r = target_print(&at, base, &text);
-	if (r == 0 && target_holds(&at, base) && text.len != size) {
+	else if (r == 0)
+		r = target_print_shown(t, &at, base, &text);
+	if (r == 0 && target_shows(t, &at, base) && text.len != size) {
 		c.base = base;
 		buf_resize(&text, size);
 		r = target_commit(t, &at, &text, &c, rq, &made);

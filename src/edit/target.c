@@ -11,6 +11,7 @@
 #include "tree/control.h"
 #include "kv/json_unique.h"
 #include "tree/history.h"
+#include "tree/layered.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -103,6 +104,52 @@ int target_print(const struct target *at, const struct kv_version *v, struct buf
 		return 0;
 	json = kv_version_json(v);
 	return control_print_json(json, to);
+}
+
+bool target_shows(const struct tree *t, const struct target *at, const struct kv_version *v)
+{
+	return target_holds(at, v) || (at->field && layered_has(t, at->field));
+}
+
+/* NULL where neither has it. */
+static const struct kv_field *shown_field(const struct tree *t, const struct target *at,
+					  const struct kv_version *v, struct kv_field *room)
+{
+	const struct kv_field *f = kv_version_field(v, at->field->raw, at->field->raw_len);
+
+	return f || layered_field(t, at->field, -ENOENT, room) == LAYER_NONE ? f : room;
+}
+
+bool target_loses(const struct tree *t, const struct target *at, const struct kv_version *v)
+{
+	struct kv_field room;
+	const struct kv_field *f = at->field ? shown_field(t, at, v, &room) : NULL;
+
+	return at->field ? f && f->len > 0 : target_holds(at, v);
+}
+
+int target_print_shown(const struct tree *t, const struct target *at, const struct kv_version *v,
+		       struct buf *to)
+{
+	struct kv_field room;
+	const struct kv_field *f = at->field ? shown_field(t, at, v, &room) : NULL;
+
+	if (!f)
+		return target_print(at, v, to);
+	buf_add(to, f->text, f->len);
+	return buf_status(to);
+}
+
+int target_permit(struct tree *t, const struct target *at, struct kv_version *base, struct err *err)
+{
+	switch (at->kind) {
+	case TARGET_FIELD:
+		return layered_permit(t, at->dir, at->field->raw, at->field->raw_len, err);
+	case TARGET_DOCUMENT:
+		return layered_permit_document(t, at->dir, base, err);
+	default:
+		return 0;
+	}
 }
 
 static int check_limits(const cJSON *item, const struct tree_config *config, size_t depth,

@@ -43,6 +43,18 @@ bool target_holds(const struct target *at, const struct kv_version *v);
 /* What the file holds in that version, appended. 0 or -ENOMEM. */
 int target_print(const struct target *at, const struct kv_version *v, struct buf *to);
 
+/* The same of what is shown where the latest version at the server is `v`: a layer beside it may hold
+ * a field that it has not. */
+bool target_shows(const struct tree *t, const struct target *at, const struct kv_version *v);
+/* Whether there is anything in it to be cut off. */
+bool target_loses(const struct tree *t, const struct target *at, const struct kv_version *v);
+int target_print_shown(const struct tree *t, const struct target *at, const struct kv_version *v,
+		       struct buf *to);
+
+/* Whether what stands beside the server lets it be written: 0 or -EROFS. */
+int target_permit(struct tree *t, const struct target *at, struct kv_version *base,
+		  struct err *err);
+
 /* The longest text that is taken. */
 size_t target_max(const struct tree *t, const struct target *at);
 

@@ -20,6 +20,7 @@
 #include "host/process.h"
 #include "tree/control.h"
 #include "tree/fields.h"
+#include "tree/layered.h"
 #include "node/name.h"
 
 #include <errno.h>
@@ -106,7 +107,7 @@ static int begin_draft_locked(struct tree *t, struct node *n, struct kv_version 
 	int r = h && d ? 0 : -ENOMEM;
 
 	if (r == 0 && !(flags & O_TRUNC))
-		r = target_print(&at, base, &d->text);
+		r = target_print_shown(t, &at, base, &d->text);
 	if (r < 0) {
 		draft_put_locked(d);
 		if (h)
@@ -119,9 +120,7 @@ static int begin_draft_locked(struct tree *t, struct node *n, struct kv_version 
 	d->is_value = at.field && !is_json(base, at.field);
 	d->cas = cas;
 	d->replaces = (flags & O_TRUNC) || !target_holds(&at, base) || change_is_unseen(base);
-	d->emptied = (flags & O_TRUNC) && target_holds(&at, base);
-	if (at.field && d->emptied)
-		d->emptied = kv_version_field(base, at.field->raw, at.field->raw_len)->len > 0;
+	d->emptied = (flags & O_TRUNC) && target_loses(t, &at, base);
 	h->append = flags & O_APPEND;
 	h->draft = d;
 	n->writers++;
@@ -192,11 +191,13 @@ int edit_open(struct tree *t, struct node *node, int flags, const struct request
 		return open_apart(t, node, at.kind, flags, rq, out);
 	r = change_look(t, at.dir, rq, at.kind == TARGET_DOCUMENT && (flags & O_TRUNC), &base,
 			&cas);
+	if (r == 0)
+		r = target_permit(t, &at, base, rq->err);
 	if (r != 0)
 		return r;
 	LOCK_SCOPE(&t->lock);
 	/* The kernel looks it up anew, and with O_CREAT has it made. */
-	if (node->gone || (!node->local && !target_holds(&at, base)))
+	if (node->gone || (!node->local && !target_shows(t, &at, base)))
 		return err_set(rq->err, ESTALE, "%s is not there any more", node->name);
 	return begin_draft_locked(t, node, base, flags, cas, rq, out);
 }
@@ -289,6 +290,8 @@ static int create_document(struct tree *t, struct node *control, int flags,
 	if (!*d->path)
 		return err_set(rq->err, EINVAL, "the engine itself is no secret");
 	r = change_look(t, d, rq, true, &base, &cas);
+	if (r == 0)
+		r = layered_permit_document(t, d, base, rq->err);
 	if (r != 0)
 		return r;
 	LOCK_SCOPE(&t->lock);
@@ -358,6 +361,8 @@ static int create_field(struct tree *t, struct dir *d, const char *name, const s
 	revoked = removal_revoke_locked(t, d, new->raw, new->len, rq);
 	pthread_mutex_unlock(&t->lock);
 	r = change_look(t, d, rq, false, &base, &cas);
+	if (r == 0)
+		r = layered_permit(t, d, new->raw, new->len, rq->err);
 	if (r != 0)
 		return r;
 	LOCK_SCOPE(&t->lock);

@@ -7,6 +7,7 @@
 #include "base/wait.h"
 #include "cache/cache.h"
 #include "kv/kv.h"
+#include "layer/layers.h"
 
 #include <sys/stat.h>
 
@@ -32,8 +33,9 @@ struct tree_config {
 	struct session *session; /* NULL: there is no token */
 	struct cache *cache;	 /* made with tree_cache_kinds and a struct tree_source */
 	struct timers *timers;
-	const char *label;  /* of the engine: "secret" */
-	const char *prefix; /* the path in the engine that is the root: "app", or "" */
+	const struct layers *layers; /* NULL: nothing stands beside the server */
+	const char *label;	     /* of the engine: "secret" */
+	const char *prefix;	     /* the path in the engine that is the root: "app", or "" */
 	uid_t uid;
 	gid_t gid;
 	mode_t mode, dir_mode;

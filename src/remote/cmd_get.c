@@ -4,7 +4,7 @@
 #include "cli/help.h"
 #include "remote/print.h"
 #include "remote/remote.h"
-#include "tree/data_env.h"
+#include "node/data_env.h"
 
 #include <errno.h>
 #include <string.h>

@@ -10,9 +10,10 @@
 #include "base/metric.h"
 #include "host/process.h"
 #include "node/status.h"
-#include "tree/data_env.h"
+#include "node/data_env.h"
 #include "tree/fields.h"
 #include "tree/history.h"
+#include "tree/layered.h"
 #include "tree/listing.h"
 
 #include <errno.h>
@@ -97,7 +98,7 @@ static int live_locked(struct tree *t, struct dir *d, const struct ask *ask,
 	int r = tree_settle_locked(t, &d->node, ask);
 
 	if (r == 0)
-		r = dir_version_locked(t, d, ask, out, &ttl, err);
+		r = layered_version_locked(t, d, ask, out, &ttl, err);
 	if (r == 0 && (*out)->state != KV_LIVE)
 		r = err_set(err, ENOENT, "there is no secret, or its latest version is deleted");
 	return r;

@@ -11,6 +11,7 @@
 #include "base/codec.h"
 #include "tree/control.h"
 #include "tree/field.h"
+#include "tree/layered.h"
 #include "node/name.h"
 #include "vault/reply.h"
 
@@ -96,7 +97,7 @@ int dir_list_locked(struct tree *t, struct dir *d, const struct ask *ask, struct
 	}
 	r = cache_get(t->config.cache, TREE_LIST, d->path, ask, &o, &note, err);
 	/* In an outage what was known of it last still serves, as its values do. */
-	if (r < 0 && reply_is_outage(-r) && d->kinds == KV_ENTRY_SECRET)
+	if (r < 0 && reply_is_outage(-r) && (d->kinds & ~(unsigned)LAYER_ENTRY) == KV_ENTRY_SECRET)
 		return empty_list(out, err);
 	if (r != 0)
 		return r;
@@ -258,13 +259,6 @@ static int take_dir_locked(struct tree *t, struct dir *d, const char *name, cons
 	return 0;
 }
 
-struct wanted {
-	const char *name; /* as in the directory */
-	char raw[NAME_BYTES_MAX + 1];
-	size_t len;
-	bool component; /* can be a path's */
-};
-
 static int take_field_locked(struct tree *t, struct dir *d, const struct wanted *w,
 			     struct kv_version *v, struct node **child, struct err *err)
 {
@@ -335,13 +329,37 @@ static int find_locked(struct tree *t, struct dir *d, const struct wanted *w, co
 	return -ENOENT;
 }
 
+/* From memory, or the server's answer: see find_locked(). */
+static int find_served_locked(struct tree *t, struct dir *d, const struct wanted *w,
+			      const struct ask *ask, struct node *known, struct node **child,
+			      uint64_t *ttl, struct err *err)
+{
+	struct ask strict = *ask;
+	uint64_t now = clock_mono();
+	int r = find_locked(t, d, w, ask, child, ttl, err);
+
+	/* The helper is to get to what the kernel knows, also when it would be asked for anew. */
+	if (r == PARKED && known && !ask->asker) {
+		*ttl = 0;
+		*child = node_use_locked(known);
+		return 0;
+	}
+	if (r != -ENOENT)
+		return r;
+	/* Listings and versions prove presence for as long as they are fresh, absence for less. */
+	strict.since = now > t->config.negative_ttl ? now - t->config.negative_ttl : 0;
+	r = find_locked(t, d, w, &strict, child, ttl, err);
+	if (r == -ENOENT && *ttl > t->config.negative_ttl)
+		*ttl = t->config.negative_ttl;
+	return r;
+}
+
 static int dir_lookup_locked(struct tree *t, struct node *n, const char *name,
 			     const struct ask *ask, struct node **child, uint64_t *ttl,
 			     struct err *err)
 {
 	struct dir *d = dir_of(n);
 	struct node *known = node_child_locked(n, name);
-	struct ask strict = *ask;
 	struct wanted w = {.name = name};
 	uint64_t now = clock_mono();
 	int len, r;
@@ -362,20 +380,11 @@ static int dir_lookup_locked(struct tree *t, struct node *n, const char *name,
 		return -ENOENT;
 	w.len = (size_t)len;
 	w.component = name_check_component(w.raw, w.len) == 0;
-	r = find_locked(t, d, &w, ask, child, ttl, err);
-	/* The helper is to get to what the kernel knows, also when it would be asked for anew. */
-	if (r == PARKED && known && !ask->asker) {
-		*ttl = 0;
-		*child = node_use_locked(known);
-		return 0;
+	r = layered_first_locked(t, d, &w, ask, child, ttl, err);
+	if (r == -ENOENT) {
+		r = find_served_locked(t, d, &w, ask, known, child, ttl, err);
+		r = layered_last_locked(t, d, &w, r, child, ttl, err);
 	}
-	if (r != -ENOENT)
-		return r;
-	/* Listings and versions prove presence for as long as they are fresh, absence for less. */
-	strict.since = now > t->config.negative_ttl ? now - t->config.negative_ttl : 0;
-	r = find_locked(t, d, &w, &strict, child, ttl, err);
-	if (r == -ENOENT && *ttl > t->config.negative_ttl)
-		*ttl = t->config.negative_ttl;
 	if (r == -ENOENT && now + *ttl > d->negatives_until)
 		d->negatives_until = now + *ttl;
 	return r;
@@ -398,6 +407,8 @@ static void dir_free(struct tree *t, struct node *n)
 
 	object_put(d->streamed);
 	object_put(d->streamed_version);
+	layer_memo_fini(&d->layered_list);
+	layer_memo_fini(&d->layered_version);
 	object_put(d->secret.version);
 	object_put(d->secret.next);
 	if (d->removals)

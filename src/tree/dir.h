@@ -22,6 +22,7 @@ struct dir {
 	pid_t document_process;	   /* this process, that has removed it */
 	struct kv_list *streamed;  /* the listing that the kernel may have kept, and the version */
 	struct kv_version *streamed_version;
+	struct layer_memo layered_list, layered_version;
 };
 
 /* The number that the next change by that user must find; see edit/change.h. */

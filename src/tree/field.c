@@ -7,7 +7,9 @@
 #include "base/codec.h"
 #include "node/fixed.h"
 #include "node/name.h"
+#include "vault/reply.h"
 #include "tree/handle.h"
+#include "tree/layered.h"
 
 #include <errno.h>
 #include <string.h>
@@ -97,7 +99,8 @@ static int no_such_field(const struct field *f, struct err *err)
 	return err_set(err, ENOENT, "%s is not there any more", f->node.name);
 }
 
-/* The field's entry in the version that may be shown now; `v` is the caller's. */
+/* The field's entry in the version that may be shown now; `v` is the caller's, NULL for what a layer
+ * beside the server holds. */
 static int current_locked(struct tree *t, struct field *f, const struct ask *ask,
 			  struct kv_version **v, const struct kv_field **entry, uint64_t *ttl,
 			  struct err *err)
@@ -106,13 +109,24 @@ static int current_locked(struct tree *t, struct field *f, const struct ask *ask
 
 	if (f->node.gone)
 		return no_such_field(f, err);
+	*ttl = t->config.ttl;
+	*entry = &f->layered;
+	if (layered_field(t, f, 0, &f->layered) != LAYER_NONE)
+		return 0;
 	r = secret_get_locked(t, field_dir(f), ask, v, ttl, err);
-	if (r != 0)
+	if (r == PARKED)
 		return r;
-	*entry = kv_version_field(*v, f->raw, f->raw_len);
-	if (!*entry)
-		return no_such_field(f, err);
-	return 0;
+	*entry = r == 0 ? kv_version_field(*v, f->raw, f->raw_len) : NULL;
+	if (*entry)
+		return 0;
+	object_put(steal(*v));
+	*ttl = r == 0 ? t->config.negative_ttl : 0;
+	*entry = &f->layered;
+	if (layered_field(t, f, r == 0 ? -ENOENT : r, &f->layered) != LAYER_NONE)
+		return 0;
+	if (r < 0 && reply_is_outage(-r))
+		layered_unanswered_locked(t, field_dir(f), f->raw, f->raw_len, err);
+	return r < 0 ? r : no_such_field(f, err);
 }
 
 /* Of what is removed: what those who have it open read. */
@@ -154,7 +168,7 @@ static int field_attr_locked(struct tree *t, struct node *n, const struct ask *a
 		return r;
 	f->size = entry->len;
 	attr->st_size = (off_t)entry->len;
-	attr->st_mtim = clock_timespec(field_dir(f)->secret.mtime);
+	attr->st_mtim = clock_timespec(v ? field_dir(f)->secret.mtime : t->started);
 	return 0;
 }
 
@@ -176,7 +190,8 @@ static int field_content_locked(struct tree *t, struct node *n, const struct ask
 		return r;
 	}
 	f->size = entry->len;
-	*out = (struct content){.object = &v->object, .bytes = entry->text, .len = entry->len};
+	*out = (struct content){
+		.object = v ? &v->object : NULL, .bytes = entry->text, .len = entry->len};
 	return 0;
 }
 

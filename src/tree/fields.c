@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "tree/control.h"
 #include "tree/field.h"
+#include "tree/layered.h"
 #include "tree/listing.h"
 
 #include <errno.h>
@@ -52,7 +53,7 @@ static int fields_lookup_locked(struct tree *t, struct node *n, const char *name
 	len = name_unescape(name, raw);
 	if (len < 0)
 		return -ENOENT;
-	r = dir_version_locked(t, d, ask, &v, ttl, err);
+	r = layered_version_locked(t, d, ask, &v, ttl, err);
 	*ttl = 0;
 	if (r != 0)
 		return r;
@@ -79,7 +80,7 @@ static int fields_list_locked(struct tree *t, struct node *n, const struct ask *
 	int r = tree_settle_locked(t, &d->node, ask);
 
 	if (r == 0)
-		r = dir_version_locked(t, d, ask, &v, &ttl, err);
+		r = layered_version_locked(t, d, ask, &v, &ttl, err);
 	for (size_t i = 0; r == 0 && i < v->count; i++) {
 		const struct kv_field *f = &v->fields[i];
 

@@ -8,6 +8,7 @@
 #include "tree/field.h"
 #include "tree/fields.h"
 #include "tree/handle.h"
+#include "tree/layered.h"
 #include "node/name.h"
 
 #include "base/clock.h"
@@ -147,11 +148,11 @@ static int fill_locked(struct tree *t, struct listing *l)
 static int gather_locked(struct tree *t, struct listing *l, const struct ask *ask, struct err *err)
 {
 	struct dir *d = dir_of(l->node);
-	int a = dir_list_locked(t, d, ask, &l->list, &l->list_ttl, err), b;
+	int a = layered_list_locked(t, d, ask, &l->list, &l->list_ttl, err), b;
 
 	if (a == PARKED || (a < 0 && a != -EACCES))
 		return a;
-	b = dir_version_locked(t, d, ask, &l->version, &l->version_ttl, err);
+	b = layered_version_locked(t, d, ask, &l->version, &l->version_ttl, err);
 	if (b == PARKED || (b < 0 && b != -EACCES))
 		return b;
 	if (a < 0 && (b < 0 || l->version->state == KV_ABSENT))

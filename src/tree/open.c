@@ -185,7 +185,8 @@ static int fixed_content_locked(struct tree *t, struct node *n, const struct ask
 	if (node_is_field(n) && field_dir(field_of(n))->secret.refused)
 		return -field_dir(field_of(n))->secret.refused;
 	*out = n->fixed->content;
-	if (object_ref(out->object))
+	object_ref(out->object);
+	if (out->bytes) /* a layer's bytes need no keeping */
 		return 0;
 	if (!node_is_field(n))
 		return n->type->content_locked(t, n, ask, out, err);

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "node/fixed.h"
 #include "tree/field.h"
+#include "tree/layered.h"
 #include "node/name.h"
 #include "vault/reply.h"
 
@@ -117,7 +118,7 @@ static void notify_locked(struct tree *t, struct dir *d, const struct kv_version
 			add_fixed(n, d, child, v != NULL);
 			continue;
 		}
-		gone = v && !kv_version_field(v, f->raw, f->raw_len);
+		gone = v && !kv_version_field(v, f->raw, f->raw_len) && !layered_has(t, f);
 		add_item(n, d, child, child->name, gone);
 		if (gone && !child->writers)
 			node_detach_locked(child);

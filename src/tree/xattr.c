@@ -6,9 +6,11 @@
 #include "tree/control.h"
 #include "tree/field.h"
 #include "tree/history.h"
+#include "tree/layered.h"
 #include "tree/settings.h"
 
 #include "base/clock.h"
+#include "vault/reply.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -24,7 +26,9 @@ struct subject {
 	enum kv_type type; /* of a field that the version does not have yet */
 	bool past;	   /* an old version is meant */
 	struct kv_version *version;
-	struct cache_note note; /* of the latest version */
+	struct cache_note note;	  /* of the latest version */
+	enum layer_origin origin; /* of a field that is not the server's */
+	struct kv_field layered;  /* that one */
 };
 
 static char *version_text(const struct subject *s)
@@ -51,7 +55,8 @@ static char *field_text(const struct subject *s)
 
 static char *type_text(const struct subject *s)
 {
-	const struct kv_field *f = kv_version_field(s->version, s->raw, s->raw_len);
+	const struct kv_field *f =
+		s->origin ? &s->layered : kv_version_field(s->version, s->raw, s->raw_len);
 
 	return strdup(kv_type_name(f ? f->type : s->type));
 }
@@ -83,6 +88,8 @@ static char *state_text(const struct subject *s)
 /* Whether it was asked for just now. */
 static char *source_text(const struct subject *s)
 {
+	if (s->origin)
+		return strdup(s->origin == LAYER_ENV ? "env" : "default");
 	return strdup(s->note.fetched >= s->ask->asked ? "server" : "cache");
 }
 
@@ -118,7 +125,21 @@ static const struct attribute {
 	{"user.vault.age", OF_SECRET | OF_LATEST, age_text},
 };
 
-static int latest_locked(struct tree *t, struct subject *s, struct err *err)
+/* Of which layer a field is; then the server need not have answered. */
+static int origin_locked(struct tree *t, struct subject *s, const struct field *f, int r)
+{
+	bool there = r == 0 && kv_version_field(s->version, s->raw, s->raw_len);
+
+	if (!f || r == PARKED)
+		return r;
+	s->origin = layered_field(t, f, r == 0 && !there ? -ENOENT : r, &s->layered);
+	if (!s->origin || r == 0)
+		return r;
+	s->version = kv_version_empty(KV_ABSENT, 0);
+	return s->version ? 0 : -ENOMEM;
+}
+
+static int latest_locked(struct tree *t, struct subject *s, const struct field *f, struct err *err)
 {
 	_cleanup_object_ struct object *o = NULL;
 	struct ask memory = {.asked = s->ask->asked};
@@ -127,7 +148,7 @@ static int latest_locked(struct tree *t, struct subject *s, struct err *err)
 
 	if (r == 0)
 		cache_get(t->config.cache, TREE_DATA, s->dir->path, &memory, &o, &s->note, NULL);
-	return r;
+	return origin_locked(t, s, f, r);
 }
 
 /* Whom it is asked of. 0 with a version of the caller's, where there is one. */
@@ -155,7 +176,7 @@ static int subject_locked(struct tree *t, struct node *n, const struct ask *ask,
 	} else {
 		return -ENODATA;
 	}
-	return latest_locked(t, s, err);
+	return latest_locked(t, s, node_is_field(n) ? field_of(n) : NULL, err);
 }
 
 static bool applies(const struct attribute *a, const struct subject *s)
@@ -164,6 +185,8 @@ static bool applies(const struct attribute *a, const struct subject *s)
 		return false;
 	if ((a->of & OF_LATEST) && s->past)
 		return false;
+	if (s->origin)
+		return !(a->of & OF_SECRET) || a->text == source_text;
 	if ((a->of & OF_SECRET) && s->t->config.kv->ops->flat)
 		return false;
 	return !(a->of & OF_SECRET) || s->version->number > 0;
@@ -194,7 +217,8 @@ int tree_getxattr(struct tree *t, struct node *node, const char *name, const str
 			a = &attributes[i];
 	if (!a)
 		return setting_locked(t, node, name, ask, text, err);
-	if ((a->of & OF_SECRET) && t->config.kv->ops->flat)
+	if ((a->of & OF_SECRET) && t->config.kv->ops->flat &&
+	    !(t->config.layers && a->text == source_text))
 		return -EOPNOTSUPP; /* what number and time it has is made up */
 	r = subject_locked(t, node, ask, &s, err);
 	if (r == 0) {

@@ -2,7 +2,7 @@
 /* Fields as assignments of a shell. Everything stands in single quotes, in which a shell reads nothing
  * but their end; a name that is no identifier, or a value with NUL, is left out and told of. */
 
-#include "tree/data_env.h"
+#include "node/data_env.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TREE_DATA_ENV_H
-#define TREE_DATA_ENV_H
+#ifndef NODE_DATA_ENV_H
+#define NODE_DATA_ENV_H
 
 #include "base/buf.h"
 #include "kv/kv_version.h"

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The environment as a layer: a table, copied before anything else runs, and gone from where it came.
+ *
+ * What every process is given (HOME, LANG, NOTIFY_SOCKET), what the libraries in it read later
+ * (HTTPS_PROXY, SSL_CERT_FILE) and our own options are no configuration of an application: "user" must
+ * not read as $USER. They are hidden, and stay where they are. */
+
+#include "layer/variables.h"
+
+#include "conf/option.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Of the process; a '*' ends those of which the beginning counts. */
+static const char *const own[] = {
+	"HOME",
+	"LOGNAME",
+	"USER",
+	"USERNAME",
+	"PATH",
+	"PWD",
+	"OLDPWD",
+	"SHELL",
+	"SHLVL",
+	"TERM",
+	"COLORTERM",
+	"HOSTNAME",
+	"MAIL",
+	"TZ",
+	"LANG",
+	"LANGUAGE",
+	"LC_*",
+	"TMPDIR",
+	"EDITOR",
+	"VISUAL",
+	"PAGER",
+	"DISPLAY",
+	"_",
+	"XDG_*",
+	"DBUS_*",
+	"SSH_*",
+	"SUDO_*",
+	"LD_*",
+	"LISTEN_*",
+	"WATCHDOG_*",
+	"SYSTEMD_*",
+	"INVOCATION_ID",
+	"JOURNAL_STREAM",
+	"NOTIFY_SOCKET",
+	"CREDENTIALS_DIRECTORY",
+	"MANAGERPID",
+	"MALLOC_*",
+	"GLIBC_*",
+	"SSL_*",
+	"OPENSSL_*",
+	"HTTP_PROXY",
+	"HTTPS_PROXY",
+	"ALL_PROXY",
+	"NO_PROXY",
+	"http_proxy",
+	"https_proxy",
+	"all_proxy",
+	"no_proxy",
+	"ASAN_*",
+	"LSAN_*",
+	"UBSAN_*",
+	"TSAN_*",
+	"GCOV_*",
+	"USE_VAULT",
+};
+
+static bool is_one_of(const char *name, const char *pattern)
+{
+	size_t len = strlen(pattern);
+
+	if (pattern[len - 1] == '*')
+		return !strncmp(name, pattern, len - 1);
+	return !strcmp(name, pattern);
+}
+
+static bool is_own(const char *name)
+{
+	size_t n;
+	const struct option *table = option_table(&n);
+
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		if (is_one_of(name, own[i]))
+			return true;
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < OPTION_ENV_MAX && table[i].env[k]; k++)
+			if (!strcmp(name, table[i].env[k]))
+				return true;
+	return false;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(((const struct variable *)a)->name, ((const struct variable *)b)->name);
+}
+
+static int compare_key(const void *key, const void *row)
+{
+	return strcmp(key, ((const struct variable *)row)->name);
+}
+
+static bool is_known(const struct variables *v, const char *name)
+{
+	for (size_t i = 0; i < v->count; i++)
+		if (!strcmp(v->rows[i].name, name))
+			return true;
+	return false;
+}
+
+/* `entry` is "NAME=value". The buffer has room, and does not move. */
+static void copy(struct variables *v, const char *entry)
+{
+	size_t name_len = strcspn(entry, "=");
+	struct variable *row = &v->rows[v->count];
+	const char *value = entry + name_len + 1;
+
+	row->name = v->bytes.data + v->bytes.len;
+	buf_add(&v->bytes, entry, name_len);
+	buf_add(&v->bytes, "", 1);
+	if (is_known(v, row->name))
+		return; /* the first of a name is what getenv(3) finds */
+	row->value = v->bytes.data + v->bytes.len;
+	row->len = strlen(value);
+	row->hidden = is_own(row->name);
+	buf_add(&v->bytes, value, row->len + 1);
+	v->count++;
+}
+
+/* Those that nobody here reads any more. */
+static void wipe_environment(void)
+{
+	char **kept = environ;
+
+	for (char **e = environ; e && *e; e++) {
+		size_t name_len = strcspn(*e, "=");
+		_cleanup_free_ char *name = strndup(*e, name_len);
+
+		if (!name || !(*e)[name_len] || is_own(name))
+			*kept++ = *e;
+		else
+			explicit_bzero(*e + name_len + 1, strlen(*e + name_len + 1));
+	}
+	if (kept)
+		*kept = NULL;
+}
+
+/* What is there is in order. */
+static void add_file(struct variables *v)
+{
+	const struct variables there = {.rows = v->rows, .count = v->count};
+
+	for (size_t i = 0; i < v->file.count; i++) {
+		const struct dotenv_row *row = &v->file.rows[i];
+
+		if (row->last && !variables_find(&there, row->name, false))
+			v->rows[v->count++] = (struct variable){
+				.name = row->name, .value = row->value, .len = row->len};
+	}
+}
+
+/* A variable of the file that is hidden in the process is the file's. */
+static void drop_hidden_twins(struct variables *v)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < v->count; i++) {
+		bool twin = v->rows[i].hidden && dotenv_find(&v->file, v->rows[i].name);
+
+		if (!twin)
+			v->rows[kept++] = v->rows[i];
+	}
+	v->count = kept;
+}
+
+int variables_take(struct variables *v, const char *file, struct err *err)
+{
+	size_t count = 0, bytes = 0;
+	int r = 0;
+
+	*v = (struct variables){0};
+	if (file)
+		r = dotenv_read(file, &v->file, err);
+	if (r < 0)
+		return err_prefix(err, "env_file");
+	for (char **e = environ; e && *e; e++, count++)
+		bytes += strlen(*e) + 2;
+	v->rows = calloc(count + v->file.count + 1, sizeof(*v->rows));
+	buf_reserve(&v->bytes, bytes + 1);
+	if (!v->rows || buf_status(&v->bytes) < 0)
+		return err_set(err, ENOMEM, "no memory for variables");
+	for (char **e = environ; e && *e; e++)
+		if (**e != '=' && strchr(*e, '='))
+			copy(v, *e);
+	drop_hidden_twins(v);
+	qsort(v->rows, v->count, sizeof(*v->rows), compare);
+	add_file(v);
+	qsort(v->rows, v->count, sizeof(*v->rows), compare);
+	wipe_environment();
+	return 0;
+}
+
+void variables_fini(struct variables *v)
+{
+	free(v->rows);
+	buf_fini(&v->bytes);
+	dotenv_fini(&v->file);
+	*v = (struct variables){0};
+}
+
+const struct variable *variables_find(const struct variables *v, const char *name, bool named)
+{
+	const struct variable *row =
+		v->count ? bsearch(name, v->rows, v->count, sizeof(*v->rows), compare_key) : NULL;
+
+	return row && (named || !row->hidden) ? row : NULL;
+}
+
+bool variables_begin(const struct variables *v, const char *prefix)
+{
+	size_t low = 0, high = v->count, len = strlen(prefix);
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (strcmp(v->rows[middle].name, prefix) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < v->count && !strncmp(v->rows[low].name, prefix, len); low++)
+		if (!v->rows[low].hidden)
+			return true;
+	return false;
+}
