@@ -27,6 +27,7 @@ struct cache {
 	struct entry *table;
 	struct entry *used; /* the same entries, the latest used first */
 	size_t bytes;
+	size_t ahead; /* flights that nobody has asked for */
 	uint64_t generation;
 };
 
@@ -37,6 +38,7 @@ struct flight {
 	struct waitq parked;
 	uint64_t generation, deadline;
 	size_t kind;
+	bool ahead;
 	char path[];
 };
 
@@ -140,6 +142,7 @@ static void land(struct flight *f, int r, struct cache_fetched *got, const struc
 		object_put(got->object);
 	}
 	parked = waitq_take_locked(&f->parked);
+	c->ahead -= f->ahead;
 	pthread_mutex_unlock(&c->lock);
 	waitq_wake(parked);
 	free(f);
@@ -259,6 +262,32 @@ int cache_get(struct cache *c, size_t kind, const char *path, const struct ask *
 	}
 	r = wait_locked(c, e, ask);
 	return r == -ENOMEM ? err_set(err, ENOMEM, "no memory for a request") : r;
+}
+
+/* What is fetched ahead must still be there when it is asked for. */
+static bool has_room_locked(const struct cache *c)
+{
+	size_t count = HASH_COUNT(c->table);
+	size_t each = count ? c->bytes / count : 0;
+
+	return c->ahead < c->config.ahead && each * 4 * c->config.ahead <= c->config.bytes;
+}
+
+bool cache_ahead(struct cache *c, size_t kind, const char *path)
+{
+	LOCK_SCOPE(&c->lock);
+	struct entry *e = find_locked(c, kind, path);
+	uint64_t now = clock_mono();
+	struct ask later = {.asked = now};
+
+	if (e && (e->flight || entry_judge(e, &c->config, &later, now) != ENTRY_ASK))
+		return true;
+	e = has_room_locked(c) ? find_or_add_locked(c, kind, path) : NULL;
+	if (!e || start_locked(c, e, now + c->config.timeout) < 0)
+		return false;
+	e->flight->ahead = true;
+	c->ahead++;
+	return true;
 }
 
 struct object *cache_peek(struct cache *c, size_t kind, const char *path)

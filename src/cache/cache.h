@@ -38,6 +38,7 @@ struct cache_config {
 	uint64_t refusal_ttl; /* ns for which a refusal (EACCES, ENOENT) is believed */
 	uint64_t max_stale;   /* ns after its freshness for which a value serves in an outage */
 	bool (*is_outage)(int code);
+	size_t ahead; /* fetches at a time before anybody asks */
 };
 
 /* What is known of an answer besides itself. */
@@ -61,6 +62,10 @@ int cache_get(struct cache *c, size_t kind, const char *path, const struct ask *
 
 /* The same from memory alone, however old; NULL where there is none. */
 struct object *cache_peek(struct cache *c, size_t kind, const char *path);
+
+/* Fetches it where nothing good is known of it, for who is likely to ask soon. False: not now, since
+ * as many as may be are under way, or the cache has no room for them. */
+bool cache_ahead(struct cache *c, size_t kind, const char *path);
 
 /* What we know since we made it so: a write's result. Takes `object`. Fetches that are under way are
  * not believed any more. */

@@ -362,7 +362,8 @@ static int make_cache(struct mount *m, struct err *err)
 				     .timeout = m->conf.timeout,
 				     .refusal_ttl = m->conf.negative_ttl,
 				     .max_stale = m->conf.max_stale,
-				     .is_outage = reply_is_outage};
+				     .is_outage = reply_is_outage,
+				     .ahead = m->conf.parallel - 1};
 
 	if (secmem_arena() && secmem_arena() < ARENA_MAX && cache.bytes > secmem_arena() / 2) {
 		cache.bytes = secmem_arena() / 2;
@@ -401,6 +402,7 @@ static int make_tree(struct mount *m, struct err *err)
 				   .scratch_max = c->scratch_max,
 				   .unlink_grace = c->unlink_grace * NS_PER_MS,
 				   .pool = m->pool,
+				   .ahead = c->parallel - 1,
 				   .ttl = c->ttl,
 				   .negative_ttl = c->negative_ttl,
 				   .timeout = c->timeout,

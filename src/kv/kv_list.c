@@ -127,11 +127,18 @@ struct kv_list *kv_list_with(const struct kv_list *list, const char *name, unsig
 	return with;
 }
 
-unsigned kv_list_find(const struct kv_list *list, const char *name)
+size_t kv_list_index(const struct kv_list *list, const char *name)
 {
 	struct kv_entry key = {.name = name};
 	const struct kv_entry *e = bsearch(&key, list->entries, list->count,
 					   sizeof(list->entries[0]), compare_entries);
 
-	return e ? e->kinds : 0;
+	return e ? (size_t)(e - list->entries) : list->count;
+}
+
+unsigned kv_list_find(const struct kv_list *list, const char *name)
+{
+	size_t i = kv_list_index(list, name);
+
+	return i < list->count ? list->entries[i].kinds : 0;
 }

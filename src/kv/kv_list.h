@@ -34,4 +34,7 @@ struct kv_list *kv_list_with(const struct kv_list *list, const char *name, unsig
 /* The kinds of the entry of that name, 0 where there is none. */
 unsigned kv_list_find(const struct kv_list *list, const char *name);
 
+/* Its place; `count` where there is none. */
+size_t kv_list_index(const struct kv_list *list, const char *name);
+
 #endif

@@ -3,6 +3,7 @@
 #define TREE_DIR_H
 
 #include "node/node.h"
+#include "node/walk.h"
 #include "tree/removals.h"
 #include "tree/secret_shown.h"
 
@@ -14,6 +15,7 @@ struct dir {
 	uint64_t kinds_until;	  /* clock_mono() until which that holds */
 	uint64_t negatives_until; /* until then the kernel may remember names as absent */
 	struct secret_shown secret;
+	struct walk walk;	   /* of who opens its entries */
 	bool changing;		   /* a change of the secret is on its way to the server */
 	struct waitq changes;	   /* parked until it is not */
 	struct armed *armed;	   /* check-and-set numbers that users have set */

@@ -214,6 +214,16 @@ static void remember_locked(const struct listing *l)
 		d->streamed_version->created = l->version->created;
 }
 
+/* Once for each opendir(3): the first time it is asked from memory alone. */
+static void note_walk_locked(struct tree *t, struct dir *d, const struct ask *ask)
+{
+	struct dir *parent = d->node.parent ? dir_of(d->node.parent) : NULL;
+	const char *slash = strrchr(d->path, '/');
+
+	if (parent && !ask->waiter && ask->asker)
+		walk_step_locked(t, &parent->walk, parent->path, slash ? slash + 1 : d->path);
+}
+
 int tree_opendir(struct tree *t, struct node *dir, const struct caller *caller,
 		 const struct ask *ask, struct listing **out, bool *unchanged, struct err *err)
 {
@@ -232,6 +242,7 @@ int tree_opendir(struct tree *t, struct node *dir, const struct caller *caller,
 	if (r == 0)
 		r = tree_settle_locked(t, dir, ask);
 	if (r == 0 && node_is_dir(dir)) {
+		note_walk_locked(t, dir_of(dir), ask);
 		r = gather_locked(t, l, ask, err);
 		if (r == 0)
 			r = fill_locked(t, l);

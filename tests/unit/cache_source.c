@@ -67,6 +67,7 @@ struct cache *source_cache(struct source *s)
 				      .kind_count = ARRAY_SIZE(kinds),
 				      .source = s,
 				      .bytes = CACHE_BYTES,
+				      .ahead = SOURCE_AHEAD,
 				      .timeout = s->timeout ? s->timeout : 10 * NS_PER_SEC,
 				      .refusal_ttl = REFUSAL_TTL,
 				      .max_stale = s->max_stale,

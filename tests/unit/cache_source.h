@@ -13,8 +13,9 @@
 
 enum { DATA, OTHER };
 
-#define REFUSAL_TTL (50 * NS_PER_MS)
-#define CACHE_BYTES (64u << 10)
+#define REFUSAL_TTL  (50 * NS_PER_MS)
+#define CACHE_BYTES  (64u << 10)
+#define SOURCE_AHEAD 3
 
 struct source {
 	uint64_t ttl;
