@@ -14,7 +14,7 @@ enum { FIELD, VERSION, FORMAT };
 static const struct flag flags[] = {
 	{'f', "field", "FIELD", "this field alone, as its bytes"},
 	{0, "version", "N", "this version, not the latest"},
-	{0, "format", "FORMAT", "table, plain, json, env or raw"},
+	{0, "format", "table|plain|json|env|raw", "how to print it"},
 	{0},
 };
 

@@ -61,6 +61,7 @@ struct history {
 	struct table table;
 	struct kv_version *before; /* the one before, with its fields; NULL: not to be had */
 	bool unreadable;	   /* the token may know of versions, and not what is in them */
+	struct progress progress;
 };
 
 static void add_change(struct visitor *v, const struct kv_field *before,
@@ -156,8 +157,11 @@ static int collect(struct history *h, struct err *err)
 	int64_t first = json_get_int(h->metadata, "oldest_version", 0);
 	int s = 0;
 
-	for (int64_t n = first > 0 ? first : 1; s == 0 && n <= last; n++)
+	for (int64_t n = first > 0 ? first : 1; s == 0 && n <= last; n++) {
+		progress_step(&h->progress, (size_t)(last - first + (first > 0)));
 		s = add_version(h, n, err);
+	}
+	progress_end(&h->progress);
 	object_put(h->before);
 	return s < 0 ? err_set(err, -s, "no memory") : 0;
 }
@@ -168,7 +172,11 @@ static int history(struct remote *r, struct err *err)
 	int format = format_choose(r->flags.value[0], FORMAT_PLAIN), s;
 	_cleanup_json_ cJSON *metadata = NULL, *rows = cJSON_CreateArray();
 	_cleanup_place_ struct place at = {0};
-	struct history h = {.r = r, .at = &at, .rows = rows, .table = {.head = head}};
+	struct history h = {.r = r,
+			    .at = &at,
+			    .rows = rows,
+			    .table = {.head = head},
+			    .progress = {.what = "versions"}};
 
 	if (format < 0)
 		return remote_wrong(r, err, "no format %s is known", r->flags.value[0]);
@@ -188,7 +196,7 @@ static int history(struct remote *r, struct err *err)
 }
 
 static const struct flag history_flags[] = {
-	{0, "format", "FORMAT", "table, plain or json"},
+	{0, "format", "table|plain|json", "how to print it"},
 	{0},
 };
 

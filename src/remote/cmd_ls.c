@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vaultfs ls: what is below a path, and what the latest version of each secret there is. */
+/* vaultfs ls: what is below a path, and what the latest version of each secret there is; or which engines
+ * there are. */
 
 #include "cli/help.h"
 #include "remote/print.h"
@@ -17,7 +18,7 @@ enum { RECURSIVE, LONG, FORMAT };
 static const struct flag flags[] = {
 	{'R', "recursive", NULL, "all that is below, as paths"},
 	{'l', "long", NULL, "the number, time and state of each secret's latest version"},
-	{0, "format", "FORMAT", "plain or json"},
+	{0, "format", "plain|json", "how to print it"},
 	{0},
 };
 
@@ -26,6 +27,7 @@ struct listing {
 	cJSON *names; /* or, where it is long, objects */
 	bool recursive, is_long;
 	struct table table;
+	struct progress progress;
 };
 
 static const char *state_of(const struct kv_child *child)
@@ -152,6 +154,7 @@ static int walk(struct listing *l, const char *path, const char *below, unsigned
 	_cleanup_object_ struct kv_children *children = NULL;
 	int s = kv->ops->list(kv, path, remote_limit(l->r), &list, err);
 
+	progress_step(&l->progress, 0);
 	if (s == 0 && list->count)
 		s = ask_children(l, path, &children, err);
 	for (size_t i = 0; s == 0 && i < list->count; i++) {
@@ -183,6 +186,75 @@ static int list_fields(struct listing *l, const struct place *at, struct err *er
 	return s;
 }
 
+static int add_engine(void *arg, const struct mount_info *engine)
+{
+	return engine->version ? add_name(arg, "", engine->path, "/", NULL) : 0;
+}
+
+static int collect_engine(void *arg, const struct mount_info *engine)
+{
+	cJSON *path = engine->version ? json_new_string(engine->path, strlen(engine->path)) : NULL;
+
+	return !engine->version || (path && cJSON_AddItemToArray(arg, path)) ? 0 : -ENOMEM;
+}
+
+/* All that is below each of the engines. */
+static int walk_engines(struct listing *l, struct err *err)
+{
+	_cleanup_json_ cJSON *engines = cJSON_CreateArray();
+	struct remote *r = l->r;
+	int s = engines ? mounts_list(r->network.vault, remote_limit(r), collect_engine, engines,
+				      err)
+			: -ENOMEM;
+
+	for (const cJSON *e = s == 0 ? engines->child : NULL; s == 0 && e; e = e->next) {
+		_cleanup_free_ char *inside = NULL;
+
+		if (asprintf(&inside, "%s/", e->valuestring) < 0)
+			return err_set(err, ENOMEM, "no memory");
+		s = remote_find_engine(r, e->valuestring, err);
+		if (s == 0)
+			s = walk(l, "", inside, 0, err);
+		if (s == -EACCES)
+			s = add_name(l, "", inside, "", NULL);
+		kv_free(steal(r->kv));
+	}
+	return s == -ENOMEM ? err_set(err, ENOMEM, "no memory") : s;
+}
+
+/* Those for keys and values that the token may see. */
+static int list_engines(struct listing *l, struct err *err)
+{
+	struct remote *r = l->r;
+	int s = remote_configure(r, err);
+
+	if (s == 0)
+		s = remote_open(r, err);
+	if (s == 0)
+		s = remote_log_in(r, err);
+	if (s < 0)
+		return s;
+	return l->recursive ? walk_engines(l, err)
+			    : mounts_list(r->network.vault, remote_limit(r), add_engine, l, err);
+}
+
+static int list_place(struct listing *l, const char *word, struct err *err)
+{
+	_cleanup_place_ struct place at = {0};
+	char last = word[strlen(word) - !!*word];
+	bool folder = last == '/' && *word != '/' && *word != '.';
+	int s = remote_find(l->r, word, &at, err);
+
+	if (s == 0 && last != '#')
+		s = walk(l, at.path, "", 0, err);
+	if (s < 0 || l->names->child || !*at.path)
+		return s;
+	if (folder)
+		return err_set(err, ENOENT, "there is no folder %s", at.full);
+	l->is_long = false;
+	return list_fields(l, &at, err);
+}
+
 static int print_names(const cJSON *names)
 {
 	static const char *const head[] = {"", NULL};
@@ -202,18 +274,17 @@ static int ls(struct remote *r, struct err *err)
 			    .names = names,
 			    .recursive = r->flags.value[RECURSIVE] != NULL,
 			    .is_long = r->flags.value[LONG] != NULL,
-			    .table = {.head = head}};
-	_cleanup_place_ struct place at = {0};
+			    .table = {.head = head},
+			    .progress = {.what = "folders"}};
+	const char *word = r->flags.words[0];
 
 	if (format < 0)
 		return remote_wrong(r, err, "no format %s is known", r->flags.value[FORMAT]);
-	s = remote_find(r, r->flags.words[0], &at, err);
-	if (s == 0)
-		s = walk(&l, at.path, "", 0, err);
-	if (s == 0 && !names->child && *at.path) {
-		l.is_long = false;
-		s = list_fields(&l, &at, err);
-	}
+	if (!word || (*word && !word[strspn(word, "/")]))
+		s = list_engines(&l, err);
+	else
+		s = list_place(&l, word, err);
+	progress_end(&l.progress);
 	if (s == 0 && format == FORMAT_JSON)
 		s = print_json(names);
 	else if (s == 0)
@@ -224,13 +295,13 @@ static int ls(struct remote *r, struct err *err)
 
 static int ls_run(int argc, char **argv)
 {
-	return remote_run(&command_ls, 1, 1, argc, argv, ls);
+	return remote_run(&command_ls, 0, 1, argc, argv, ls);
 }
 
 const struct command command_ls = {
 	.name = "ls",
-	.usage = "[-R] [-l] [OPTION...] PATH",
-	.summary = "Lists what is below a path",
+	.usage = "[-R] [-l] [OPTION...] [PATH]",
+	.summary = "Lists what is below a path, or the engines",
 	.help = help_remote,
 	.flags = flags,
 	.run = ls_run,

@@ -7,10 +7,13 @@
 #include "cli/command.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define GAP 2 /* blanks between two columns */
+#define GAP	       2 /* blanks between two columns */
+#define PROGRESS_AFTER (NS_PER_SEC / 2)
+#define PROGRESS_EVERY (NS_PER_SEC / 5)
 
 int format_choose(const char *name, enum format elsewhere)
 {
@@ -108,6 +111,30 @@ int table_print(const struct table *t, bool plain)
 	for (const char *s = t->cells.data; s && s < end; s += strlen(s) + 1, i++)
 		add_cell(&out, s, widths[i % columns], i % columns == columns - 1, plain);
 	return print_buf(&out);
+}
+
+void progress_step(struct progress *p, size_t of)
+{
+	uint64_t now = clock_mono();
+
+	p->done++;
+	if (!p->next)
+		p->next = now + PROGRESS_AFTER;
+	if (now < p->next || !isatty(STDERR_FILENO))
+		return;
+	p->next = now + PROGRESS_EVERY;
+	p->shown = true;
+	if (of)
+		fprintf(stderr, "\r\033[K%zu of %zu %s...", p->done, of, p->what);
+	else
+		fprintf(stderr, "\r\033[K%zu %s...", p->done, p->what);
+}
+
+void progress_end(struct progress *p)
+{
+	if (p->shown)
+		fputs("\r\033[K", stderr);
+	p->shown = false;
 }
 
 int print_bytes(const void *bytes, size_t len)

@@ -36,6 +36,18 @@ static inline void table_fini(struct table *t)
 }
 #define _cleanup_table_ _cleanup_(table_fini)
 
+/* A line on stderr that tells how far long work has come, where that is a terminal: it is shown after a
+ * moment, rewritten at most a few times a second, and erased by progress_end(). */
+struct progress {
+	const char *what; /* of which there are so many: "folders" */
+	uint64_t next;	  /* clock_mono() at which to show it again; 0: not begun */
+	size_t done;
+	bool shown;
+};
+void progress_step(struct progress *p, size_t of); /* `of`: how many there will be, 0: not known */
+void progress_end(struct progress *p);
+#define _cleanup_progress_ _cleanup_(progress_end)
+
 int print_bytes(const void *bytes, size_t len);
 int print_buf(const struct buf *b);
 int print_json(const cJSON *json);

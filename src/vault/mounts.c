@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static int read_info(const cJSON *data, struct mount_info *out)
+static int read_info(const char *path, const cJSON *data, struct mount_info *out)
 {
-	const char *path = json_get_str(data, "path"), *type = json_get_str(data, "type");
+	const char *type = json_get_str(data, "type");
 	const char *version = json_get_str(json_get(data, "options"), "version");
 	size_t len = path ? strlen(path) : 0;
 
@@ -31,6 +31,7 @@ int mounts_find(struct vault *v, const char *path, struct limit limit, struct mo
 	_cleanup_answer_ struct vault_answer answer = {0};
 	_cleanup_free_ char *full = NULL;
 	struct vault_call call = {.method = "GET", .limit = limit, .once = true};
+	const cJSON *data;
 	int r;
 
 	if (asprintf(&full, "sys/internal/ui/mounts/%s", path) < 0)
@@ -43,8 +44,30 @@ int mounts_find(struct vault *v, const char *path, struct limit limit, struct mo
 			       vault_address(v));
 	if (r < 0)
 		return r;
-	if (read_info(json_get(answer.json, "data"), out) < 0)
+	data = json_get(answer.json, "data");
+	if (read_info(json_get_str(data, "path"), data, out) < 0)
 		return err_set(err, EIO, "the answer from %s makes no sense: it is no mount",
 			       vault_address(v));
 	return 0;
+}
+
+int mounts_list(struct vault *v, struct limit limit,
+		int (*each)(void *arg, const struct mount_info *mount), void *arg, struct err *err)
+{
+	_cleanup_answer_ struct vault_answer answer = {0};
+	struct vault_call call = {
+		.method = "GET", .path = "sys/internal/ui/mounts", .limit = limit};
+	int r = vault_call(v, &call, &answer, err);
+	const cJSON *mounts = json_get(json_get(answer.json, "data"), "secret");
+
+	if (r == 0 && !cJSON_IsObject(mounts))
+		return err_set(err, EIO, "the answer from %s makes no sense: it is no list",
+			       vault_address(v));
+	for (const cJSON *m = r == 0 ? mounts->child : NULL; m && r == 0; m = m->next) {
+		struct mount_info info;
+
+		if (read_info(m->string, m, &info) == 0)
+			r = each(arg, &info);
+	}
+	return r;
 }

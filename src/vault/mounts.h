@@ -17,4 +17,9 @@ struct mount_info {
 int mounts_find(struct vault *v, const char *path, struct limit limit, struct mount_info *out,
 		struct err *err);
 
+/* Calls `each` for every engine that the token may see, in the server's order, until it returns other
+ * than 0; that is returned then. */
+int mounts_list(struct vault *v, struct limit limit,
+		int (*each)(void *arg, const struct mount_info *mount), void *arg, struct err *err);
+
 #endif

@@ -8,9 +8,11 @@ import os
 import pty
 import re
 import subprocess
+import time
 
 from harness import main, test
 from mount import VAULTFS, clean_environment
+from proxy import PASS, Proxy
 from server import ApiError, free_port
 
 
@@ -233,6 +235,131 @@ def ls_long_of_many(t):
                  'pagination_limit = 100 }'})
     lister = Shell(t, t.server.make_token(policies=["cmd-page"]))
     assert json.loads(lister.ok("ls", "-l", "--format=json", s.path())) == rows
+def engines(t):
+    "ls without a path lists the key-value engines that the token may see, and -R all below them"
+    s = Shell(t)
+    for path, version in (("ls/one", "1"), ("ls-two", "2")):
+        try:
+            t.server.api("POST", f"sys/mounts/{path}",
+                         {"type": "kv", "options": {"version": version}})
+        except ApiError:
+            pass
+    known = json.loads(subprocess.run(
+        [t.server.binary, "secrets", "list", "-format=json"], capture_output=True, timeout=60, check=True,
+        env=clean_environment(HOME=s.home, **{f"{t.product.upper()}_ADDR": t.server.address,
+                                              f"{t.product.upper()}_TOKEN": s.token})).stdout)
+    names = [p for p, m in known.items() if m["type"] in ("kv", "generic")]
+    assert sorted(s.ok("ls").splitlines()) == sorted(names) and {"secret/", "ls/one/", "ls-two/"} <= set(names)
+    assert sorted(json.loads(s.ok("ls", "--format=json", "/"))) == sorted(names)
+    s.official("put", "ls/one/a/b", "x=1")
+    s.official("put", "ls-two/c", "x=1")
+    assert {"ls/one/a/b", "ls-two/c"} <= set(s.ok("ls", "-R").splitlines())
+    t.server.policy("cmd-one", {"ls/one/*": ["read", "list"]})
+    assert Shell(t, t.server.make_token(policies=["cmd-one"])).ok("ls") == "ls/one/\n"
+    t.put("db", {"a": "1", "b": "2"})
+    t.put("db/folder", {"a": "1"})
+    assert s.ok("ls", s.path("db")) == "folder\n" and s.ok("ls", s.path("db#")) == "a\nb\n"
+
+
+@test()
+def progress(t):
+    "long work tells on a terminal how far it has come, and erases that; elsewhere it is silent"
+    s, proxy = Shell(t), Proxy(t.server)
+    paths = [f"{k}/x" for k in range(14)]
+    for name in paths:
+        t.put(name, {"x": "1"})
+
+    def slowly(method, path):
+        time.sleep(0.1)
+        return PASS
+    proxy.fate = slowly
+    over = ("-o", f"addr={proxy.address}")
+    status, out = s.terminal("ls", "-R", *over, s.path())
+    assert status == 0 and re.search(r"\r\x1b\[K\d+ folders\.\.\.", out), out
+    assert out.split("\x1b[K")[-1].split() == sorted(paths), out
+    assert s.ok("ls", "-R", *over, s.path()).split() == sorted(paths)
+    for n in range(10):
+        t.put("db", {"x": str(n)})
+    status, out = s.terminal("history", *over, s.path("db"))
+    assert status == 0 and re.search(r"\r\x1b\[K\d+ of 10 versions\.\.\.", out), out
+    assert out.split("\x1b[K")[-1].startswith("VERSION ") and "versions..." not in s.ok("history", s.path("db"))
+    proxy.close()
+
+
+@test()
+def against_the_official_client(t):
+    "what one writes the other reads, and the other way round, with the same exit statuses"
+    s = Shell(t)
+    values = {"plain": "x", "": "empty name", "sp ace": "two words", "quote'\"": "'\"\\$(x)`", "ü€": "ümläut\n",
+              "empty": "", "at": "@home", "long": "y" * 5000, "lines": "a\nb\n", "tab": "\t"}
+    document = json.dumps(values).encode()
+    with open(f"{t.root}/doc", "wb") as f:
+        f.write(document)
+    with open(f"{t.root}/value", "w") as f:
+        f.write("from a file")
+    s.ok("put", s.path("ours"), "-", input=document)
+    s.official("put", s.path("theirs"), f"@{t.root}/doc")
+    assert s.data("ours") == s.data("theirs") == values
+    for name in ("ours", "theirs"):
+        assert json.loads(s.ok("get", "-format=json", s.path(name))) == values
+        for field in values:
+            if field and "#" not in field:
+                assert s.ok("get", "-field", field, s.path(name)) == values[field], field
+        # The official client's own way with a field's last newline is its own.
+        assert s.official("get", f"-field=long", s.path(name)).strip() == values["long"]
+    for args in (("a=1", "b=x=y", f"c=@{t.root}/value"), ("a=",), ("only=\\@x",)):
+        s.ok("put", s.path("p"), *args)
+        s.official("put", s.path("q"), *args)
+        assert s.data("p") == s.data("q"), args
+    s.official("put", "-cas=3", s.path("p"), "a=2")
+    s.ok("put", "-cas=3", s.path("q"), "a=2")
+    p = s.path("db")
+    for n in range(1, 6):
+        (s.official if n % 2 else s.ok)("put", p, f"n={n}", "same=x")
+    assert s.ok("get", "-version=2", "-field=n", p) == s.official("get", "-version=2", "-field=n", p).strip() == "2"
+    s.ok("rm", p)
+    assert s.official("get", p, check=False)[1].count("deletion_time") == 1
+    s.official("undelete", "-versions=5", p)
+    s.ok("put", "-m", p, "more=1")
+    s.official("patch", p, "more=2")
+    assert s.data("db") == {"n": "5", "same": "x", "more": "2"} == json.loads(s.ok("get", p))
+    s.official("rollback", "-version=1", p)
+    s.ok("rollback", "-version=2", p)
+    assert s.data("db") == {"n": "2", "same": "x"} and t.version("db") == 9
+    s.official("delete", "-versions=3,4", p)
+    s.ok("undelete", "-versions=3", p)
+    s.ok("destroy", "-y", "-versions=1", p)
+    s.official("destroy", "-versions=2", p)
+    official = json.loads(s.official("metadata", "get", "-format=json", p))["data"]["versions"]
+    rows = {str(r["version"]): r for r in json.loads(s.ok("history", "--format=json", p))}
+    assert set(rows) == set(official) == set("123456789")
+    for n, row in rows.items():
+        state = "destroyed" if official[n]["destroyed"] else "deleted" if official[n]["deletion_time"] else "live"
+        assert row["state"] == state, (n, row, official[n])
+        assert official[n]["created_time"][:19] + "Z" == row["created_time"], (n, row)
+    assert [rows[n]["state"] for n in "1234"] == ["destroyed", "destroyed", "live", "deleted"]
+    m = t.mount()
+    assert set(os.listdir(m / "db/.vault/versions")) == set(official)
+    for n, row in official.items():
+        version = m / f"db/.vault/versions/{n}"
+        assert os.getxattr(version, "user.vault.state").decode() == rows[n]["state"]
+        assert os.getxattr(version, "user.vault.created_time").decode()[:19] == row["created_time"][:19]
+        assert os.getxattr(version, "user.vault.version").decode() == n
+        theirs = json.loads(s.official("get", "-format=json", f"-version={n}", p))["data"]["data"] or {}
+        ours = {f: m.read(f"db/.vault/versions/{n}/{f}").decode() for f in os.listdir(version)}
+        assert ours == theirs, (n, ours, theirs)
+    assert json.loads(m.read("db/.vault/metadata.json"))["versions"] == official
+    assert os.getxattr(m / "db", "user.vault.version") == b"9"
+    none = s.path("none")
+    for ours, theirs in ((("get", none),) * 2, (("get", "-field=zz", p),) * 2, (("get", "-version=99", p),) * 2,
+                         (("get",),) * 2, (("get", "-nope", p),) * 2, (("put", p),) * 2,
+                         (("put", "-cas=77", p, "a=1"),) * 2, (("put", p, "a=@/nowhere"),) * 2,
+                         (("ls", none), ("list", none)), (("ls", "nowhere/x"), ("list", "nowhere/x")),
+                         (("rollback", "-version=99", p),) * 2, (("rollback", p),) * 2,
+                         (("history", none), ("metadata", "get", none)), (("undelete", p),) * 2,
+                         (("destroy", "-y", p), ("destroy", p)), (("rm",), ("delete",)),
+                         (("get", p),) * 2, (("put", p, "z=1"),) * 2, (("ls", s.path()), ("list", s.path()))):
+        assert s.run(*ours)[0] == s.official(*theirs, check=False)[0], (ours, theirs)
 
 
 @test()
