@@ -352,6 +352,11 @@ static int connect_server(struct mount *m, int *status, struct err *err)
 	return r;
 }
 
+static struct rules rules(const struct mount *m)
+{
+	return (struct rules){.first = m->conf.rules, .label = m->engine.path};
+}
+
 static int make_cache(struct mount *m, struct err *err)
 {
 	struct cache_config cache = {.kinds = tree_cache_kinds,
@@ -373,7 +378,8 @@ static int make_cache(struct mount *m, struct err *err)
 	m->source = (struct tree_source){.kv = m->kv,
 					 .vault = m->network.vault,
 					 .ttl = m->conf.ttl,
-					 .negative_ttl = m->conf.negative_ttl};
+					 .negative_ttl = m->conf.negative_ttl,
+					 .rules = rules(m)};
 	m->cache = cache_new(&cache, err);
 	return m->cache ? 0 : -err->code;
 }
@@ -388,6 +394,7 @@ static int make_tree(struct mount *m, struct err *err)
 				   .timers = m->timers,
 				   .label = m->engine.path,
 				   .prefix = m->prefix,
+				   .rules = rules(m),
 				   .uid = (uid_t)c->uid,
 				   .gid = (gid_t)c->gid,
 				   .mode = (mode_t)c->mode,

@@ -42,16 +42,18 @@ void conf_fini(struct conf *c)
 		else if (table[i].type == OPTION_SECRET)
 			secret_put(*(struct secret **)p);
 	}
+	rules_free(c->rules);
 	*c = (struct conf){0};
 }
 
 struct reading {
 	struct conf *conf;
 	FILE *file;
-	int line;	 /* that is being read */
-	int mistake;	 /* the line of the first one; 0: none */
-	int failed;	 /* errno of reading */
-	struct err *err; /* the mistake, without file and line */
+	int line;	   /* that is being read */
+	int mistake;	   /* the line of the first one; 0: none */
+	int failed;	   /* errno of reading */
+	struct err *err;   /* the mistake, without file and line */
+	struct rule *rule; /* whose section it is in; NULL: options */
 };
 
 static int tell(struct reading *reading, const char *what)
@@ -61,6 +63,18 @@ static int tell(struct reading *reading, const char *what)
 		err_set(reading->err, EINVAL, "%s", what);
 	}
 	return 0;
+}
+
+/* The parser keeps 50 bytes of a section's head, so it is read here; what it is given is a blank line. */
+static char *on_section(char *line, struct reading *reading)
+{
+	struct err why = {0};
+
+	if (rule_add(&reading->conf->rules, line, &reading->rule, &why) < 0) {
+		tell(reading, err_text(&why));
+		return NULL;
+	}
+	return strcpy(line, "\n");
 }
 
 /* A line, without the blanks before it, which would make it the last line's continuation. Nothing
@@ -81,7 +95,8 @@ static char *on_line(char *to, int room, void *arg)
 		return NULL;
 	}
 	blanks = strspn(to, " \t");
-	return memmove(to, to + blanks, len + 1 - blanks);
+	memmove(to, to + blanks, len + 1 - blanks);
+	return *to == '[' ? on_section(to, reading) : to;
 }
 
 static int on_row(void *arg, const char *section, const char *name, const char *value)
@@ -90,9 +105,10 @@ static int on_row(void *arg, const char *section, const char *name, const char *
 	const struct option *o = option_find(name, strlen(name));
 	struct err why = {0};
 
-	if (*section)
-		err_set(&why, EINVAL, "no section [%s] is known", section);
-	else if (!o)
+	if (reading->rule) {
+		if (rule_set(reading->rule, name, value, &why) == 0)
+			return 1;
+	} else if (!o)
 		err_set(&why, EINVAL, "no option %s is known", name);
 	else if (option_set(reading->conf, o, value, &why) == 0)
 		return 1;

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "conf/rule.h"
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -43,6 +44,7 @@ struct conf {
 	char *scratch;
 	uint64_t scratch_max, unlink_grace; /* bytes; ms */
 	char *log, *log_format, *log_level;
+	struct rule *rules; /* of the sections of the file */
 };
 
 enum { CONF_ENV_OFF, CONF_ENV_FALLBACK, CONF_ENV_OVERRIDE, CONF_ENV_ONLY };

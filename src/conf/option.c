@@ -406,21 +406,13 @@ static const char *const expected[] = {
 	[OPTION_IGNORED] = "",
 };
 
-static int parse_value(struct conf *c, const struct option *o, const char *value)
+/* The types of which the value is a number, or stands for one. */
+static int parse_scalar(const struct option *o, const char *value, uint64_t *to)
 {
-	void *to = (char *)c + o->offset;
 	uint64_t n = 0;
 	int r = 0;
 
 	switch (o->type) {
-	case OPTION_STRING:
-		return set_string(to, *value || !o->preset || o->empties ? value : o->preset);
-	case OPTION_ADDRESSES:
-		return add_address(c, to, value);
-	case OPTION_FILE:
-		return set_file(to, value);
-	case OPTION_BOOL:
-		return parse_bool(value, to);
 	case OPTION_NUMBER:
 		r = parse_number(value, 10, &n);
 		break;
@@ -447,16 +439,54 @@ static int parse_value(struct conf *c, const struct option *o, const char *value
 	case OPTION_CHOICE:
 		r = parse_choice(value, o->choices, &n);
 		break;
-	case OPTION_SECRET:
-		return -EINVAL;
-	case OPTION_IGNORED:
-		return 0;
+	default:
+		r = -EINVAL;
 	}
 	if (r == 0 && o->max && (n < o->min || n > o->max))
 		return -ERANGE;
 	if (r == 0)
-		*(uint64_t *)to = n;
+		*to = n;
 	return r;
+}
+
+static int parse_value(struct conf *c, const struct option *o, const char *value)
+{
+	void *to = (char *)c + o->offset;
+
+	switch (o->type) {
+	case OPTION_STRING:
+		return set_string(to, *value || !o->preset || o->empties ? value : o->preset);
+	case OPTION_ADDRESSES:
+		return add_address(c, to, value);
+	case OPTION_FILE:
+		return set_file(to, value);
+	case OPTION_BOOL:
+		return parse_bool(value, to);
+	case OPTION_SECRET:
+		return -EINVAL;
+	case OPTION_IGNORED:
+		return 0;
+	default:
+		return parse_scalar(o, value, to);
+	}
+}
+
+/* What is wrong with it. */
+static int refuse(const struct option *o, const char *value, int r, struct err *err)
+{
+	if (r == -ENOMEM)
+		return err_set(err, ENOMEM, "no memory");
+	if (r == -ERANGE)
+		return err_set(err, EINVAL, "%s=%s is out of bounds", o->name, value);
+	return err_set(err, EINVAL, "%s=%s: expected %s%s%s", o->name, value, expected[o->type],
+		       o->choices ? " " : "", o->choices ? o->choices : "");
+}
+
+int option_parse(const struct option *o, const char *value, uint64_t *to, struct err *err)
+{
+	int r = parse_scalar(o, value, to);
+
+	return r < 0 ? refuse(o, value, r, err) : 0;
 }
 
 /* A file that is named takes the place of a secret that a weaker layer has set, as the secret does of
@@ -477,14 +507,8 @@ int option_set(struct conf *c, const struct option *o, const char *value, struct
 		return err_set(err, EINVAL, "%s needs a value: %s=%s", o->name, o->name,
 			       o->meaning);
 	r = parse_value(c, o, value ? value : "");
-	if (r == -ENOMEM)
-		return err_set(err, ENOMEM, "no memory");
-	if (r == -ERANGE)
-		return err_set(err, EINVAL, "%s=%s is out of bounds", o->name, value);
 	if (r < 0)
-		return err_set(err, EINVAL, "%s=%s: expected %s%s%s", o->name, value,
-			       expected[o->type], o->choices ? " " : "",
-			       o->choices ? o->choices : "");
+		return refuse(o, value, r, err);
 	if (o->type == OPTION_FILE && value && *value)
 		drop_secret(c, o);
 	return 0;

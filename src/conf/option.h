@@ -48,4 +48,8 @@ const struct option *option_find(const char *name, size_t len);
 /* Sets it from text; `value` is NULL for a bare name. 0, -ENOMEM, or -EINVAL with a sentence. */
 int option_set(struct conf *c, const struct option *o, const char *value, struct err *err);
 
+/* Reads a value of a type that is kept as a number, OPTION_NUMBER to OPTION_CHOICE but for strings and
+ * OPTION_BOOL. 0, or -EINVAL with a sentence. */
+int option_parse(const struct option *o, const char *value, uint64_t *to, struct err *err);
+
 #endif

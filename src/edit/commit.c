@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "edit/change.h"
+#include "rule/rule_check.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -49,7 +50,8 @@ static void learn(struct tree *t, struct dir *d, struct kv_version *v)
 	_cleanup_object_ struct object *latest = NULL;
 
 	cache_put(t->config.cache, TREE_DATA, d->path, object_ref(&v->object),
-		  version_ttl(v, t->config.ttl, t->config.negative_ttl));
+		  version_ttl(v, rules_ttl(&t->config.rules, d->path, t->config.ttl),
+			      t->config.negative_ttl));
 	/* The cache knows whether something newer came in meanwhile. */
 	latest = cache_peek(t->config.cache, TREE_DATA, d->path);
 	secret_show_locked(t, d, latest ? container_of(latest, struct kv_version, object) : v);
@@ -207,13 +209,27 @@ static int write_onto(struct tree *t, const struct commit *c, const struct kv_ve
 		return err_set(rq->err, ENOMEM, "no memory for a version");
 	if (next->count == 0 && !c->whole)
 		return write_emptied(t, c, onto, rq, out);
-	r = put_marks(t, c, onto, rq);
+	r = rule_check(&t->config.rules, c->dir->path, onto, next, rq->err);
+	if (r == 0)
+		r = put_marks(t, c, onto, rq);
 	if (r == 0)
 		r = send(t, c, onto, next, first, rq);
 	if (r < 0)
 		return r;
 	*out = steal(next);
 	return 0;
+}
+
+int commit_check(const struct tree *t, const struct commit *c, struct err *err)
+{
+	_cleanup_object_ struct kv_version *next =
+		kv_version_apply(c->base, c->changes, c->count, c->whole);
+
+	if (!next)
+		return err_set(err, ENOMEM, "no memory for a version");
+	if (next->count == 0 && !c->whole)
+		return 0;
+	return rule_check(&t->config.rules, c->dir->path, c->base, next, err);
 }
 
 /* What the change is made on first: the base, or what we know to have come since. */

@@ -32,6 +32,10 @@ int commit_read_latest(struct tree *t, struct dir *d, const struct request *rq,
 int commit_make(struct tree *t, const struct commit *c, const struct request *rq,
 		struct kv_version **out);
 
+/* Whether the sections of the configuration allow it, as far as can be told from the base: 0 or
+ * -EINVAL. commit_make() asks for itself. */
+int commit_check(const struct tree *t, const struct commit *c, struct err *err);
+
 /* Whether the token may do `right` (KV_UPDATE, ...) with the secret: 0, -EACCES, PARKED. Under the
  * tree's lock. */
 int commit_permit_locked(struct tree *t, const struct dir *d, unsigned right,

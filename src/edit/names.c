@@ -75,6 +75,27 @@ static int check_component(const struct dir *parent, const char *name, char raw[
 	return 0;
 }
 
+int names_check_new(const char *name, struct names_new *out, struct err *err)
+{
+	int len;
+
+	if (strlen(name) > NAME_BYTES_MAX)
+		return err_set(err, ENAMETOOLONG, "a name of %zu bytes", strlen(name));
+	if (!strcmp(name, ".vault"))
+		return err_set(err, EEXIST, ".vault is the control directory");
+	/* vim tries whether it can make files by this name, and overwrites in place if it cannot:
+	 * then a save is one version. */
+	if (!strcmp(name, "4913"))
+		return err_set(err, EPERM, "4913 is a name that vim tries");
+	len = name_unescape(name, out->raw);
+	if (len < 0)
+		return err_set(err, EINVAL, "the name has an escape that stands for nothing");
+	out->len = (size_t)len;
+	if (!utf8_valid(out->raw, out->len))
+		return err_set(err, EILSEQ, "the name is not UTF-8, and cannot be stored");
+	return 0;
+}
+
 int edit_mkdir(struct tree *t, struct node *dir, const char *name, const struct request *rq,
 	       struct view *view)
 {
@@ -214,7 +235,8 @@ static int remove_later(struct tree *t, struct field *f, const struct request *r
 		return r;
 	if (f->node.gone || !kv_version_field(base, f->raw, f->raw_len))
 		return err_set(rq->err, ENOENT, "%s is not there any more", f->node.name);
-	return removal_add_locked(t, f, rq);
+	r = removal_check_locked(t, f, base, rq);
+	return r < 0 ? r : removal_add_locked(t, f, rq);
 }
 
 static int remove_field(struct tree *t, struct field *f, const struct request *rq)
@@ -223,7 +245,7 @@ static int remove_field(struct tree *t, struct field *f, const struct request *r
 
 	pthread_mutex_lock(&t->lock);
 	local = f->node.local;
-	joins = removal_joins_locked(t, field_dir(f), rq);
+	joins = removal_joins_locked(t, f, rq);
 	if (local) { /* the server never knew it */
 		node_detach_locked(&f->node);
 		node_unlocal_locked(t, &f->node);

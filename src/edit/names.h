@@ -3,6 +3,7 @@
 #define EDIT_NAMES_H
 
 #include "edit/edit.h"
+#include "node/name.h"
 #include "tree/dir.h"
 
 /* The child of that name, with a use for the caller. The kernel has looked it up before, so that it
@@ -12,6 +13,13 @@ int names_find(struct tree *t, struct node *dir, const char *name, const struct 
 
 /* Gives the use back. NULL is fine. */
 void names_drop(struct tree *t, struct node *n);
+
+/* Whether a field of that name can be made; what it is named at the server then. */
+struct names_new {
+	char raw[NAME_BYTES_MAX + 1];
+	size_t len;
+};
+int names_check_new(const char *name, struct names_new *out, struct err *err);
 
 /* Whether names in that directory may be changed by the caller: 0, -EACCES or -EROFS. */
 int names_check_dir(struct tree *t, struct node *dir, const struct request *rq);

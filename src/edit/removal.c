@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "edit/change.h"
 #include "host/process.h"
+#include "rule/rule_check.h"
 #include "tree/layered.h"
 
 #include <errno.h>
@@ -252,17 +253,52 @@ static struct row *row_get_locked(struct tree *t, struct dir *d)
 	return row;
 }
 
-bool removal_joins_locked(struct tree *t, struct dir *d, const struct request *rq)
+static bool in_row_locked(const struct tree *t, const struct dir *d, const struct request *rq)
 {
 	const struct row *row = row_of(d);
 
-	for (const struct armed *a = d->armed; a; a = a->next)
-		if (a->uid == rq->caller->uid)
-			return false; /* a number is armed for the very next change */
 	if (t->config.unlink_grace)
 		return true;
 	return row && rq->caller->pid && clock_mono() < row->until &&
 	       row->process == process_of(rq->caller->pid);
+}
+
+static bool removes_all_locked(const struct dir *d, const struct request *rq)
+{
+	return rq->caller->pid && clock_mono() < d->lister.until &&
+	       d->lister.process == process_of(rq->caller->pid);
+}
+
+static bool is_required(const struct tree *t, const struct field *f)
+{
+	return rule_requires(&t->config.rules, dir_of(f->node.parent)->path, f->raw, f->raw_len);
+}
+
+bool removal_joins_locked(struct tree *t, const struct field *f, const struct request *rq)
+{
+	const struct dir *d = dir_of(f->node.parent);
+
+	for (const struct armed *a = d->armed; a; a = a->next)
+		if (a->uid == rq->caller->uid)
+			return false; /* a number is armed for the very next change */
+	return in_row_locked(t, d, rq) || (is_required(t, f) && removes_all_locked(d, rq));
+}
+
+int removal_check_locked(struct tree *t, const struct field *f, const struct kv_version *base,
+			 const struct request *rq)
+{
+	const struct dir *d = dir_of(f->node.parent);
+	const struct row *row = row_of(d);
+	size_t left = 0;
+
+	if (!is_required(t, f) || removes_all_locked(d, rq))
+		return 0;
+	for (size_t i = 0; i < base->count; i++)
+		left += !row ||
+			!row_has(&row->removals, base->fields[i].name, base->fields[i].name_len);
+	return left <= 1 ? 0
+			 : err_set(rq->err, EINVAL, "the configuration requires the field %s",
+				   f->node.name);
 }
 
 void removal_begin_locked(struct tree *t, struct dir *d, const struct request *rq)
@@ -286,7 +322,7 @@ int removal_add_locked(struct tree *t, struct field *f, const struct request *rq
 
 	if (!row)
 		return err_set(rq->err, ENOMEM, "no memory");
-	if (row->count == 0 && t->config.unlink_grace)
+	if (row->count == 0 && (t->config.unlink_grace || !in_row_locked(t, d, rq)))
 		removal_begin_locked(t, d, rq);
 	if (row->count == row->room) {
 		size_t room = row->room ? row->room * 2 : 16;

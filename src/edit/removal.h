@@ -12,8 +12,13 @@
 /* Removes the field at once: 0, PARKED, -ENOENT, or what the server says. */
 int removal_make(struct tree *t, struct field *f, const struct request *rq);
 
-/* Whether this removal is one of a row. */
-bool removal_joins_locked(struct tree *t, struct dir *d, const struct request *rq);
+/* Whether this removal is one of a row. A field that must not be missing is, where its process has just
+ * listed the secret: rm -r removes all of it, which is allowed. */
+bool removal_joins_locked(struct tree *t, const struct field *f, const struct request *rq);
+
+/* Whether the field may be removed later, by the sections of the configuration: 0 or -EINVAL. */
+int removal_check_locked(struct tree *t, const struct field *f, const struct kv_version *base,
+			 const struct request *rq);
 
 /* Adds the field to the row, after the live check: it is gone for all who ask here. 0 or -ENOMEM. */
 int removal_add_locked(struct tree *t, struct field *f, const struct request *rq);

@@ -117,36 +117,25 @@ static int write_target(struct tree *t, const struct renaming *m, const struct k
 	return r;
 }
 
-static int remove_source(struct tree *t, const struct renaming *m, struct kv_version *base,
-			 int64_t cas, const struct request *rq)
-{
-	_cleanup_object_ struct kv_version *made = NULL;
-	struct kv_change change = {
-		.name = m->from->raw, .name_len = m->from->raw_len, .remove = true};
-	struct commit c = {.dir = field_dir(m->from),
-			   .base = base,
-			   .changes = &change,
-			   .count = 1,
-			   .cas = cas};
-
-	return commit_make(t, &c, rq, &made);
-}
-
 static int rename_across(struct tree *t, const struct renaming *m, const struct request *rq)
 {
-	_cleanup_object_ struct kv_version *base = NULL;
-	struct dir *source = field_dir(m->from);
+	_cleanup_object_ struct kv_version *base = NULL, *made = NULL;
+	struct kv_change removal = {
+		.name = m->from->raw, .name_len = m->from->raw_len, .remove = true};
+	struct commit c = {.dir = field_dir(m->from), .changes = &removal, .count = 1};
 	const struct kv_field *value;
-	int64_t cas;
-	int r = change_begin(t, source, rq, false, &base, &cas);
+	int r = change_begin(t, c.dir, rq, false, &base, &c.cas);
 
 	if (r != 0)
 		return r;
+	c.base = base;
 	value = kv_version_field(base, m->from->raw, m->from->raw_len);
-	r = value ? write_target(t, m, value, rq) : no_source(m, rq->err);
+	r = value ? commit_check(t, &c, rq->err) : no_source(m, rq->err);
 	if (r == 0)
-		r = remove_source(t, m, base, cas, rq);
-	commit_end(t, source);
+		r = write_target(t, m, value, rq);
+	if (r == 0)
+		r = commit_make(t, &c, rq, &made);
+	commit_end(t, c.dir);
 	return r;
 }
 

@@ -235,6 +235,7 @@ const struct node_type scratch_type = {
 	.format = S_IFREG,
 	.writable = true,
 	.transient = true,
+	.access_locked = control_whole_access_locked,
 	.attr_locked = scratch_attr_locked,
 	.free = scratch_free,
 };

@@ -5,6 +5,7 @@
 
 #include "edit/target.h"
 
+#include "conf/conf.h"
 #include "edit/change.h"
 #include "edit/metadata.h"
 #include "edit/value.h"
@@ -296,7 +297,15 @@ static int commit_field(struct tree *t, struct field *f, struct buf *text, struc
 			const struct request *rq, struct kv_version **out)
 {
 	struct kv_change change = {.name = f->raw, .name_len = f->raw_len};
-	int r = value_from_bytes(&t->config, text, c->base, &change, rq->err);
+	const struct rule *rule = rules_of_field(&t->config.rules, c->dir->path, f->raw);
+	struct tree_config config = t->config;
+	int r;
+
+	if (rule && (rule->has & RULE_NEWLINE))
+		config.newline_strip = rule->newline == CONF_NEWLINE_STRIP;
+	if (rule && (rule->has & RULE_BINARY))
+		config.binary_reject = rule->binary == CONF_BINARY_REJECT;
+	r = value_from_bytes(&config, text, c->base, &change, rq->err);
 
 	/* user.vault.type may have been set before there was a value. */
 	if (r == 0 && f->node.local && f->type != KV_STRING)

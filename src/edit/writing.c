@@ -13,6 +13,7 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "edit/change.h"
+#include "edit/names.h"
 #include "edit/metadata.h"
 #include "edit/removal.h"
 #include "edit/scratch.h"
@@ -22,6 +23,7 @@
 #include "tree/fields.h"
 #include "tree/layered.h"
 #include "node/name.h"
+#include "rule/rule_check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -199,39 +201,17 @@ int edit_open(struct tree *t, struct node *node, int flags, const struct request
 	/* The kernel looks it up anew, and with O_CREAT has it made. */
 	if (node->gone || (!node->local && !target_shows(t, &at, base)))
 		return err_set(rq->err, ESTALE, "%s is not there any more", node->name);
+	r = at.field ? rule_check_field(&t->config.rules, at.dir->path, base, at.field->raw,
+					at.field->raw_len, rq->err)
+		     : 0;
+	if (r < 0)
+		return r;
 	return begin_draft_locked(t, node, base, flags, cas, rq, out);
-}
-
-struct new_name {
-	char raw[NAME_BYTES_MAX + 1];
-	size_t len;
-};
-
-/* Whether a field of that name can be made in that directory. */
-static int check_new_field(const char *name, struct new_name *out, struct err *err)
-{
-	int len;
-
-	if (strlen(name) > NAME_BYTES_MAX)
-		return err_set(err, ENAMETOOLONG, "a name of %zu bytes", strlen(name));
-	if (!strcmp(name, ".vault"))
-		return err_set(err, EEXIST, ".vault is the control directory");
-	/* vim tries whether it can make files by this name, and overwrites in place if it cannot:
-	 * then a save is one version. */
-	if (!strcmp(name, "4913"))
-		return err_set(err, EPERM, "4913 is a name that vim tries");
-	len = name_unescape(name, out->raw);
-	if (len < 0)
-		return err_set(err, EINVAL, "the name has an escape that stands for nothing");
-	out->len = (size_t)len;
-	if (!utf8_valid(out->raw, out->len))
-		return err_set(err, EILSEQ, "the name is not UTF-8, and cannot be stored");
-	return 0;
 }
 
 /* The file that is made, with a use for the caller; `there`: the server has it already. */
 static int make_field_locked(struct tree *t, struct dir *d, const char *name,
-			     const struct new_name *new, bool there, struct field **out,
+			     const struct names_new *new, bool there, struct field **out,
 			     struct err *err)
 {
 	struct field *f = field_child_locked(t, d, name, new->raw, new->len);
@@ -329,7 +309,7 @@ static int create_in_control(struct tree *t, struct node *dir, const char *name,
 
 /* Whether it is to be one of this mount alone: the server has no field of that name. PARKED too. */
 static int wants_scratch_locked(struct tree *t, struct dir *d, const char *name, int flags,
-				mode_t mode, const struct new_name *new, const struct request *rq,
+				mode_t mode, const struct names_new *new, const struct request *rq,
 				bool *scratch)
 {
 	_cleanup_object_ struct kv_version *v = NULL;
@@ -347,8 +327,9 @@ static int wants_scratch_locked(struct tree *t, struct dir *d, const char *name,
 	return r;
 }
 
-static int create_field(struct tree *t, struct dir *d, const char *name, const struct new_name *new,
-			int flags, const struct request *rq, struct view *view, struct handle **out)
+static int create_field(struct tree *t, struct dir *d, const char *name,
+			const struct names_new *new, int flags, const struct request *rq,
+			struct view *view, struct handle **out)
 {
 	_cleanup_object_ struct kv_version *base = NULL;
 	bool there, revoked, moved;
@@ -373,7 +354,9 @@ static int create_field(struct tree *t, struct dir *d, const char *name, const s
 		return err_set(rq->err, ENOENT, "%s is not there any more", d->node.name);
 	if (there && (flags & O_EXCL) && !revoked && !moved)
 		return err_set(rq->err, EEXIST, "%s was made by somebody else meanwhile", name);
-	r = make_field_locked(t, d, name, new, there, &f, rq->err);
+	r = rule_check_field(&t->config.rules, d->path, base, new->raw, new->len, rq->err);
+	if (r == 0)
+		r = make_field_locked(t, d, name, new, there, &f, rq->err);
 	if (r == 0)
 		r = begin_draft_locked(t, &f->node, base,
 				       revoked || moved ? flags | O_TRUNC : flags, cas, rq, out);
@@ -388,7 +371,7 @@ static int create_field(struct tree *t, struct dir *d, const char *name, const s
 
 /* Here only what programs make to rename it is no field. */
 static int create_in_fields(struct tree *t, struct node *dir, const char *name,
-			    const struct new_name *new, int flags, mode_t mode,
+			    const struct names_new *new, int flags, mode_t mode,
 			    const struct request *rq, struct view *view, struct handle **out)
 {
 	if (scratch_is_made_by(flags, mode))
@@ -400,7 +383,7 @@ static int create_in_fields(struct tree *t, struct node *dir, const char *name,
 int edit_create(struct tree *t, struct node *dir, const char *name, int flags, mode_t mode,
 		const struct request *rq, struct view *view, struct handle **out)
 {
-	struct new_name new;
+	struct names_new new;
 	bool scratch = false;
 	int r = tree_permit(t, dir, rq->caller, W_OK | X_OK);
 
@@ -408,7 +391,7 @@ int edit_create(struct tree *t, struct node *dir, const char *name, int flags, m
 		return not_allowed(rq->err, r);
 	if (node_is_control(dir) && !node_is_fields(dir))
 		return create_in_control(t, dir, name, flags, mode, rq, view, out);
-	r = check_new_field(name, &new, rq->err);
+	r = names_check_new(name, &new, rq->err);
 	if (r < 0)
 		return r;
 	if (node_is_fields(dir))

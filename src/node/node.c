@@ -127,18 +127,34 @@ char *node_path_locked(const struct node *n)
 	return path;
 }
 
+static void access_locked(const struct tree *t, const struct node *n, struct access *a)
+{
+	*a = (struct access){t->config.uid, t->config.gid, t->config.mode, t->config.dir_mode};
+	if (!t->config.rules.first)
+		return;
+	for (const struct node *p = n; p; p = p->parent) {
+		if (!p->type->access_locked)
+			continue;
+		p->type->access_locked(t, p, a);
+		return;
+	}
+}
+
 void node_stat_locked(const struct tree *t, const struct node *n, struct stat *attr)
 {
-	bool dir = S_ISDIR(n->type->format);
-	mode_t mode = dir ? t->config.dir_mode : t->config.mode;
+	struct access a;
+	mode_t mode;
+
+	access_locked(t, n, &a);
+	mode = S_ISDIR(n->type->format) ? a.dir_mode : a.mode;
 
 	if (!n->type->writable || t->config.read_only)
 		mode &= ~(mode_t)0222;
 	*attr = (struct stat){.st_ino = n->ino,
 			      .st_mode = n->type->format | mode,
 			      .st_nlink = n->gone ? 0 : 1,
-			      .st_uid = t->config.uid,
-			      .st_gid = t->config.gid,
+			      .st_uid = a.uid,
+			      .st_gid = a.gid,
 			      .st_blksize = 4096};
 }
 

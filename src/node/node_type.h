@@ -12,6 +12,7 @@ struct content {
 };
 
 struct listing;
+struct access;
 
 /* What is different between the kinds of node: a table of functions each. */
 struct node_type {
@@ -19,6 +20,10 @@ struct node_type {
 	bool writable;	/* false: there is no way to change one */
 	bool transient; /* the kernel must not remember what its name stands for */
 	bool control;	/* stands in a ".vault", or is one */
+
+	/* Owner and modes, where the configuration has a section for it. NULL: as in the directory
+	 * that it is in. */
+	void (*access_locked)(const struct tree *t, const struct node *n, struct access *a);
 
 	/* The child of that name, as a node of which the caller has a use, and for how long that
 	 * holds; -ENOENT with that too. NULL: it has none. */

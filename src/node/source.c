@@ -43,7 +43,7 @@ static int fetch_data(void *source, const char *path, struct limit limit, struct
 	if (r < 0)
 		return r;
 	out->object = &v->object;
-	out->ttl = version_ttl(v, s->ttl, s->negative_ttl);
+	out->ttl = version_ttl(v, rules_ttl(&s->rules, path, s->ttl), s->negative_ttl);
 	return 0;
 }
 
@@ -92,7 +92,7 @@ static int fetch_list(void *source, const char *path, struct limit limit, struct
 	if (r < 0)
 		return r;
 	out->object = &list->object;
-	out->ttl = list->count ? s->ttl : s->negative_ttl;
+	out->ttl = list->count ? rules_ttl(&s->rules, path, s->ttl) : s->negative_ttl;
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include "cache/cache.h"
 #include "kv/kv.h"
+#include "rule/rules.h"
 
 /* The kinds of object that the tree keeps in the cache; see tree_cache_kinds. */
 enum {
@@ -35,6 +36,7 @@ struct tree_source {
 	struct kv *kv;
 	struct vault *vault; /* NULL: there is no server */
 	uint64_t ttl, negative_ttl;
+	struct rules rules; /* per path, before `ttl` */
 };
 
 /* For how long a version is fresh: one that is to be deleted not beyond that moment. */

@@ -8,6 +8,7 @@
 #include "cache/cache.h"
 #include "kv/kv.h"
 #include "layer/layers.h"
+#include "rule/rules.h"
 
 #include <sys/stat.h>
 
@@ -36,6 +37,7 @@ struct tree_config {
 	const struct layers *layers; /* NULL: nothing stands beside the server */
 	const char *label;	     /* of the engine: "secret" */
 	const char *prefix;	     /* the path in the engine that is the root: "app", or "" */
+	struct rules rules;	     /* per path, before the next four */
 	uid_t uid;
 	gid_t gid;
 	mode_t mode, dir_mode;

@@ -216,7 +216,7 @@ static int metrics_locked(struct tree *t, struct dir *d, const struct ask *ask, 
 
 static const struct control_file files[] = {
 	{DOCUMENT, false, &document_type, data_json_locked},
-	{"data.env", false, &control_file_type, data_env_locked},
+	{"data.env", false, &environment_type, data_env_locked},
 	{"metadata.json", false, &metadata_type, metadata_json_locked},
 	{"version", false, &version_number_type, number_locked},
 	{"status.json", true, &control_file_type, status_locked},
@@ -452,10 +452,28 @@ const struct node_type control_file_type = {
 	.free = control_free,
 };
 
+void control_whole_access_locked(const struct tree *t, const struct node *n, struct access *a)
+{
+	const struct dir *d = control_owner(n->parent);
+
+	rules_whole_access(&t->config.rules,
+			   d ? d->path : container_of(n->parent, const struct dir, node)->path, a);
+}
+
+const struct node_type environment_type = {
+	.format = S_IFREG,
+	.control = true,
+	.access_locked = control_whole_access_locked,
+	.attr_locked = file_attr_locked,
+	.content_locked = file_content_locked,
+	.free = control_free,
+};
+
 const struct node_type document_type = {
 	.format = S_IFREG,
 	.control = true,
 	.writable = true,
+	.access_locked = control_whole_access_locked,
 	.attr_locked = file_attr_locked,
 	.content_locked = file_content_locked,
 	.free = control_free,

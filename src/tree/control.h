@@ -5,8 +5,8 @@
 #include "tree/dir.h"
 
 /* ".vault", which stands in every directory, and what is in it. */
-extern const struct node_type control_dir_type, control_file_type, document_type, metadata_type,
-	version_number_type, refresh_type, renew_type, conflicts_type;
+extern const struct node_type control_dir_type, control_file_type, document_type, environment_type,
+	metadata_type, version_number_type, refresh_type, renew_type, conflicts_type;
 
 /* The ".vault" of a directory; the caller has a use of it. As a node_type's lookup. */
 int control_lookup_locked(struct tree *t, struct dir *d, struct node **child, uint64_t *ttl,
@@ -22,6 +22,9 @@ int control_document_there_locked(struct tree *t, struct dir *d, const struct as
 
 /* The directory in which ".vault" stands, for anything within; NULL for other nodes. */
 struct dir *control_owner(struct node *n);
+
+/* As a node_type's access_locked, for what holds values of any field of a secret. */
+void control_whole_access_locked(const struct tree *t, const struct node *n, struct access *a);
 
 /* Text that a person reads, a newline at its end. Consumes nothing. */
 int control_print_json(const cJSON *json, struct buf *to);

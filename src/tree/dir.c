@@ -401,6 +401,13 @@ static int dir_attr_locked(struct tree *t, struct node *n, const struct ask *ask
 	return 0;
 }
 
+static void dir_access_locked(const struct tree *t, const struct node *n, struct access *a)
+{
+	const struct dir *d = container_of(n, const struct dir, node);
+
+	rule_access(rules_of(&t->config.rules, d->path), a);
+}
+
 static void dir_free(struct tree *t, struct node *n)
 {
 	struct dir *d = dir_of(n);
@@ -426,6 +433,7 @@ static void dir_free(struct tree *t, struct node *n)
 const struct node_type dir_type = {
 	.format = S_IFDIR,
 	.writable = true,
+	.access_locked = dir_access_locked,
 	.lookup_locked = dir_lookup_locked,
 	.attr_locked = dir_attr_locked,
 	.free = dir_free,

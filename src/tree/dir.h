@@ -22,6 +22,7 @@ struct dir {
 	struct removals *removals; /* fields that are gone here, and are being removed */
 	uint64_t document_until;   /* clock_mono() until which data.json is not to be seen by */
 	pid_t document_process;	   /* this process, that has removed it */
+	struct lister lister;	   /* who has listed it last, where there are rules */
 	struct kv_list *streamed;  /* the listing that the kernel may have kept, and the version */
 	struct kv_version *streamed_version;
 	struct layer_memo layered_list, layered_version;

@@ -195,6 +195,13 @@ static int field_content_locked(struct tree *t, struct node *n, const struct ask
 	return 0;
 }
 
+static void field_access_locked(const struct tree *t, const struct node *n, struct access *a)
+{
+	const struct field *f = container_of(n, const struct field, node);
+
+	rule_access(rules_of_field(&t->config.rules, dir_of(n->parent)->path, f->raw), a);
+}
+
 static void field_free(struct tree *t, struct node *n)
 {
 	struct field *f = field_of(n);
@@ -206,6 +213,7 @@ static void field_free(struct tree *t, struct node *n)
 const struct node_type field_type = {
 	.format = S_IFREG,
 	.writable = true,
+	.access_locked = field_access_locked,
 	.attr_locked = field_attr_locked,
 	.content_locked = field_content_locked,
 	.free = field_free,

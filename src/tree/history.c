@@ -315,9 +315,17 @@ const struct node_type past_version_type = {
 	.free = past_free,
 };
 
+static void past_access_locked(const struct tree *t, const struct node *n, struct access *a)
+{
+	const struct past *p = container_of(n, const struct past, node);
+
+	rule_access(rules_of_field(&t->config.rules, control_owner(n->parent)->path, p->raw), a);
+}
+
 const struct node_type past_field_type = {
 	.format = S_IFREG,
 	.control = true,
+	.access_locked = past_access_locked,
 	.attr_locked = past_field_attr_locked,
 	.content_locked = past_field_content_locked,
 	.free = past_free,

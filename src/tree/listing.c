@@ -13,10 +13,13 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "host/process.h"
 
 #include <errno.h>
 #include <string.h>
 #include <utlist.h>
+
+#define LISTER_TIME (NS_PER_SEC)
 
 struct listed {
 	char *name;	 /* escaped, heap; NULL: `raw` is the name */
@@ -246,6 +249,10 @@ int tree_opendir(struct tree *t, struct node *dir, const struct caller *caller,
 		r = gather_locked(t, l, ask, err);
 		if (r == 0)
 			r = fill_locked(t, l);
+		if (r == 0 && t->config.rules.first) {
+			dir_of(dir)->lister.process = process_of(caller->pid);
+			dir_of(dir)->lister.until = l->opened + LISTER_TIME;
+		}
 		if (r == 0) {
 			*unchanged = is_unchanged_locked(l);
 			remember_locked(l);

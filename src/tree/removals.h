@@ -6,6 +6,12 @@
 
 struct dir;
 
+/* The process that has listed a secret, where there are rules: it may be about to remove all of it. */
+struct lister {
+	pid_t process;
+	uint64_t until; /* clock_mono() */
+};
+
 /* What was removed and is not at the server yet; edit/removal.h. */
 struct removals {
 	/* Whether who asks may see the secret, without those fields: 0. Else they are removed first:

@@ -97,7 +97,7 @@ Test(conf, a_mistake_in_a_file_is_told_with_its_line)
 {
 	assert_file_refused("ttl = 1m\n\nttl = never\n", "line 3", "ttl=never");
 	assert_file_refused("# x\nttk = 1m\n", "line 2", "no option ttk");
-	assert_file_refused("ttl = 1m\n[path]\nmode = 0600\n", "line 3", "[path]");
+	assert_file_refused("ttl = 1m\n[path]\nmode = 0600\n", "line 2", "[path]");
 	assert_file_refused("ttl = 1m\nttl = 2m\nwhat is this\n", "line 3", "NAME = VALUE");
 	assert_file_refused("rate = 1000001\n", "line 1", "out of bounds");
 }
