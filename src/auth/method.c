@@ -12,6 +12,11 @@ static const struct auth_method *const methods[] = {
 	&auth_ldap,  &auth_cert,    &auth_aws, &auth_oidc,
 };
 
+const struct auth_method *auth_method_at(size_t i)
+{
+	return i < ARRAY_SIZE(methods) ? methods[i] : NULL;
+}
+
 static const struct auth_method *find(const char *name, struct err *err)
 {
 	char names[128] = "";

@@ -78,4 +78,7 @@ char *auth_path(const struct auth_config *c, const char *usual, const char *rest
 int auth_add(cJSON *body, const char *name, const char *text);
 int auth_add_secret(cJSON *body, const char *name, const struct secret *secret);
 
+/* By number; NULL after the last. */
+const struct auth_method *auth_method_at(size_t i);
+
 #endif
