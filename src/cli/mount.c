@@ -37,6 +37,7 @@
 #include "vault/mounts.h"
 #include "vault/reply.h"
 #include "vault/servers.h"
+#include "watch/watch.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -59,7 +60,7 @@ struct mount {
 	char *dir; /* absolute */
 	struct credentials creds;
 	struct layers *layers;
-	struct helper *helper;
+	struct helper *helper, *namer;
 	struct signals signals;
 	struct timers *timers;
 	struct pool *pool;
@@ -72,6 +73,7 @@ struct mount {
 	struct cache *cache;
 	struct tree *tree;
 	struct fs *fs;
+	struct watch *watch;
 	atomic_bool serving;
 };
 
@@ -198,7 +200,8 @@ static int settle_process(struct mount *m, struct err *err)
 	if (m->conf.fast_open)
 		return 0; /* what it does cannot be done in a mount that is read-only in the kernel */
 	m->helper = helper_new(err);
-	return m->helper ? 0 : -err->code;
+	m->namer = m->helper ? helper_new(err) : NULL;
+	return m->namer ? 0 : -err->code;
 }
 
 static void on_dead_token(void *arg)
@@ -421,12 +424,27 @@ static int make_tree(struct mount *m, struct err *err)
 	return m->tree ? 0 : -err->code;
 }
 
+static int start_watch(struct mount *m, struct err *err)
+{
+	struct watch_config watch = {.tree = m->tree,
+				     .timers = m->timers,
+				     .pool = m->pool,
+				     .interval = has_server(m) ? m->conf.watch : 0,
+				     .timeout = m->conf.timeout,
+				     .rate = (unsigned)m->conf.rate,
+				     .parallel = (unsigned)m->conf.parallel};
+
+	m->watch = watch_new(&watch, err);
+	return m->watch ? 0 : -err->code;
+}
+
 static int raise_mount(struct mount *m, struct err *err)
 {
 	const struct conf *c = &m->conf;
 	struct fs_config fs = {.pool = m->pool,
 			       .timers = m->timers,
 			       .helper = m->helper,
+			       .namer = m->namer,
 			       .dir = m->dir,
 			       .source = c->source,
 			       .allow_other = c->allow_other,
@@ -442,7 +460,9 @@ static int raise_mount(struct mount *m, struct err *err)
 	if (!m->fs)
 		return -err->code;
 	r = make_tree(m, err);
-	return r < 0 ? r : fs_mount(m->fs, m->tree, err);
+	if (r == 0)
+		r = fs_mount(m->fs, m->tree, err);
+	return r < 0 ? r : start_watch(m, err);
 }
 
 static int serve(struct mount *m)
@@ -473,10 +493,12 @@ static void take_down(struct mount *m)
 {
 	if (m->timers)
 		signals_stop(&m->signals);
+	watch_stop(m->watch);
 	session_stop(m->session);
 	pool_free(m->pool);
 	fs_free(m->fs);
 	timers_free(m->timers);
+	watch_free(m->watch);
 	if (m->tree)
 		edit_end(m->tree);
 	tree_free(m->tree);
@@ -487,6 +509,7 @@ static void take_down(struct mount *m)
 	session_free(m->session);
 	network_close(&m->network);
 	helper_free(m->helper);
+	helper_free(m->namer);
 	credentials_fini(&m->creds);
 	layers_free(m->layers);
 	free(m->dir);

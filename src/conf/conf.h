@@ -32,7 +32,7 @@ struct conf {
 	uint64_t oidc_port;
 	char *token_cache, *offline_key;
 	bool revoke;
-	uint64_t timeout, ttl, negative_ttl, max_stale;
+	uint64_t timeout, ttl, negative_ttl, max_stale, watch;
 	uint64_t env; /* index of its choice */
 	char *env_file, *env_map, *defaults;
 	bool use_vault;

@@ -38,13 +38,14 @@ void commit_end(struct tree *t, struct dir *d)
 
 	pthread_mutex_lock(&t->lock);
 	d->changing = false;
+	secret_changed_locked(t, d);
 	next = waitq_take_locked(&d->changes);
 	node_unuse_locked(t, &d->node);
 	pthread_mutex_unlock(&t->lock);
 	waitq_wake(next);
 }
 
-static void learn(struct tree *t, struct dir *d, struct kv_version *v)
+static void learn(struct tree *t, struct dir *d, struct kv_version *v, enum secret_origin origin)
 {
 	LOCK_SCOPE(&t->lock);
 	_cleanup_object_ struct object *latest = NULL;
@@ -54,18 +55,19 @@ static void learn(struct tree *t, struct dir *d, struct kv_version *v)
 			      t->config.negative_ttl));
 	/* The cache knows whether something newer came in meanwhile. */
 	latest = cache_peek(t->config.cache, TREE_DATA, d->path);
-	secret_show_locked(t, d, latest ? container_of(latest, struct kv_version, object) : v);
+	secret_show_locked(t, d, latest ? container_of(latest, struct kv_version, object) : v,
+			   origin);
 	secret_wait_drained_locked(t, d);
 }
 
 int commit_read_latest(struct tree *t, struct dir *d, const struct request *rq,
-		       struct kv_version **out)
+		       enum secret_origin origin, struct kv_version **out)
 {
 	int r = t->config.kv->ops->read(t->config.kv, d->path, rq->limit, out, rq->err);
 
 	if (r < 0)
 		return r;
-	learn(t, d, *out);
+	learn(t, d, *out, origin);
 	return 0;
 }
 
@@ -285,7 +287,7 @@ static void publish(struct tree *t, struct dir *d, const struct kv_version *onto
 		cache_drop(t->config.cache, TREE_DATA, d->path);
 	pthread_mutex_unlock(&t->lock);
 	if (!unseen)
-		learn(t, d, v);
+		learn(t, d, v, SECRET_LOCAL);
 }
 
 static void count(int r, const struct kv_version *made)
@@ -314,7 +316,7 @@ int commit_make(struct tree *t, const struct commit *c, const struct request *rq
 		/* Who else writes it is in the same place: come back at different times. */
 		if (attempt > 1)
 			cancel_sleep(NULL, clock_mono() + clock_jitter(attempt * 2 * NS_PER_MS));
-		r = commit_read_latest(t, c->dir, rq, &latest);
+		r = commit_read_latest(t, c->dir, rq, SECRET_FOREIGN, &latest);
 		if (r < 0)
 			break;
 		metric_count(METRIC_COMMIT_RETRIES, 0);

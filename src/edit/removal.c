@@ -115,7 +115,7 @@ static int remove_taken(struct row *row, struct kv_change *changes, struct err *
 
 	if (!changes)
 		return err_set(err, ENOMEM, "no memory");
-	r = commit_read_latest(row->t, row->d, &rq, &base);
+	r = commit_read_latest(row->t, row->d, &rq, SECRET_FOREIGN, &base);
 	if (r < 0)
 		return r;
 	c.count = drop_absent(changes, row->taken, base);

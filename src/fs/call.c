@@ -349,7 +349,7 @@ void call_start(const struct call *from)
 	if (!c.op->pool) {
 		r = c.op->run(&c);
 		/* The helper must not wait: we wait for it. */
-		if (r == PARKED && helper_is(c.fs->config.helper, c.caller.pid))
+		if (r == PARKED && fs_is_own(c.fs, c.caller.pid))
 			r = -EAGAIN;
 		if (r != PARKED) {
 			answer(&c, r);
@@ -370,7 +370,7 @@ struct call call_init(struct fs *fs, fuse_req_t req, const struct op *op)
 		c.caller = (struct caller){.uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid};
 	c.ask.asked = now;
 	/* The helper sees what is there, and sets nothing off. */
-	c.ask.asker = helper_is(fs->config.helper, c.caller.pid) ? 0 : c.caller.pid;
+	c.ask.asker = fs_is_own(fs, c.caller.pid) ? 0 : c.caller.pid;
 	c.ask.deadline = now + fs->config.timeout;
 	return c;
 }

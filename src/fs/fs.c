@@ -121,6 +121,7 @@ int fs_mount(struct fs *fs, struct tree *tree, struct err *err)
 			       fs->config.dir);
 	fs->mounted = true;
 	helper_set_root(fs->config.helper, fs->config.dir);
+	helper_set_root(fs->config.namer, fs->config.dir);
 	return 0;
 }
 

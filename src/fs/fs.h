@@ -20,6 +20,7 @@ struct fs_config {
 	struct pool *pool;
 	struct timers *timers;
 	struct helper *helper; /* NULL: none */
+	struct helper *namer;  /* another, for names: it may have to wait for a directory */
 	const char *dir;       /* the mount point, absolute */
 	const char *source;    /* what mount(8) shows as the device */
 	bool allow_other, auto_unmount;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The helper process.
  *
- * Messages are a letter, a number and a path; the answer is the number, so that one that comes too
- * late is known for what it is. It opens the mount's root for each message and closes it again: a
+ * Messages are an act, a number and a path; the answer has the number, so that one that comes too late
+ * is known for what it is. It opens the mount's root for each message and closes it again: a
  * descriptor that is kept would make every umount(8) fail with EBUSY. Paths are resolved beneath that
  * root and never leave the mount. */
 
@@ -25,10 +25,17 @@
 
 #define MESSAGE_MAX 8192
 
+#define SET_ROOT (-1)
+
 struct message {
-	char what; /* 'r': the path is the root; 's': stat */
+	int what; /* SET_ROOT, or an act */
 	uint32_t number;
 	char path[MESSAGE_MAX];
+};
+
+struct answer {
+	uint32_t number;
+	int result; /* 0 or -errno */
 };
 #define MESSAGE_HEAD offsetof(struct message, path)
 
@@ -38,19 +45,65 @@ struct helper {
 	uint32_t number;
 };
 
-static void act(const char *root, const struct message *m)
+/* Beneath the mount's root, which may have something else mounted on it by now. */
+static int open_beneath(int root, const char *path, int flags)
 {
-	struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+	struct open_how how = {.flags = (unsigned)(flags | O_NOFOLLOW | O_CLOEXEC),
 			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
+	int fd = (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int touch(int root, const char *path)
+{
+	_cleanup_close_ int fd = open_beneath(root, path, O_WRONLY);
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	/* The other is told of the new content by close(2) at least. */
+	return fstat(fd, &st) < 0 || ftruncate(fd, st.st_size) < 0 ? -errno : 0;
+}
+
+/* On a name in its directory. */
+static int act_on_name(int root, enum helper_act act, char *path)
+{
+	char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	_cleanup_close_ int dir = -1;
+	int r;
+
+	if (slash)
+		*slash = '\0';
+	dir = open_beneath(root, slash ? path : "", O_PATH | O_DIRECTORY);
+	if (dir < 0)
+		return dir;
+	if (act == HELPER_MAKE)
+		r = mknodat(dir, name, S_IFREG | 0600, 0);
+	else if (act == HELPER_MKDIR)
+		r = mkdirat(dir, name, 0700);
+	else
+		r = unlinkat(dir, name, act == HELPER_RMDIR ? AT_REMOVEDIR : 0);
+	return r < 0 ? -errno : 0;
+}
+
+static int act(const char *root, struct message *m)
+{
 	_cleanup_close_ int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_close_ int fd = -1;
+	char *path = m->path + 1;
 	struct stat st;
 
 	if (dir < 0)
-		return;
-	fd = (int)syscall(SYS_openat2, dir, m->path + 1, &how, sizeof(how));
-	if (fd >= 0)
-		fstat(fd, &st);
+		return -errno;
+	if (m->what == HELPER_TOUCH)
+		return touch(dir, path);
+	if (m->what != HELPER_STAT)
+		return act_on_name(dir, (enum helper_act)m->what, path);
+	fd = open_beneath(dir, path, O_PATH);
+	if (fd < 0)
+		return fd;
+	return fstat(fd, &st) < 0 ? -errno : 0;
 }
 
 static void serve(int fd)
@@ -60,17 +113,19 @@ static void serve(int fd)
 
 	for (;;) {
 		ssize_t n = recv(fd, &m, sizeof(m) - 1, 0);
+		struct answer a = {0};
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < (ssize_t)MESSAGE_HEAD)
 			_exit(0);
 		((char *)&m)[n] = '\0';
-		if (m.what == 'r')
+		a.number = m.number;
+		if (m.what == SET_ROOT)
 			snprintf(root, sizeof(root), "%s", m.path);
 		else
-			act(root, &m);
-		if (send(fd, &m.number, sizeof(m.number), MSG_NOSIGNAL) < 0)
+			a.result = act(root, &m);
+		if (send(fd, &a, sizeof(a), MSG_NOSIGNAL) < 0)
 			_exit(0);
 	}
 }
@@ -128,44 +183,44 @@ void helper_free(struct helper *h)
 }
 
 /* Waits for the answer to `number`, passing over those that are late. */
-static bool await(struct helper *h, uint32_t number, uint64_t deadline)
+static int await(struct helper *h, uint32_t number, uint64_t deadline)
 {
 	for (;;) {
 		uint64_t now = clock_mono();
 		struct pollfd p = {.fd = h->fd, .events = POLLIN};
-		uint32_t got;
+		struct answer a;
 
 		if (now >= deadline || poll(&p, 1, (int)((deadline - now) / NS_PER_MS) + 1) <= 0)
-			return false;
-		if (recv(h->fd, &got, sizeof(got), MSG_DONTWAIT) != sizeof(got))
-			return false;
-		if (got == number)
-			return true;
+			return -ETIMEDOUT;
+		if (recv(h->fd, &a, sizeof(a), MSG_DONTWAIT) != sizeof(a))
+			return -ETIMEDOUT; /* it has ended */
+		if (a.number == number)
+			return a.result;
 	}
 }
 
-static bool ask(struct helper *h, char what, const char *path, uint64_t timeout)
+static int ask(struct helper *h, int what, const char *path, uint64_t timeout)
 {
 	struct message m = {.what = what, .number = ++h->number};
 	size_t len = strlen(path);
 
 	if (len >= sizeof(m.path))
-		return false;
+		return -ENAMETOOLONG;
 	memcpy(m.path, path, len);
 	if (send(h->fd, &m, MESSAGE_HEAD + len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		return false; /* it is gone, or stuck with all that was sent before */
+		return -ETIMEDOUT; /* it is gone, or stuck with all that was sent before */
 	return await(h, m.number, clock_mono() + timeout);
 }
 
 void helper_set_root(struct helper *h, const char *dir)
 {
 	if (h)
-		ask(h, 'r', dir, NS_PER_SEC);
+		ask(h, SET_ROOT, dir, NS_PER_SEC);
 }
 
-bool helper_stat(struct helper *h, const char *path, uint64_t timeout)
+int helper_do(struct helper *h, enum helper_act act, const char *path, uint64_t timeout)
 {
-	return h && ask(h, 's', path, timeout);
+	return h ? ask(h, (int)act, path, timeout) : 0;
 }
 
 bool helper_is(const struct helper *h, pid_t pid)

@@ -22,9 +22,19 @@ void helper_free(struct helper *h);
 /* Where the mount is, once it is mounted. */
 void helper_set_root(struct helper *h, const char *dir);
 
-/* Has the kernel ask for the attributes of a file ("/db/password", below the mount). Waits until it
- * has, at most `timeout` ns. False where it has not. One caller at a time; NULL is fine. */
-bool helper_stat(struct helper *h, const char *path, uint64_t timeout);
+/* What it does with a file ("/db/password", below the mount). */
+enum helper_act {
+	HELPER_STAT,   /* has the kernel ask for its attributes */
+	HELPER_TOUCH,  /* opens it for writing, cuts it to the size that it has, closes it */
+	HELPER_MAKE,   /* makes a file of that name */
+	HELPER_MKDIR,  /* or a directory */
+	HELPER_UNLINK, /* removes the file, */
+	HELPER_RMDIR,  /* the directory */
+};
+
+/* Waits until it is done, at most `timeout` ns: 0; -ETIMEDOUT; or why it could not be done. One caller
+ * at a time; NULL is fine, and does nothing. */
+int helper_do(struct helper *h, enum helper_act act, const char *path, uint64_t timeout);
 
 /* Whether a request comes from the helper. NULL is fine. */
 bool helper_is(const struct helper *h, pid_t pid);

@@ -33,4 +33,21 @@ static inline struct fs *fs_of(fuse_req_t req)
 	return fuse_req_userdata(req);
 }
 
+/* Whether a request comes from a helper of ours, which does nothing but make others see something. */
+static inline bool fs_is_own(const struct fs *fs, pid_t pid)
+{
+	return helper_is(fs->config.helper, pid) || helper_is(fs->config.namer, pid);
+}
+
+static inline bool fs_own(fuse_req_t req)
+{
+	return fs_is_own(fs_of(req), fuse_req_ctx(req)->pid);
+}
+
+/* Answers such requests: nothing is changed by them. */
+void own_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void own_setattr(fuse_req_t req, fuse_ino_t ino);
+void own_make(fuse_req_t req, fuse_ino_t parent, const char *name);
+void own_remove(fuse_req_t req, fuse_ino_t parent, const char *name);
+
 #endif

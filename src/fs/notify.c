@@ -1,24 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Notices, in two steps with a thread each.
  *
- *      notice --> [pages: drop them, have the size asked for] --> tree_noticed()
+ *      notice --> [pages: drop them, touch the files] --> tree_noticed()
  *                      |
- *                      `--> [names: drop them] --> tree_notice_free()
+ *                      `--> [names: drop, make, remove them] --> tree_notice_free()
  *
  * Dropping a name takes the lock of its directory in the kernel, and a look-up that waits for the
- * server holds that: so names come second, where nobody waits for them. */
+ * server holds that: so names come second, where nobody waits for them, and with a helper of their
+ * own.
+ *
+ * A probe is how we learn what somebody waits for who never asks: the kernel lets go of a name that was
+ * not used for long, and with it of all that nobody has open, watches or stands in. What it still knows
+ * after that is held. A directory is looked up anew at once, since a process may stand in it. */
 
 #include "fs/notify.h"
 
 #include "fs/internal.h"
 
 #include "base/clock.h"
+#include "node/node.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define HELPER_TIME  (100 * NS_PER_MS)
 #define HELPER_FILES 64 /* of one secret: more would keep its readers waiting */
+#define WATCHER_TIME NS_PER_SEC
+#define FORGET_TIME  (50 * NS_PER_MS)
 
 struct step {
 	struct notifier *notifier;
@@ -36,33 +44,92 @@ struct notifier {
 	struct step pages, names;
 };
 
+/* Has the helper do what those are to see who watch the file; or just ask for its size, since a
+ * reader's fstat may still get the old one from a race within the kernel, unless somebody has asked for
+ * the new one before it. False where the helper is stuck. */
+static bool show(struct fs *fs, const struct notice_item *item, uint64_t timeout)
+{
+	enum helper_act act = item->act == NOTICE_TOUCH ? HELPER_TOUCH : HELPER_STAT;
+
+	return helper_do(fs->config.helper, act, item->path, timeout) != -ETIMEDOUT;
+}
+
+static bool has_content(const struct notice_item *item)
+{
+	return item->node && !item->gone && item->act != NOTICE_APPEAR && item->act != NOTICE_PROBE;
+}
+
 static void drop_pages(struct fs *fs, struct notice *notice)
 {
-	size_t asked = 0;
+	size_t i, asked = 0;
 
-	for (size_t i = 0; i < notice->count; i++)
-		if (notice->items[i].node && !notice->items[i].kept)
+	for (i = 0; i < notice->count; i++)
+		if (notice->items[i].node && !notice->items[i].kept &&
+		    notice->items[i].act != NOTICE_PROBE)
 			fuse_lowlevel_notify_inval_inode(fs->session,
 							 call_ino(fs, notice->items[i].node), 0, 0);
-	/* A reader's fstat may still get the old size from a race within the kernel, unless somebody
-	 * has asked for the new one before it. */
-	for (size_t i = 0; i < notice->count && asked < HELPER_FILES; i++) {
-		if (!notice->items[i].node || notice->items[i].gone)
+	for (i = 0; i < notice->count && asked < HELPER_FILES; i++) {
+		if (!has_content(&notice->items[i]))
 			continue;
-		if (!helper_stat(fs->config.helper, notice->items[i].path, HELPER_TIME))
+		if (!show(fs, &notice->items[i], HELPER_TIME))
 			break;
 		asked++;
 	}
 	tree_noticed(fs->tree, notice);
+	/* The rest, for whom no reader is kept waiting. */
+	for (; i < notice->count; i++)
+		if (has_content(&notice->items[i]) && notice->items[i].act == NOTICE_TOUCH &&
+		    !show(fs, &notice->items[i], WATCHER_TIME))
+			break;
+}
+
+/* Makes or removes the name for all to see; true where the kernel has it right by that. */
+static bool show_name(struct fs *fs, const struct notice_item *item, bool *stuck)
+{
+	bool dir = S_ISDIR(item->node->type->format);
+	enum helper_act act = dir ? HELPER_RMDIR : HELPER_UNLINK;
+	int r;
+
+	if (*stuck)
+		return false;
+	if (item->act == NOTICE_APPEAR)
+		act = dir ? HELPER_MKDIR : HELPER_MAKE;
+	r = helper_do(fs->config.namer, act, item->path, WATCHER_TIME);
+	*stuck = r == -ETIMEDOUT;
+	return r == 0;
+}
+
+/* The kernel says what it has forgotten a little later. */
+static void find_again(struct fs *fs, const struct notice *notice)
+{
+	cancel_sleep(NULL, clock_mono() + FORGET_TIME);
+	for (size_t i = 0; i < notice->count; i++)
+		if (notice->items[i].act == NOTICE_PROBE &&
+		    tree_is_known(fs->tree, notice->items[i].node) &&
+		    helper_do(fs->config.namer, HELPER_STAT, notice->items[i].path, WATCHER_TIME) ==
+			    -ETIMEDOUT)
+			return;
 }
 
 static void drop_names(struct fs *fs, struct notice *notice)
 {
-	for (size_t i = 0; i < notice->count; i++)
-		if (notice->items[i].gone || !notice->items[i].node)
+	bool stuck = false;
+	size_t probes = 0;
+
+	for (size_t i = 0; i < notice->count; i++) {
+		const struct notice_item *item = &notice->items[i];
+		bool named = item->act == NOTICE_APPEAR || item->act == NOTICE_LEAVE;
+
+		if (named && show_name(fs, item, &stuck))
+			continue;
+		if (item->act == NOTICE_PROBE)
+			probes++;
+		if (named || item->act == NOTICE_PROBE || item->gone || !item->node)
 			fuse_lowlevel_notify_inval_entry(fs->session, call_ino(fs, notice->dir),
-							 notice->items[i].name,
-							 strlen(notice->items[i].name));
+							 item->name, strlen(item->name));
+	}
+	if (probes)
+		find_again(fs, notice);
 	tree_notice_free(fs->tree, notice);
 }
 

@@ -126,6 +126,10 @@ static void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to
 	struct fs *fs = fs_of(req);
 	struct call c = call_init(fs, req, &setattr);
 
+	if (fs_own(req)) {
+		own_setattr(req, ino);
+		return;
+	}
 	c.node = call_node(fs, ino);
 	if (to_set & FUSE_SET_ATTR_SIZE) {
 		c.size = (size_t)attr->st_size;

@@ -69,17 +69,26 @@ static void start(fuse_req_t req, const struct op *op, fuse_ino_t parent, const 
 
 static void fs_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
-	start(req, &mkdir_op, parent, name);
+	if (fs_own(req))
+		own_make(req, parent, name);
+	else
+		start(req, &mkdir_op, parent, name);
 }
 
 static void fs_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	start(req, &rmdir_op, parent, name);
+	if (fs_own(req))
+		own_remove(req, parent, name);
+	else
+		start(req, &rmdir_op, parent, name);
 }
 
 static void fs_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	start(req, &unlink_op, parent, name);
+	if (fs_own(req))
+		own_remove(req, parent, name);
+	else
+		start(req, &unlink_op, parent, name);
 }
 
 static void fs_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
@@ -128,6 +137,10 @@ static void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	struct fs *fs = fs_of(req);
 	struct call c = call_init(fs, req, &mknod_op);
 
+	if (fs_own(req)) {
+		own_make(req, parent, name);
+		return;
+	}
 	c.node = call_node(fs, parent);
 	c.name = name;
 	c.mode = mode;

@@ -5,6 +5,7 @@
 #include "base/quota.h"
 #include "node/failures.h"
 #include "node/node_type.h"
+#include "node/outline.h"
 #include "node/source.h"
 #include "node/tree_config.h"
 
@@ -27,6 +28,11 @@ struct tree {
 	struct failures failures; /* what .vault/errors tells */
 	struct fixed *fixed;	  /* with fast_open: contents that are held, the latest first */
 	size_t fixed_count, fixed_bytes;
+	struct secret *digests;		  /* key of the outlines; NULL: changes are not told */
+	struct {			  /* how changes are looked for: see watch/ */
+		uint64_t interval, every; /* ns: as configured, and as it is; 0: not at all */
+		size_t secrets, folders;
+	} watching;
 };
 
 /* What TREE_METADATA and TREE_STATUS hold. */
@@ -48,6 +54,8 @@ struct node {
 	unsigned uses;	       /* references that we hold */
 	bool gone;	       /* removed: it has no name any more */
 	bool local;	       /* made here, and not at the server: lives as long as this is set */
+	bool coming;	       /* hidden, until NOTICE_APPEAR is done */
+	bool leaving;	       /* not there any more, but for who does NOTICE_LEAVE */
 	unsigned cached;       /* handles that read it through the kernel's pages */
 	unsigned writers;      /* handles with a draft */
 	struct handle *drafts; /* these handles */

@@ -101,6 +101,30 @@ static int add_session(cJSON *to, struct session *session)
 		       : -ENOMEM;
 }
 
+static bool add_seconds(cJSON *to, const char *name, uint64_t ns)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu.%03llu", (unsigned long long)(ns / NS_PER_SEC),
+		 (unsigned long long)(ns % NS_PER_SEC / NS_PER_MS));
+	return cJSON_AddRawToObject(to, name, text) != NULL;
+}
+
+/* How often changes are looked for, and how often that should be. */
+static int add_watch(cJSON *to, const struct tree *t)
+{
+	uint64_t interval = t->watching.interval, every = t->watching.every;
+	cJSON *watch = cJSON_AddObjectToObject(to, "watch");
+	uint64_t stretch = interval ? every * NS_PER_SEC / interval : NS_PER_SEC;
+
+	if (!watch || !add_seconds(watch, "interval", interval) ||
+	    !add_seconds(watch, "every", every) || !add_seconds(watch, "stretch", stretch) ||
+	    !add_number(watch, "secrets", t->watching.secrets) ||
+	    !add_number(watch, "folders", t->watching.folders))
+		return -ENOMEM;
+	return 0;
+}
+
 int status_add_mount(cJSON *to, struct tree *t)
 {
 	_cleanup_buf_ struct buf source = {0};
@@ -119,5 +143,5 @@ int status_add_mount(cJSON *to, struct tree *t)
 	if (!cache || !add_number(cache, "bytes", cache_bytes(t->config.cache)) ||
 	    !add_number(cache, "entries", cache_count(t->config.cache)))
 		return -ENOMEM;
-	return 0;
+	return add_watch(to, t);
 }

@@ -91,6 +91,10 @@ int dir_list_locked(struct tree *t, struct dir *d, const struct ask *ask, struct
 	int r;
 
 	*ttl = 0;
+	if (ask->asker) {
+		d->watch.listed = now;
+		d->watch.held = false;
+	}
 	if (!dir_may_be_folder(d)) {
 		*ttl = d->kinds_until - now;
 		return empty_list(out, err);
@@ -371,9 +375,14 @@ static int dir_lookup_locked(struct tree *t, struct node *n, const char *name,
 		*child = node_use_locked(known);
 		return 0;
 	}
-	if (known && node_is_field(known) && field_of(known)->moved) {
+	if (known && (known->coming || (node_is_field(known) && field_of(known)->moved))) {
 		*ttl = 0;
 		return -ENOENT;
+	}
+	if (known && known->leaving && !ask->asker) {
+		*ttl = 0;
+		*child = node_use_locked(known);
+		return 0;
 	}
 	len = name_unescape(name, w.raw);
 	if (len < 0)
@@ -418,6 +427,7 @@ static void dir_free(struct tree *t, struct node *n)
 	layer_memo_fini(&d->layered_version);
 	object_put(d->secret.version);
 	object_put(d->secret.next);
+	outline_free(d->secret.outline);
 	if (d->removals)
 		d->removals->free(d->removals);
 	while (d->armed) {

@@ -2,6 +2,7 @@
 #ifndef TREE_DIR_H
 #define TREE_DIR_H
 
+#include "node/dir_watch.h"
 #include "node/node.h"
 #include "node/walk.h"
 #include "tree/removals.h"
@@ -26,6 +27,7 @@ struct dir {
 	struct kv_list *streamed;  /* the listing that the kernel may have kept, and the version */
 	struct kv_version *streamed_version;
 	struct layer_memo layered_list, layered_version;
+	struct dir_watch watch;
 };
 
 /* The number that the next change by that user must find; see edit/change.h. */
@@ -61,8 +63,7 @@ char *dir_child_path(const char *path, const char *component);
 /* The inode number of a directory below `path`, the same in every run. */
 uint64_t dir_ino(const char *path, const char *component);
 
-/* The directory of that name, made where there is no node for it yet; the caller has a use of it.
- * NULL: no memory. */
+/* The directory of that name, made if there is no node for it yet; with a use. NULL: no memory. */
 struct dir *dir_child_locked(struct tree *t, struct node *parent, const char *name,
 			     const char *component);
 struct dir *dir_new_root(struct tree *t, const char *path);
@@ -78,8 +79,7 @@ int dir_list_locked(struct tree *t, struct dir *d, const struct ask *ask, struct
 int dir_version_locked(struct tree *t, struct dir *d, const struct ask *ask,
 		       struct kv_version **out, uint64_t *ttl, struct err *err);
 
-/* A directory that exists here alone, until something is written in it; the caller has a use of it,
- * and it stays until node_unlocal_locked(). 0 or -ENOMEM. */
+/* A directory that exists here alone, until node_unlocal_locked(); with a use. 0 or -ENOMEM. */
 int dir_make_local_locked(struct tree *t, struct dir *parent, const char *name, const char *raw,
 			  struct dir **out);
 

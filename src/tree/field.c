@@ -158,6 +158,11 @@ static int field_attr_locked(struct tree *t, struct node *n, const struct ask *a
 		attr->st_mtim = clock_timespec(t->started);
 		return 0;
 	}
+	if (n->leaving) {
+		attr->st_size = (off_t)f->size;
+		attr->st_mtim = clock_timespec(field_dir(f)->secret.mtime);
+		return 0;
+	}
 	if (n->gone && (f->readers || n->writers)) {
 		attr->st_size = (off_t)gone_size_locked(t, f);
 		attr->st_mtim = clock_timespec(field_dir(f)->secret.mtime);

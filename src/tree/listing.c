@@ -104,7 +104,14 @@ static unsigned shown_kinds_locked(struct tree *t, const struct dir *d, const st
 {
 	_cleanup_free_ char *path = t->hidden ? dir_child_path(d->path, e->name) : NULL;
 
-	return path && dir_hidden_locked(t, path) ? 0 : e->kinds;
+	char name[NAME_BYTES_MAX + 1];
+	struct node *known;
+
+	if (path && dir_hidden_locked(t, path))
+		return 0;
+	known = name_escape(e->name, strlen(e->name), name) < 0 ? NULL
+								: node_child_locked(&d->node, name);
+	return known && known->coming ? 0 : e->kinds;
 }
 
 static bool shows_field_locked(struct dir *d, const struct kv_version *v, const struct kv_field *f)
@@ -114,7 +121,7 @@ static bool shows_field_locked(struct dir *d, const struct kv_version *v, const 
 
 	if (name_escape(f->name, f->name_len, name) >= 0)
 		n = node_child_locked(&d->node, name);
-	if (n && node_is_field(n) && field_of(n)->moved)
+	if (n && (n->coming || (node_is_field(n) && field_of(n)->moved)))
 		return false;
 	return dir_shows_field_locked(d, v, f->name, f->name_len);
 }

@@ -23,6 +23,8 @@
 #include "node/fixed.h"
 #include "tree/field.h"
 #include "tree/layered.h"
+#include "tree/fields.h"
+#include "event/event.h"
 #include "node/name.h"
 #include "vault/reply.h"
 
@@ -39,39 +41,74 @@ static bool is_told(const struct secret_shown *s, const struct kv_version *v)
 	       s->created == v->created;
 }
 
-static void add_item(struct notice *n, struct dir *d, struct node *node, const char *name,
-		     bool gone)
+static struct notice_item *add_item(struct notice *n, struct dir *d, struct node *node,
+				    const char *name, bool gone)
 {
 	struct notice_item *item = &n->items[n->count];
 	char *dir = node_path_locked(&d->node);
 
-	item->name = strdup(name);
-	item->path = NULL;
+	*item = (struct notice_item){.name = strdup(name), .gone = gone};
 	if (dir && asprintf(&item->path, "%s%s%s", dir, dir[1] ? "/" : "", name) < 0)
 		item->path = NULL;
-	item->node = node ? node_use_locked(node) : NULL;
-	item->gone = gone;
 	free(dir);
-	if (item->name && item->path)
-		n->count++;
-	else
+	if (!item->name || !item->path) {
 		free(item->name);
+		free(item->path);
+		return NULL;
+	}
+	item->node = node ? node_use_locked(node) : NULL;
+	n->count++;
+	return item;
 }
 
-/* Names that the kernel may remember as absent. */
-static void add_new_names(struct notice *n, struct dir *d, const struct kv_version *v)
+/* What a notice is made from: the version, and what others are to be told of it. */
+struct telling {
+	const struct kv_version *v; /* NULL: nothing is shown now */
+	struct outline *now;	    /* NULL: nothing is told */
+	bool acts, appears;	    /* whether by inotify; whether new names can be */
+};
+
+/* A name of which the kernel knows nothing but perhaps that it was absent. */
+static void add_new_name(struct tree *t, struct notice *n, struct dir *d,
+			 const struct telling *told, const struct kv_field *f, const char *name,
+			 struct node *known)
+{
+	bool dir_known = d->node.lookups || !d->node.parent, fresh;
+	struct notice_item *item;
+	struct field *field;
+
+	fresh = told->appears && dir_known &&
+		!outline_has(d->secret.outline, f->name, f->name_len) &&
+		(!known || node_is_field(known));
+	if (!fresh) {
+		if (clock_mono() < d->negatives_until)
+			add_item(n, d, NULL, name, false);
+		return;
+	}
+	field = field_child_locked(t, d, name, f->name, f->name_len);
+	item = field ? add_item(n, d, &field->node, name, false) : NULL;
+	if (item) {
+		item->act = NOTICE_APPEAR;
+		field->node.coming = true;
+	}
+	if (field)
+		node_unuse_locked(t, &field->node);
+}
+
+static void add_new_names(struct tree *t, struct notice *n, struct dir *d,
+			  const struct telling *told)
 {
 	char name[NAME_BYTES_MAX + 1];
 
-	for (size_t i = 0; i < v->count; i++) {
-		const struct kv_field *f = &v->fields[i];
+	for (size_t i = 0; i < told->v->count; i++) {
+		const struct kv_field *f = &told->v->fields[i];
 		struct node *known;
 
 		if (name_escape(f->name, f->name_len, name) < 0)
 			continue;
 		known = node_child_locked(&d->node, name);
 		if (!known || !known->lookups)
-			add_item(n, d, NULL, name, false);
+			add_new_name(t, n, d, told, f, name, known);
 	}
 }
 
@@ -79,62 +116,171 @@ static void add_new_names(struct notice *n, struct dir *d, const struct kv_versi
  * it is; with none it is to be given up too. */
 static void add_fixed(struct notice *n, struct dir *d, struct node *child, bool replaced)
 {
-	size_t before = n->count;
+	struct notice_item *item = add_item(n, d, child, child->name, true);
 
-	add_item(n, d, child, child->name, true);
-	if (n->count > before)
-		n->items[before].kept = replaced;
+	if (item)
+		item->kept = replaced;
 	if (replaced)
 		node_detach_locked(child);
 }
 
-/* Tells the kernel of all that it knows of this secret. `v` is NULL where nothing is shown now. */
-static void notify_locked(struct tree *t, struct dir *d, const struct kv_version *v)
+static void add_known_field(struct tree *t, struct notice *n, struct dir *d,
+			    const struct telling *told, struct field *f)
 {
-	struct secret_shown *s = &d->secret;
-	bool names = v && clock_mono() < d->negatives_until;
-	bool fast = t->config.fast_open;
-	int left = 0; /* nodes of versions before */
-	size_t room = HASH_COUNT(d->node.children) + (names ? v->count : 0);
-	struct notice *n;
-	struct node *child, *next;
+	const struct kv_version *v = told->v;
+	bool gone = v && !kv_version_field(v, f->raw, f->raw_len) && !layered_has(t, f);
+	struct kv_field other;
+	struct notice_item *item = add_item(n, d, &f->node, f->node.name, gone);
 
-	if (fast && !v)
-		DL_COUNT(d->node.removed, child, left);
-	n = calloc(1, sizeof(*n) + (room + (size_t)left) * sizeof(n->items[0]));
-
-	if (!n) {
-		s->phase = SECRET_STEADY; /* who is parked is answered by the deadline */
+	f->node.leaving = false;
+	if (item && told->acts && gone && !f->node.writers && !fields_name(&f->node)) {
+		item->act = NOTICE_LEAVE;
+		f->node.leaving = true; /* it keeps its name until that is removed */
 		return;
 	}
-	n->dir = node_use_locked(&d->node);
-	HASH_ITER (hh, d->node.children, child, next) {
-		struct field *f = field_of(child);
-		bool gone;
+	if (item && told->acts && !gone && layered_field(t, f, 0, &other) == LAYER_NONE &&
+	    outline_differs(d->secret.outline, told->now, f->raw, f->raw_len))
+		item->act = NOTICE_TOUCH;
+	if (gone && !f->node.writers)
+		node_detach_locked(&f->node);
+}
 
+/* The whole secret as one file, where somebody has looked at it. */
+static void add_document(struct notice *n, struct dir *d, const struct telling *told)
+{
+	struct node *control = node_child_locked(&d->node, ".vault");
+	struct node *document = control ? node_child_locked(control, "data.json") : NULL;
+	struct notice_item *item;
+
+	if (!told->acts || !document || !document->lookups || told->v->state != KV_LIVE)
+		return;
+	item = add_item(n, d, document, ".vault/data.json", false);
+	if (item)
+		item->act = NOTICE_TOUCH;
+}
+
+static int add_event_fields(struct event *e, const struct outline *from, const struct outline *a,
+			    const struct outline *b, bool both)
+{
+	char name[NAME_BYTES_MAX + 1];
+	const char *raw;
+	size_t at = 0, len;
+	int r = 0;
+
+	while (r == 0 && (raw = outline_next(from, &at, &len))) {
+		if (!outline_differs(a, b, raw, len) || (both && outline_has(a, raw, len)) ||
+		    name_escape(raw, len, name) < 0)
+			continue;
+		r = event_add_field(e, name);
+	}
+	return r;
+}
+
+/* What has happened since others were told last. NULL: nothing that they could see. */
+static struct event *make_event(struct dir *d, const struct telling *told, bool local)
+{
+	const struct outline *before = d->secret.outline;
+	bool was = outline_state(before) == KV_LIVE, is = told->v->state == KV_LIVE;
+	_cleanup_free_ char *path = node_path_locked(&d->node);
+	enum event_kind kind = !was ? EVENT_CREATED : is ? EVENT_CHANGED : EVENT_DELETED;
+	struct event *e;
+
+	if ((!was && !is) || !path)
+		return NULL;
+	e = event_new(kind, path, told->v->number, local);
+	if (e && (add_event_fields(e, before, before, told->now, false) < 0 ||
+		  add_event_fields(e, told->now, before, told->now, true) < 0)) {
+		event_free(e);
+		return NULL;
+	}
+	return e;
+}
+
+/* Whether others are to be told, and then what. */
+static struct telling tell_locked(struct tree *t, struct dir *d, const struct kv_version *v,
+				  enum secret_origin origin, struct event **event)
+{
+	struct secret_shown *s = &d->secret;
+	struct telling told = {.v = v};
+
+	if (!v || !t->digests)
+		return told;
+	if (s->outline && outline_is_of(s->outline, v)) {
+		s->unannounced = false;
+		return told;
+	}
+	/* It may be the very version that we are making: who makes it will tell. */
+	if (d->changing && (origin == SECRET_SEEN || origin == SECRET_WATCHED) && s->outline) {
+		s->unannounced = true;
+		return told;
+	}
+	s->unannounced = false;
+	told.now = outline_new(t->digests, v);
+	if (!told.now || (!s->outline && origin != SECRET_LOCAL))
+		return told; /* what is looked at for the first time has not changed */
+	told.acts = origin != SECRET_LOCAL && !t->config.fast_open;
+	told.appears = origin == SECRET_WATCHED && told.acts;
+	*event = make_event(d, &told, origin == SECRET_LOCAL);
+	return told;
+}
+
+static void fill_notice(struct tree *t, struct notice *n, struct dir *d, const struct telling *told)
+{
+	bool fast = t->config.fast_open;
+	struct node *child, *next;
+
+	HASH_ITER (hh, d->node.children, child, next) {
 		if (!node_is_field(child) || child->local || !child->lookups)
 			continue;
-		if (fast) {
-			add_fixed(n, d, child, v != NULL);
-			continue;
-		}
-		gone = v && !kv_version_field(v, f->raw, f->raw_len) && !layered_has(t, f);
-		add_item(n, d, child, child->name, gone);
-		if (gone && !child->writers)
-			node_detach_locked(child);
+		if (fast)
+			add_fixed(n, d, child, told->v != NULL);
+		else
+			add_known_field(t, n, d, told, field_of(child));
 	}
-	if (fast && !v)
+	if (fast && !told->v)
 		DL_FOREACH (d->node.removed, child)
 			if (node_is_field(child) && child->lookups)
 				add_fixed(n, d, child, false);
-	if (names)
-		add_new_names(n, d, v);
-	if (n->count == 0 && s->notices == 0 && !s->opens.head) {
+	if (told->v) {
+		add_document(n, d, told);
+		add_new_names(t, n, d, told);
+	}
+}
+
+/* Tells the kernel of all that it knows of this secret, and others of what has changed. `v` is NULL
+ * where nothing is shown now. */
+static void notify_locked(struct tree *t, struct dir *d, const struct kv_version *v,
+			  enum secret_origin origin)
+{
+	struct secret_shown *s = &d->secret;
+	struct event *event = NULL;
+	struct telling told = tell_locked(t, d, v, origin, &event);
+	size_t room = HASH_COUNT(d->node.children) + (v ? v->count : 0) + 1;
+	struct node *child;
+	int left = 0; /* nodes of versions before */
+	struct notice *n;
+
+	if (t->config.fast_open && !v)
+		DL_COUNT(d->node.removed, child, left);
+	n = calloc(1, sizeof(*n) + (room + (size_t)left) * sizeof(n->items[0]));
+	if (n)
+		fill_notice(t, n, d, &told);
+	if (told.now) {
+		outline_free(s->outline);
+		s->outline = told.now;
+	}
+	if (!n) {
+		event_free(event);
+		s->phase = SECRET_STEADY; /* who is parked is answered by the deadline */
+		return;
+	}
+	if (n->count == 0 && s->notices == 0 && !s->opens.head && !event) {
 		s->phase = SECRET_STEADY;
-		node_unuse_locked(t, &d->node);
 		free(n);
 		return;
 	}
+	n->event = event;
+	n->dir = node_use_locked(&d->node);
 	s->phase = SECRET_SETTLING;
 	s->notices++;
 	t->config.changed(t->config.arg, n);
@@ -152,7 +298,8 @@ void secret_forget_name_locked(struct tree *t, struct dir *d, const char *name)
 	t->config.changed(t->config.arg, n);
 }
 
-static void proceed_locked(struct tree *t, struct dir *d, struct kv_version *v)
+static void proceed_locked(struct tree *t, struct dir *d, struct kv_version *v,
+			   enum secret_origin origin)
 {
 	struct secret_shown *s = &d->secret;
 
@@ -163,7 +310,7 @@ static void proceed_locked(struct tree *t, struct dir *d, struct kv_version *v)
 	s->mtime = v->created > s->mtime ? v->created : s->mtime + 1;
 	object_put(s->version);
 	s->version = s->handles ? object_ref(v) : NULL;
-	notify_locked(t, d, v);
+	notify_locked(t, d, v, origin);
 	pthread_cond_broadcast(&t->drained);
 }
 
@@ -194,7 +341,7 @@ static void end_drain_locked(struct tree *t, struct dir *d)
 	_cleanup_object_ struct kv_version *v = steal(d->secret.next);
 
 	if (d->secret.phase == SECRET_DRAINING && v)
-		proceed_locked(t, d, v);
+		proceed_locked(t, d, v, d->secret.next_origin);
 }
 
 static void on_timer(struct timer *timer)
@@ -209,12 +356,14 @@ static void on_timer(struct timer *timer)
 	node_unuse_locked(t, &d->node);
 }
 
-static void drain_locked(struct tree *t, struct dir *d, struct kv_version *v)
+static void drain_locked(struct tree *t, struct dir *d, struct kv_version *v,
+			 enum secret_origin origin)
 {
 	struct secret_shown *s = &d->secret;
 
 	object_put(s->next);
 	s->next = object_ref(v);
+	s->next_origin = origin;
 	if (s->phase == SECRET_DRAINING)
 		return;
 	s->phase = SECRET_DRAINING;
@@ -226,23 +375,27 @@ static void drain_locked(struct tree *t, struct dir *d, struct kv_version *v)
 	timer_arm(t->config.timers, &s->timer, clock_mono() + DRAIN_TIME);
 }
 
-void secret_show_locked(struct tree *t, struct dir *d, struct kv_version *v)
+void secret_show_locked(struct tree *t, struct dir *d, struct kv_version *v,
+			enum secret_origin origin)
 {
 	struct secret_shown *s = &d->secret;
 
 	s->refused = 0;
 	if (is_told(s, v)) {
+		/* Our own, that somebody has seen before we could say so. */
+		if (origin == SECRET_LOCAL && s->unannounced)
+			notify_locked(t, d, v, origin);
 		/* What was to come next has been overtaken: the server went back to this one. */
 		if (s->phase == SECRET_DRAINING) {
 			object_put(steal(s->next));
-			proceed_locked(t, d, v);
+			proceed_locked(t, d, v, origin);
 		}
 		return;
 	}
 	if (s->told && disturbs_locked(d, v))
-		drain_locked(t, d, v);
+		drain_locked(t, d, v, origin);
 	else
-		proceed_locked(t, d, v);
+		proceed_locked(t, d, v, origin);
 }
 
 void secret_withdraw_locked(struct tree *t, struct dir *d, int code)
@@ -256,7 +409,7 @@ void secret_withdraw_locked(struct tree *t, struct dir *d, int code)
 	fixed_release_all_locked(t);
 	object_put(steal(s->version));
 	object_put(steal(s->next));
-	notify_locked(t, d, NULL);
+	notify_locked(t, d, NULL, SECRET_SEEN);
 	pthread_cond_broadcast(&t->drained);
 }
 
@@ -281,6 +434,17 @@ static bool shown_locked(struct tree *t, struct dir *d, struct kv_version **out)
 	return true;
 }
 
+void secret_changed_locked(struct tree *t, struct dir *d)
+{
+	_cleanup_object_ struct kv_version *v = NULL;
+
+	if (!d->secret.unannounced || d->secret.phase == SECRET_DRAINING)
+		return;
+	d->secret.unannounced = false;
+	if (shown_locked(t, d, &v))
+		notify_locked(t, d, v, SECRET_FOREIGN);
+}
+
 int secret_get_locked(struct tree *t, struct dir *d, const struct ask *ask, struct kv_version **out,
 		      uint64_t *ttl, struct err *err)
 {
@@ -292,6 +456,10 @@ int secret_get_locked(struct tree *t, struct dir *d, const struct ask *ask, stru
 	int r = d->removals ? d->removals->admit_locked(t, d, ask, false) : 0;
 
 	*ttl = 0;
+	if (ask->asker) {
+		d->watch.used = clock_mono();
+		d->watch.held = false;
+	}
 	if (r == 0)
 		r = cache_get(t->config.cache, TREE_DATA, d->path, ask, &o, &note, err);
 	if (r == PARKED && !ask->asker)
@@ -301,7 +469,7 @@ int secret_get_locked(struct tree *t, struct dir *d, const struct ask *ask, stru
 	if (r != 0)
 		return r;
 	v = (struct kv_version *)o;
-	secret_show_locked(t, d, v);
+	secret_show_locked(t, d, v, SECRET_SEEN);
 	now = clock_mono();
 	if (s->phase == SECRET_DRAINING && s->version) {
 		*out = object_ref(s->version);

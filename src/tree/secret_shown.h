@@ -7,6 +7,14 @@
 struct dir;
 struct field;
 
+/* How we came to know of a version. */
+enum secret_origin {
+	SECRET_SEEN,	/* somebody asked: who, has the new names before they can be told of */
+	SECRET_WATCHED, /* nobody asked */
+	SECRET_FOREIGN, /* seen by who changes the secret, and is not the change */
+	SECRET_LOCAL,	/* we have made it: the kernel tells of what it did for that by itself */
+};
+
 enum secret_phase {
 	SECRET_STEADY,
 	SECRET_DRAINING, /* a newer version waits for the handles that are open */
@@ -24,6 +32,9 @@ struct secret_shown {
 	unsigned handles;	    /* open for reading, on any of its fields */
 	enum secret_phase phase;
 	struct kv_version *next; /* while DRAINING */
+	enum secret_origin next_origin;
+	struct outline *outline; /* of what others were told of last; NULL: of nothing */
+	bool unannounced;	 /* others were not told of what is shown: it may be our own */
 	struct timer timer;	 /* ends the draining */
 	bool timed;		 /* the timer is armed, and has a use of the directory */
 	unsigned notices;	 /* that are under way */
@@ -38,7 +49,11 @@ int secret_get_locked(struct tree *t, struct dir *d, const struct ask *ask, stru
 		      uint64_t *ttl, struct err *err);
 
 /* Shows `v`, which is the latest as far as anybody knows: soon, when handles are open. */
-void secret_show_locked(struct tree *t, struct dir *d, struct kv_version *v);
+void secret_show_locked(struct tree *t, struct dir *d, struct kv_version *v,
+			enum secret_origin origin);
+
+/* A change of ours has come to its end: what was shown meanwhile and is not ours is told. */
+void secret_changed_locked(struct tree *t, struct dir *d);
 
 /* Takes back what was shown, since the server refuses it (`code`), or (0) it is to be asked again. */
 void secret_withdraw_locked(struct tree *t, struct dir *d, int code);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "event/event.h"
 #include "host/process.h"
 #include "node/fixed.h"
 #include "tree/control.h"
@@ -31,6 +32,7 @@ struct tree *tree_new(const struct tree_config *config, struct err *err)
 	t->config = *config;
 	t->started = clock_wall();
 	t->scratch.max = config->scratch_max;
+	t->digests = outline_key_new();
 	pthread_mutex_init(&t->scratch.lock, NULL);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_condattr_init(&attr);
@@ -120,6 +122,7 @@ void tree_free(struct tree *t)
 	HASH_ITER (hh, t->hidden, h, next)
 		dir_unhide_locked(t, h->path);
 	failures_fini(&t->failures);
+	secret_put(t->digests);
 	pthread_mutex_destroy(&t->scratch.lock);
 	pthread_cond_destroy(&t->drained);
 	pthread_mutex_destroy(&t->lock);
@@ -141,18 +144,78 @@ void tree_noticed(struct tree *t, struct notice *notice)
 	waitq_wake(opens);
 }
 
+/* What has not been done to the name by now is done without a word. */
+static void end_item_locked(struct tree *t, struct notice_item *item)
+{
+	struct node *n = item->node;
+
+	if (item->act == NOTICE_APPEAR)
+		n->coming = false;
+	if (item->act == NOTICE_LEAVE && n->leaving) {
+		n->leaving = false;
+		node_detach_locked(n);
+	}
+	node_unuse_locked(t, n);
+}
+
 void tree_notice_free(struct tree *t, struct notice *notice)
 {
 	LOCK_SCOPE(&t->lock);
 
 	for (size_t i = 0; i < notice->count; i++) {
 		if (notice->items[i].node)
-			node_unuse_locked(t, notice->items[i].node);
+			end_item_locked(t, &notice->items[i]);
 		free(notice->items[i].name);
 		free(notice->items[i].path);
 	}
 	node_unuse_locked(t, notice->dir);
+	event_free(notice->event);
 	free(notice);
+}
+
+static int describe_locked(struct tree *t, struct node *n, const struct ask *ask, struct view *view,
+			   struct err *err)
+{
+	int r;
+
+	node_stat_locked(t, n, &view->attr);
+	r = n->type->attr_locked(t, n, ask, &view->attr, &view->attr_ttl, err);
+	if (r != 0)
+		return r;
+	node_finish_stat_locked(t, &view->attr);
+	view->node = n;
+	return 0;
+}
+
+int tree_appear(struct tree *t, struct node *dir, const char *name, const struct ask *ask,
+		struct view *view)
+{
+	LOCK_SCOPE(&t->lock);
+	struct node *child = node_child_locked(dir, name);
+	int r;
+
+	if (!child || !child->coming)
+		return -EEXIST;
+	child->coming = false;
+	*view = (struct view){0};
+	r = describe_locked(t, child, ask, view, NULL);
+	if (r != 0)
+		return r == PARKED ? -EAGAIN : r;
+	view->entry_ttl = view->attr_ttl;
+	child->lookups++;
+	return 0;
+}
+
+int tree_leave(struct tree *t, struct node *dir, const char *name)
+{
+	LOCK_SCOPE(&t->lock);
+	struct node *child = node_child_locked(dir, name);
+
+	if (!child || !child->leaving)
+		return -EEXIST;
+	child->leaving = false;
+	node_detach_locked(child);
+	return 0;
 }
 
 static void withdraw_below_locked(struct tree *t, struct node *n, int code)
@@ -172,22 +235,6 @@ void tree_forget_all(struct tree *t, int code)
 	cache_drop_all(t->config.cache);
 	fixed_release_all_locked(t);
 	withdraw_below_locked(t, t->root, code);
-}
-
-static int describe_locked(struct tree *t, struct node *n, const struct ask *ask, struct view *view,
-			   struct err *err)
-{
-	int r;
-
-	node_stat_locked(t, n, &view->attr);
-	r = n->type->attr_locked(t, n, ask, &view->attr, &view->attr_ttl, err);
-	if (r != 0)
-		return r;
-	if (n->fixed)
-		fixed_stat(n, &view->attr);
-	node_finish_stat_locked(t, &view->attr);
-	view->node = n;
-	return 0;
 }
 
 /* With fast_open a control file is another each time that it is looked up, and then stays what it is:
@@ -270,6 +317,20 @@ int tree_getattr(struct tree *t, struct node *node, const struct caller *caller,
 
 	*view = (struct view){0};
 	return describe_locked(t, node, ask, view, err);
+}
+
+bool tree_is_written(struct tree *t, struct node *node)
+{
+	LOCK_SCOPE(&t->lock);
+
+	return node->writers > 0;
+}
+
+bool tree_is_known(struct tree *t, struct node *node)
+{
+	LOCK_SCOPE(&t->lock);
+
+	return node->lookups > 0;
 }
 
 int tree_permit(struct tree *t, struct node *node, const struct caller *caller, int mask)

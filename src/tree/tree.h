@@ -42,8 +42,18 @@ int tree_lookup(struct tree *t, struct node *dir, const char *name, const struct
 		struct view *view, struct err *err);
 void tree_forget(struct tree *t, struct node *node, uint64_t lookups);
 
+/* Between tree_noticed() and tree_notice_free(): NOTICE_APPEAR and NOTICE_LEAVE, as the kernel asks for
+ * them, from memory. The first as tree_lookup(). 0 or -errno. */
+int tree_appear(struct tree *t, struct node *dir, const char *name, const struct ask *ask,
+		struct view *view);
+int tree_leave(struct tree *t, struct node *dir, const char *name);
+
 int tree_getattr(struct tree *t, struct node *node, const struct caller *caller,
 		 const struct ask *ask, struct view *view, struct err *err);
+
+/* Whether somebody has it open for writing; whether the kernel holds it. */
+bool tree_is_written(struct tree *t, struct node *node);
+bool tree_is_known(struct tree *t, struct node *node);
 
 /* Whether the caller may do `mask` (R_OK, W_OK, X_OK) by owner, group and mode: 0 or -EACCES; -EROFS
  * where nobody may write. What the server's policy says is asked when a file is opened. */

@@ -2,6 +2,7 @@
 """Real servers for the tests: Vault and OpenBao in dev mode, each on a free port of loopback, and what
 a test asks of them behind vaultfs's back."""
 
+import concurrent.futures
 import json
 import os
 import re
@@ -177,6 +178,11 @@ class Server:
         if cas is not None:
             body["options"] = {"cas": cas}
         return self.api("POST", f"{mount}/data/{path}", body)["data"]["version"]
+
+    def fill(self, folder, count, fields=None):
+        """Secrets s0, s1, ... in a folder."""
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda n: self.put(f"{folder}/s{n}", fields or {"f": str(n)}), range(count)))
 
     def get(self, path, version=None, mount="secret"):
         """The fields, or None where there is no such version."""

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_OUTLINE_H
+#define NODE_OUTLINE_H
+
+#include "base/secret.h"
+#include "kv/kv_version.h"
+
+/* What is remembered of a version when it is gone: its fields' names, and of each value a keyed digest,
+ * by which one tells what a later version has changed. */
+struct outline;
+
+/* A key for digests, in secret memory: one for all outlines that are compared. NULL: no memory. */
+struct secret *outline_key_new(void);
+
+/* Heap; NULL: no memory. */
+struct outline *outline_new(const struct secret *key, const struct kv_version *v);
+void outline_free(struct outline *o);
+
+/* Whether it is of that very version, in that state. */
+bool outline_is_of(const struct outline *o, const struct kv_version *v);
+
+enum kv_state outline_state(const struct outline *o);
+
+/* Whether it has that field; and whether the field there is another than in `o`, or in none of them.
+ * `o` NULL has no fields. */
+bool outline_has(const struct outline *o, const char *name, size_t len);
+bool outline_differs(const struct outline *o, const struct outline *now, const char *name,
+		     size_t len);
+
+/* The names, from the first: moves *at, which starts as 0. NULL after the last. */
+const char *outline_next(const struct outline *o, size_t *at, size_t *len);
+
+#endif

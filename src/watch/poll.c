@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Looking at the server for changes that nobody has asked for yet.
+ *
+ * Metadata is small, has no values, and is audited as what it is; the secret itself is read only where it
+ * has changed. What is found takes the same way as what a reader finds. While a change of our own is on
+ * its way nothing is concluded: what the server shows may be that very change. */
+
+#include "watch/poll.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "node/name.h"
+#include "tree/field.h"
+#include "vault/reply.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define REFUSALS_MAX 4 /* of metadata, before nobody's is asked for any more */
+
+static struct limit limit_of(const struct poll *p)
+{
+	return (struct limit){.deadline = clock_mono() + p->timeout};
+}
+
+static void learn(struct tree *t, struct dir *d, struct kv_version *v)
+{
+	LOCK_SCOPE(&t->lock);
+	_cleanup_object_ struct object *latest = NULL;
+
+	if (d->changing || d->node.gone)
+		return;
+	cache_put(t->config.cache, TREE_DATA, d->path, object_ref(&v->object),
+		  version_ttl(v, rules_ttl(&t->config.rules, d->path, t->config.ttl),
+			      t->config.negative_ttl));
+	cache_drop(t->config.cache, TREE_METADATA, d->path);
+	/* The cache knows whether something newer came in meanwhile. */
+	latest = cache_peek(t->config.cache, TREE_DATA, d->path);
+	secret_show_locked(t, d, latest ? container_of(latest, struct kv_version, object) : v,
+			   SECRET_WATCHED);
+}
+
+static void withdraw(struct tree *t, struct dir *d, int code)
+{
+	LOCK_SCOPE(&t->lock);
+
+	cache_drop(t->config.cache, TREE_DATA, d->path);
+	secret_withdraw_locked(t, d, code);
+	d->watch.used = 0; /* until somebody asks again */
+	d->watch.held = false;
+}
+
+static int read_secret(struct poll *p, struct dir *d)
+{
+	struct kv *kv = p->tree->config.kv;
+	_cleanup_object_ struct kv_version *v = NULL;
+	int r = kv->ops->read(kv, d->path, limit_of(p), &v, NULL);
+
+	if (r == 0) {
+		learn(p->tree, d, v);
+		return 0;
+	}
+	if (r == -EACCES) {
+		withdraw(p->tree, d, EACCES);
+		return 0;
+	}
+	return r;
+}
+
+static bool is_shown(struct tree *t, const struct dir *d, int64_t number, enum kv_state state,
+		     int64_t created)
+{
+	LOCK_SCOPE(&t->lock);
+	const struct secret_shown *s = &d->secret;
+
+	return s->outline && (d->changing || (s->told && s->number == number && s->state == state &&
+					      s->created == created));
+}
+
+/* Whether metadata says that nothing has changed: 1; 0: something has, or it does not tell. */
+static int look_at_metadata(struct poll *p, struct dir *d)
+{
+	struct tree *t = p->tree;
+	_cleanup_object_ struct kv_version *v = NULL;
+	_cleanup_json_ cJSON *metadata = NULL;
+	int r = t->config.kv->ops->metadata(t->config.kv, d->path, limit_of(p), &metadata, NULL);
+
+	if (r == -EACCES || r == -EOPNOTSUPP) {
+		if (atomic_load(&p->metadata_no) != POLL_ALLOWED)
+			atomic_fetch_add(&p->metadata_no, 1);
+		d->watch.by_data = true;
+		return 0;
+	}
+	if (r == -ENOENT)
+		return is_shown(t, d, 0, KV_ABSENT, 0);
+	if (r < 0)
+		return r;
+	atomic_store(&p->metadata_no, POLL_ALLOWED);
+	if (kv_version_from_metadata(metadata, json_get_int(metadata, "current_version", 0), &v) <
+	    0)
+		return 0;
+	return is_shown(t, d, v->number, v->state, v->created);
+}
+
+int poll_secret(struct poll *p, struct dir *d)
+{
+	int r = 0;
+
+	if (!p->tree->config.kv->ops->flat && !d->watch.by_data &&
+	    atomic_load(&p->metadata_no) < REFUSALS_MAX)
+		r = look_at_metadata(p, d);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return read_secret(p, d);
+}
+
+/* What of two lists is to be told. */
+struct names {
+	struct notice *notice;
+	struct tree *tree;
+	struct dir *dir;
+};
+
+static void add_name_locked(struct names *to, struct dir *child, enum notice_act act)
+{
+	struct notice *n = to->notice;
+	struct notice_item *item = &n->items[n->count];
+	char *path = node_path_locked(&child->node);
+
+	*item = (struct notice_item){
+		.name = strdup(child->node.name), .path = path, .act = act, .gone = true};
+	if (!item->name || !path) {
+		free(item->name);
+		free(path);
+		return;
+	}
+	item->node = node_use_locked(&child->node);
+	if (act == NOTICE_APPEAR)
+		child->node.coming = true;
+	else
+		child->node.leaving = true;
+	n->count++;
+}
+
+static void come_locked(struct names *to, const struct kv_entry *e, uint64_t until)
+{
+	char name[NAME_BYTES_MAX + 1];
+	struct node *known;
+	struct dir *child;
+
+	if (name_escape(e->name, strlen(e->name), name) < 0)
+		return;
+	known = node_child_locked(&to->dir->node, name);
+	if (known && (known->lookups || known->local || !node_is_dir(known)))
+		return;
+	child = dir_child_locked(to->tree, &to->dir->node, name, e->name);
+	if (!child)
+		return;
+	child->kinds = e->kinds;
+	child->kinds_until = until;
+	add_name_locked(to, child, NOTICE_APPEAR);
+	node_unuse_locked(to->tree, &child->node);
+}
+
+static bool has_local_children(const struct node *n)
+{
+	struct node *child, *next;
+
+	HASH_ITER (hh, n->children, child, next)
+		if (child->local || child->writers || has_local_children(child))
+			return true;
+	return false;
+}
+
+static void go_locked(struct names *to, const struct kv_entry *e)
+{
+	char name[NAME_BYTES_MAX + 1];
+	struct node *known = NULL;
+
+	if (name_escape(e->name, strlen(e->name), name) >= 0)
+		known = node_child_locked(&to->dir->node, name);
+	if (!known || !node_is_dir(known) || !known->lookups || known->local || known->coming ||
+	    dir_of(known)->changing || has_local_children(known))
+		return;
+	/* Its fields go first, with what there is to tell of them. */
+	if (dir_of(known)->secret.told && dir_of(known)->secret.state == KV_LIVE)
+		return;
+	add_name_locked(to, dir_of(known), NOTICE_LEAVE);
+}
+
+static void compare_locked(struct names *to, const struct kv_list *then, const struct kv_list *now,
+			   uint64_t until)
+{
+	for (size_t i = 0; i < now->count; i++)
+		if (!kv_list_find(then, now->entries[i].name))
+			come_locked(to, &now->entries[i], until);
+	for (size_t i = 0; i < then->count; i++)
+		if (!kv_list_find(now, then->entries[i].name))
+			go_locked(to, &then->entries[i]);
+}
+
+static void learn_names(struct tree *t, struct dir *d, struct kv_list *now)
+{
+	LOCK_SCOPE(&t->lock);
+	_cleanup_object_ struct kv_list *then =
+		(struct kv_list *)cache_peek(t->config.cache, TREE_LIST, d->path);
+	uint64_t ttl = now->count ? rules_ttl(&t->config.rules, d->path, t->config.ttl)
+				  : t->config.negative_ttl;
+	struct names to = {.tree = t, .dir = d};
+
+	if (then && !d->node.gone && (d->node.lookups || !d->node.parent))
+		to.notice = calloc(1, sizeof(*to.notice) + (then->count + now->count) *
+								   sizeof(to.notice->items[0]));
+	if (to.notice)
+		compare_locked(&to, then, now, clock_mono() + ttl);
+	cache_put(t->config.cache, TREE_LIST, d->path, object_ref(&now->object), ttl);
+	if (!to.notice || !to.notice->count) {
+		free(to.notice);
+		return;
+	}
+	to.notice->dir = node_use_locked(&d->node);
+	d->secret.notices++;
+	t->config.changed(t->config.arg, to.notice);
+}
+
+/* Its own name at the server, the last component of its path. Borrowed. */
+static const char *dir_component(const struct dir *d)
+{
+	const char *slash = strrchr(d->path, '/');
+
+	return slash ? slash + 1 : d->path;
+}
+
+/* Secrets that the listing has no more, and of which something is shown, are looked at by themselves:
+ * what a policy hides is not gone. */
+static int settle_gone(struct poll *p, struct dir *d, const struct kv_list *now)
+{
+	struct tree *t = p->tree;
+	int r = 0;
+
+	for (;;) {
+		struct node *child, *next;
+		struct dir *gone = NULL;
+
+		pthread_mutex_lock(&t->lock);
+		HASH_ITER (hh, d->node.children, child, next) {
+			if (!gone && node_is_dir(child) && !child->local && !child->coming &&
+			    dir_of(child)->secret.told && !dir_of(child)->changing &&
+			    dir_of(child)->secret.state == KV_LIVE &&
+			    !kv_list_find(now, dir_component(dir_of(child))) &&
+			    dir_of(child)->watch.settled < d->watch.polled)
+				gone = dir_of(node_use_locked(child));
+		}
+		if (gone)
+			gone->watch.settled = d->watch.polled;
+		pthread_mutex_unlock(&t->lock);
+		if (!gone)
+			return r;
+		r = poll_secret(p, gone);
+		pthread_mutex_lock(&t->lock);
+		node_unuse_locked(t, &gone->node);
+		pthread_mutex_unlock(&t->lock);
+		if (r < 0)
+			return r;
+	}
+}
+
+int poll_folder(struct poll *p, struct dir *d)
+{
+	struct tree *t = p->tree;
+	_cleanup_object_ struct kv_list *now = NULL;
+	int r;
+
+	if (clock_mono() < d->watch.refused_until)
+		return 0;
+	d->watch.polled = clock_mono();
+	r = t->config.kv->ops->list(t->config.kv, d->path, limit_of(p), &now, NULL);
+	if (r == -EACCES) {
+		d->watch.refused_until = clock_mono() + t->config.ttl;
+		return 0;
+	}
+	if (r == 0)
+		r = settle_gone(p, d, now);
+	if (r == 0)
+		learn_names(t, d, now);
+	return r;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WATCH_POLL_H
+#define WATCH_POLL_H
+
+#include "tree/dir.h"
+
+#include <stdatomic.h>
+
+/* Looking whether one directory is still what was shown of it. Both wait for the server, and show what
+ * they find. The caller has a use of the directory. 0; -errno where the server did not answer. */
+
+struct poll {
+	struct tree *tree;
+	uint64_t timeout;	/* ns, for each request */
+	atomic_int metadata_no; /* how often metadata was refused; POLL_ALLOWED once it was not */
+};
+#define POLL_ALLOWED (-1)
+
+/* Its secret: by its metadata, or where that is refused by reading it. */
+int poll_secret(struct poll *p, struct dir *d);
+
+/* Its folder: the names in it. */
+int poll_folder(struct poll *p, struct dir *d);
+
+#endif
