@@ -128,12 +128,12 @@ static bool is_mark(const char *key)
 }
 
 /* The keys that the secret has afterwards, besides one that is being added. */
-static size_t count_others(const cJSON *old, const cJSON *new)
+static size_t count_others(const cJSON *old, const cJSON *wanted)
 {
-	size_t count = new ? (size_t)cJSON_GetArraySize(new) : 0;
+	size_t count = wanted ? (size_t)cJSON_GetArraySize(wanted) : 0;
 
 	for (const cJSON *o = old ? old->child : NULL; o; o = o->next)
-		count += is_mark(o->string) && !json_get(new, o->string);
+		count += is_mark(o->string) && !json_get(wanted, o->string);
 	return count ? count - 1 : 0;
 }
 
@@ -152,22 +152,22 @@ static int add_custom(const cJSON *item, const cJSON *old, size_t others, cJSON 
 	return r == 0 ? add_copy(patch, item, err) : r;
 }
 
-static int compare_custom(const cJSON *old, const cJSON *new, cJSON *patch, struct err *err)
+static int compare_custom(const cJSON *old, const cJSON *wanted, cJSON *patch, struct err *err)
 {
 	_cleanup_json_ cJSON *custom = cJSON_CreateObject();
-	size_t others = count_others(old, new);
+	size_t others = count_others(old, wanted);
 	int r = custom ? 0 : -ENOMEM;
 
-	if (!cJSON_IsObject(new) && !cJSON_IsNull(new))
+	if (!cJSON_IsObject(wanted) && !cJSON_IsNull(wanted))
 		return err_set(err, EINVAL, "metadata.json: " CUSTOM " is an object");
-	for (const cJSON *item = new->child; item &&r == 0; item = item->next) {
+	for (const cJSON *item = wanted->child; item && r == 0; item = item->next) {
 		const cJSON *was = json_get(old, item->string);
 
 		if (!was || !cJSON_Compare(was, item, true))
 			r = add_custom(item, was, others, custom, err);
 	}
 	for (const cJSON *was = old ? old->child : NULL; was && r == 0; was = was->next)
-		if (!is_mark(was->string) && !json_get(new, was->string))
+		if (!is_mark(was->string) && !json_get(wanted, was->string))
 			r = json_add(custom, was->string, strlen(was->string), cJSON_CreateNull());
 	if (r == 0 && custom->child)
 		r = json_add(patch, CUSTOM, strlen(CUSTOM), steal(custom));
