@@ -34,6 +34,8 @@ extern const struct command command_ls, command_get, command_put, command_edit, 
 	command_history, command_diff, command_rollback, command_undelete, command_destroy,
 	command_status, command_doctor;
 extern const struct command command_completion; /* of complete/ */
+/* Those of tools/. */
+extern const struct command command_run, command_resolve;
 
 /* What mount(8) runs, by this name; no command, but a program. */
 #define MOUNT_HELPER "mount.vaultfs"

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+/* vaultfs resolve: a text with the values in place of the references to them. All of it is made before
+ * any of it is written. */
+
+#include "cli/help.h"
+#include "remote/print.h"
+#include "tools/reader.h"
+#include "tools/reference.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT_MAX (32u << 20)
+
+static int read_text(struct remote *r, const char *file, struct buf *to, struct err *err)
+{
+	_cleanup_close_ int own = strcmp(file, "-") ? open(file, O_RDONLY | O_CLOEXEC) : -1;
+	int fd = strcmp(file, "-") ? own : STDIN_FILENO;
+	ssize_t n = fd < 0 ? -1 : 1;
+
+	while (n > 0 && to->len <= TEXT_MAX) {
+		size_t had = to->len;
+
+		buf_resize(to, had + 65536);
+		if (buf_status(to) < 0)
+			return err_set(err, ENOMEM, "no memory for %s", file);
+		n = read(fd, to->data + had, 65536);
+		buf_resize(to, had + (size_t)(n > 0 ? n : 0));
+	}
+	if (n < 0)
+		return remote_wrong(r, err, "cannot read %s: %s", file, strerror(errno));
+	return n > 0 ? remote_wrong(r, err, "%s is too large", file) : 0;
+}
+
+/* "FILE:12:3: " before what is wrong. */
+static int locate(const char *file, const struct buf *text, size_t at, struct err *err)
+{
+	struct err why = *err;
+	size_t line, column;
+
+	reference_locate(text->data, at, &line, &column);
+	return err_set(err, why.code, "%s:%zu:%zu: %s", strcmp(file, "-") ? file : "stdin", line,
+		       column, err_text(&why));
+}
+
+static int add_value(struct reader *d, const struct reference *at, struct buf *to, struct err *err)
+{
+	const struct kv_version *v;
+	const struct kv_field *f;
+	int s = reader_get(d, at->path, &v, err);
+
+	if (s < 0)
+		return s;
+	f = kv_version_field(v, at->field, strlen(at->field));
+	if (!f)
+		return err_set(err, ENOENT, "%s has no field %s", at->path, at->field);
+	buf_add(to, f->text, f->len);
+	return 0;
+}
+
+static int replace_all(struct reader *d, const char *file, const struct buf *text, struct buf *to,
+		       struct err *err)
+{
+	size_t from = 0;
+	int s;
+
+	for (;;) {
+		_cleanup_reference_ struct reference at = {0};
+
+		s = reference_next(text->data, text->len, from, d->remote->conf.source, &at, err);
+		if (s < 0)
+			d->remote->local = true;
+		if (s == 0 && !at.len)
+			break;
+		if (s == 0) {
+			buf_add(to, text->data + from, at.start - from);
+			s = add_value(d, &at, to, err);
+		}
+		if (s < 0)
+			return locate(file, text, at.start, err);
+		from = at.start + at.len;
+	}
+	buf_add(to, text->data + from, text->len - from);
+	return 0;
+}
+
+static int resolve(struct remote *r, struct err *err)
+{
+	const char *file = r->flags.count ? r->flags.words[0] : "-";
+	_cleanup_buf_ struct buf text = {0}, out = {0};
+	_cleanup_reader_ struct reader d = {0};
+	int s = read_text(r, file, &text, err);
+
+	if (s == 0)
+		s = reader_open(&d, r, err);
+	if (s == 0 && text.len)
+		s = replace_all(&d, file, &text, &out, err);
+	return s < 0 ? s : print_buf(&out);
+}
+
+static int resolve_run(int argc, char **argv)
+{
+	return remote_run(&command_resolve, 0, 1, argc, argv, resolve);
+}
+
+static void help(void)
+{
+	printf("\nvault://ENGINE/PATH#FIELD is replaced by the field's value; so is the short "
+	       "form,\n"
+	       "vault://github_token.user: the field \"value\" of SOURCE/github/token/user.\n\n"
+	       "  -c FILE                  as for mount\n"
+	       "  -o OPT,...               as for mount (vaultfs mount --help)\n");
+}
+
+const struct command command_resolve = {
+	.name = "resolve",
+	.usage = "[OPTION...] [FILE]",
+	.summary = "Replaces references to secrets in a text by their values",
+	.help = help,
+	.run = resolve_run,
+};

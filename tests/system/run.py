@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""vaultfs run: programs with secrets in their environment; vaultfs resolve: texts with values in them."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+from harness import main, test
+from mount import VAULTFS, clean_environment
+
+SHOW = "import json, os, sys; json.dump(dict(os.environ), sys.stdout)"
+
+
+def env(t, **more):
+    return clean_environment(**{"VAULT_ADDR": t.server.address, "VAULT_TOKEN": t.server.token,
+                                "HOME": t.root, **more})
+
+
+def vaultfs(t, *args, input=b"", **more):
+    done = subprocess.run([VAULTFS, *args], capture_output=True, timeout=60, check=False,
+                          env=env(t, **more), input=input)
+    err = done.stderr.decode()
+    for canary in t.canaries:
+        assert canary not in err, "a secret is in the errors"
+    return done.returncode, done.stdout, err
+
+
+def environment(t, *args, **more):
+    status, out, err = vaultfs(t, "run", *args, "--", "python3", "-c", SHOW, **more)
+    assert status == 0 and err == "", (status, err)
+    return json.loads(out)
+
+
+@test()
+def environment_from_secrets(t):
+    "fields are variables, upper-cased, by prefix and by map; whole secrets and single fields"
+    value = t.canary(" 'quoted'\n\"twice\" $HOME \\ end")
+    t.put("db", {"password": value, "max-conns": 5, "url": ""})
+    t.put("api", {"key": "k", "password": "later"})
+    db, api = f"secret/{t.path('db')}", f"secret/{t.path('api')}"
+    e = environment(t, db, VAULTFS_PROBE="1", AWS_ACCESS_KEY_ID="mine", AWS_SECRET_ACCESS_KEY="too")
+    assert e["PASSWORD"] == value and e["MAX_CONNS"] == "5" and e["URL"] == ""
+    assert e["VAULTFS_PROBE"] == "1" and e["VAULT_ADDR"] == t.server.address
+    assert "VAULT_TOKEN" not in e, "what logs us in is not for the program"
+    assert e["AWS_ACCESS_KEY_ID"] == "mine" and e["AWS_SECRET_ACCESS_KEY"] == "too"
+    e = environment(t, "--prefix", "DB_", db)
+    assert e["DB_PASSWORD"] == value and "PASSWORD" not in e
+    e = environment(t, db, api)
+    assert e["PASSWORD"] == "later" and e["KEY"] == "k" and e["MAX_CONNS"] == "5"
+    e = environment(t, f"{db}#max-conns")
+    assert e["MAX_CONNS"] == "5" and "PASSWORD" not in e
+    with open(f"{t.root}/map.json", "w") as f:
+        json.dump({f"{db}/password": "PGPASSWORD", f"{t.path('api')}/password": "API_PW",
+                   "key": "ApiKey"}, f)
+    e = environment(t, "--map", f"{t.root}/map.json", db, api)
+    assert e["PGPASSWORD"] == value and e["API_PW"] == "later" and e["ApiKey"] == "k"
+    assert "PASSWORD" not in e
+
+
+@test()
+def it_is_the_program(t):
+    "exit status, signals, standard streams and the process itself are the program's"
+    t.put("db", {"x": "1"})
+    db = f"secret/{t.path('db')}"
+    for code in (0, 1, 3, 255):
+        assert vaultfs(t, "run", db, "--", "sh", "-c", f"exit {code}")[0] == code
+    assert vaultfs(t, "run", db, "--", "cat", "-", input=b"through")[1] == b"through"
+    assert vaultfs(t, "run", db, "--", "sh", "-c", "kill -TERM $$")[0] == -signal.SIGTERM
+    assert vaultfs(t, "run", db, "--", "/nowhere/at-all")[0] == 127
+    assert vaultfs(t, "run", db, "--", "/etc/passwd")[0] == 126
+    p = t.spawn(VAULTFS, "run", db, "--", "sleep", "60", env=env(t))
+    end = time.monotonic() + 20
+    while b"sleep" not in open(f"/proc/{p.pid}/cmdline", "rb").read():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    p.send_signal(signal.SIGINT)
+    assert p.wait(20) == -signal.SIGINT
+
+
+@test()
+def run_refuses(t):
+    "nothing is started when a secret, a field or the server is not there, or names collide"
+    t.put("db", {"a-b": "1", "a_b": "2"})
+    t.put("ok", {"x": "1"})
+    db, ok = f"secret/{t.path('db')}", f"secret/{t.path('ok')}"
+    mark = f"{t.root}/started"
+    for status, sentence, words in (
+            (2, "is not there", [f"secret/{t.path('no')}"]), (2, "has no field y", [f"{ok}#y"]),
+            (1, "are both A_B", [db]), (2, "no engine at", ["nowhere/x"]),
+            (1, "cannot read", ["--map", f"{t.root}/none", ok]), (1, "--interval", ["--watch", "--interval", "x", ok]),
+            (1, "--on-change", ["--watch", "--on-change", "BANG", ok])):
+        got, out, err = vaultfs(t, "run", *words, "--", "touch", mark)
+        assert got == status and sentence in err, (words, got, err)
+    for words in ([ok], [ok, "--"], ["--", "touch", mark]):
+        got, out, err = vaultfs(t, "run", *words)
+        assert got == 1 and "Usage" in err, (words, err)
+    got, out, err = vaultfs(t, "run", ok, "--", "touch", mark, VAULT_ADDR="http://127.0.0.1:1")
+    assert got == 2, err
+    assert not os.path.exists(mark)
+
+
+def wait_for(predicate, seconds=30):
+    end = time.monotonic() + seconds
+    while not predicate():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@test()
+def watch_restarts(t):
+    "--watch starts the program anew when a secret has changed, and passes signals and status on"
+    t.put("db", {"x": "one"})
+    db, log = f"secret/{t.path('db')}", f"{t.root}/log"
+    lines = lambda: open(log).read().split() if os.path.exists(log) else []
+    p = t.spawn(VAULTFS, "run", "--watch", "--interval", "200ms", db, "--", "sh", "-c",
+                f'trap "exit 7" USR1; echo $X >> {log}; while :; do sleep 0.1; done', env=env(t))
+    wait_for(lambda: lines() == ["one"])
+    time.sleep(1)
+    assert lines() == ["one"], "nothing has changed"
+    t.put("db", {"x": "two"})
+    wait_for(lambda: lines() == ["one", "two"])
+    t.put("db", {"x": "two"})  # a version more, and nothing new
+    time.sleep(1)
+    assert lines() == ["one", "two"]
+    t.server.delete(t.path("db"))
+    time.sleep(1)
+    assert p.poll() is None and lines() == ["one", "two"], "what is gone does not end it"
+    p.send_signal(signal.SIGUSR1)
+    assert p.wait(20) == 7
+
+
+@test()
+def watch_signals(t):
+    "--on-change HUP sends a signal, and the program stays"
+    t.put("db", {"x": "one"})
+    db, log = f"secret/{t.path('db')}", f"{t.root}/log"
+    p = t.spawn(VAULTFS, "run", "--watch", "--interval", "200ms", "--on-change", "HUP", db, "--",
+                "sh", "-c", f'trap "echo hup >> {log}" HUP; echo $X $$ >> {log}; '
+                "while :; do sleep 0.1; done", env=env(t))
+    lines = lambda: open(log).read().splitlines() if os.path.exists(log) else []
+    wait_for(lambda: len(lines()) == 1)
+    t.put("db", {"x": "two"})
+    wait_for(lambda: lines()[1:] == ["hup"])
+    p.send_signal(signal.SIGTERM)
+    assert p.wait(20) == -signal.SIGTERM
+
+
+@test()
+def resolve(t):
+    "references are replaced by values, byte for byte, in files and in what is piped"
+    value = t.canary("\nsecond line & 100% \\1")
+    t.put("db", {"password": value, "n": 5, "a b": "blank", "o": {"k": [1]}})
+    t.server.put("github/token/user", {"value": "short"})
+    t.server.put("plain", {"value": "one"})
+    db = f"secret/{t.path('db')}"
+    text = (f"url: postgres://u:vault://{db}#password@host/name\nn=vault://{db}#n.\n"
+            f"'vault://{db}#a%20b' [vault://{db}#o],vault:///{db}//#n;\n"
+            "t=vault://github_token.user t=vault://plain\n# vault and vault:/ are no references\n")
+    want = (f'url: postgres://u:{value}@host/name\nn=5.\n\'blank\' [{{"k":[1]}}],5;\n'
+            "t=short t=one\n# vault and vault:/ are no references\n")
+    with open(f"{t.root}/text", "w") as f:
+        f.write(text)
+    status, out, err = vaultfs(t, "resolve", f"{t.root}/text")
+    assert (status, out.decode(), err) == (0, want, ""), (out, err)
+    assert vaultfs(t, "resolve", input=text.encode()) == (0, want.encode(), "")
+    assert vaultfs(t, "resolve", "-", input=b"\x00\xff no reference\x00") == \
+        (0, b"\x00\xff no reference\x00", "")
+    assert vaultfs(t, "resolve", input=b"") == (0, b"", "")
+    mark = t.server.audit_mark()
+    many = f"vault://{db}#n " * 1000
+    assert vaultfs(t, "resolve", input=many.encode())[1] == b"5 " * 1000
+    assert len(t.server.requests_since(mark, "secret/data/")) == 1, "a secret is asked for once"
+
+
+@test()
+def resolve_refuses(t):
+    "a reference to nothing fails with its line and column, and nothing is written"
+    t.put("db", {"x": "1"})
+    db = f"secret/{t.path('db')}"
+    for text, where, sentence, status in (
+            (f"a\n  b vault://{db}#x vault://{db}#y\n", "stdin:2:%d: " % (len(f"  b vault://{db}#x ") + 1),
+             "has no field y", 2),
+            (f"vault://{db}no#x", "stdin:1:1: ", "is not there", 2),
+            ("é vault://nowhere/x#y", "stdin:1:4: ", "no engine at", 2),
+            ("\n\nvault://secret/x", "stdin:3:1: ", "the field is missing", 1),
+            ("vault://", "stdin:1:1: ", "a reference is", 1),
+            ("vault://secret/%zz#x", "stdin:1:1: ", "an escape is", 1)):
+        got, out, err = vaultfs(t, "resolve", input=text.encode())
+        assert got == status and out == b"" and where in err and sentence in err, (text, got, out, err)
+    got, out, err = vaultfs(t, "resolve", f"{t.root}/none")
+    assert got == 1 and "cannot read" in err and out == b""
+
+
+main()
