@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: Apache-2.0
+/* vaultfs migrate: from a .env file, or the environment, to secrets.
+ *
+ *      read    the variables, the mapping
+ *      plan    a place for each; what is there now
+ *      show    a table, in which values are hidden
+ *      write   one version a secret, by check-and-set; what is there already is not written again
+ *      report  what can be deleted where it came from
+ *
+ * It may be ended anywhere and run again. */
+
+#include "cli/help.h"
+#include "remote/print.h"
+#include "tools/plan.h"
+#include "tools/reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TRIES	   5 /* when others write at the same time */
+#define FROM_ENV   "env://"
+#define HIDDEN	   "********"
+#define MAPPED_NEW ".vaultfs-new"
+
+enum { ENV_FILE, FROM, MAPPING_FILE, EXPORT_MAPPING, PREFIX, OVERWRITE, DRY_RUN };
+
+static const struct flag flags[] = {
+	{0, "env-file", "FILE", "take the variables of a .env file"},
+	{0, "from", "env://P", "take the variables of the environment that begin with P"},
+	{0, "mapping-file", "FILE", "where they go: JSON, {\"PATH/FIELD\": \"VARIABLE\"}"},
+	{0, "export-mapping", "FILE", "write where they go to FILE, for env_map= too"},
+	{0, "prefix", "P", "put all paths below P: development"},
+	{0, "overwrite", NULL, "replace what is there and differs"},
+	{0, "dry-run", NULL, "show the plan, and write nothing to the server"},
+	{0},
+};
+
+struct migrate {
+	struct remote *r;
+	struct reader reader;
+	struct dotenv from;
+	struct mapping map;
+	struct plan plan;
+	char *top;	   /* "secret/app/development" */
+	const char *where; /* it is from, for people */
+	size_t skip;	   /* bytes of each name that only say where it is from */
+	size_t written, versions, same, differing;
+};
+
+/* The variables of the environment, as if they were a file's. */
+static int take_environment(struct migrate *m, const char *prefix, struct err *err)
+{
+	struct dotenv *e = &m->from;
+	size_t count = 0, at;
+
+	for (char **v = environ; *v; v++)
+		count++;
+	e->rows = calloc(count + 1, sizeof(*e->rows));
+	for (char **v = environ; e->rows && *v; v++)
+		if (!strncmp(*v, prefix, strlen(prefix)) && strchr(*v, '='))
+			buf_add(&e->bytes, *v, strlen(*v) + 1);
+	if (!e->rows || buf_status(&e->bytes) < 0)
+		return err_set(err, ENOMEM, "no memory");
+	for (at = 0; at < e->bytes.len; at += strlen(e->bytes.data + at) + 1) {
+		char *name = e->bytes.data + at, *value = strchr(name, '=');
+		struct dotenv_row *row = &e->rows[e->count++];
+
+		*value++ = '\0';
+		*row = (struct dotenv_row){
+			.name = name, .value = value, .len = strlen(value), .last = true};
+		at += (size_t)(value - name);
+	}
+	m->skip = strlen(prefix);
+	return 0;
+}
+
+static int read_variables(struct migrate *m, struct err *err)
+{
+	const char *file = m->r->flags.value[ENV_FILE], *from = m->r->flags.value[FROM];
+	int s;
+
+	if (!file == !from)
+		return remote_wrong(m->r, err, "say where from: --env-file FILE or --from env://P");
+	m->where = file ? file : "the environment";
+	if (from && strncmp(from, FROM_ENV, strlen(FROM_ENV)) != 0)
+		return remote_wrong(m->r, err, "--from takes env://PREFIX");
+	s = file ? dotenv_read(file, &m->from, err)
+		 : take_environment(m, from + strlen(FROM_ENV), err);
+	if (s == 0 && !m->from.count)
+		return remote_wrong(m->r, err, "there are no variables in %s", m->where);
+	if (s == 0)
+		s = mapping_read(&m->map, m->r->flags.value[MAPPING_FILE], err);
+	if (s == 0)
+		s = plan_make(&m->plan, &m->from, &m->map, m->skip, err);
+	m->r->local = s < 0;
+	return s;
+}
+
+/* ENGINE/PATH/PREFIX, under which everything goes. */
+static int find_top(struct migrate *m, struct err *err)
+{
+	const struct flags *f = &m->r->flags;
+	const char *target = f->count ? f->words[0] : m->r->conf.source, *prefix = f->value[PREFIX];
+	_cleanup_place_ struct place at = {0};
+	int s = place_parse(&at, target, err);
+
+	m->r->local = s < 0;
+	if (s < 0)
+		return s;
+	if (at.field)
+		return remote_wrong(m->r, err, "%s is a field: say what is to be above the secrets",
+				    target);
+	if (asprintf(&m->top, "%s%s%s", at.full, prefix ? "/" : "", prefix ? prefix : "") < 0)
+		return err_set(err, ENOMEM, "no memory");
+	while (strlen(m->top) && m->top[strlen(m->top) - 1] == '/')
+		m->top[strlen(m->top) - 1] = '\0';
+	return 0;
+}
+
+/* The secret of a group of items, and its latest version. */
+static int read_latest(struct migrate *m, const struct plan_item *item, char **full,
+		       struct spot *at, struct kv_version **out, struct err *err)
+{
+	int s;
+
+	if (!*full && asprintf(full, "%s/%s", m->top, item->path) < 0)
+		return err_set(err, ENOMEM, "no memory");
+	s = reader_find(&m->reader, *full, at, err);
+	return s < 0 ? s : at->kv->ops->read(at->kv, at->path, remote_limit(m->r), out, err);
+}
+
+static int judge_all(struct migrate *m, struct err *err)
+{
+	bool overwrite = m->r->flags.value[OVERWRITE] != NULL;
+	int s = 0;
+
+	for (size_t i = 0; s == 0 && i < m->plan.count; i += plan_group(&m->plan, i)) {
+		_cleanup_object_ struct kv_version *now = NULL;
+		_cleanup_free_ char *full = NULL;
+		struct spot at;
+
+		s = read_latest(m, &m->plan.items[i], &full, &at, &now, err);
+		if (s == 0)
+			plan_judge(&m->plan.items[i], plan_group(&m->plan, i), now, overwrite);
+	}
+	return s;
+}
+
+static int show(struct migrate *m)
+{
+	static const char *const head[] = {"VARIABLE", "SECRET", "FIELD", "VALUE", "ACTION", NULL};
+	static const char *const actions[] = {[PLAN_CREATE] = "create",
+					      [PLAN_SAME] = "is there already",
+					      [PLAN_DIFFERS] = "differs, stays",
+					      [PLAN_REPLACE] = "replace"};
+	_cleanup_table_ struct table t = {.head = head};
+
+	for (size_t i = 0; i < m->plan.count; i++) {
+		const struct plan_item *item = &m->plan.items[i];
+		_cleanup_free_ char *full = NULL;
+
+		if (asprintf(&full, "%s/%s", m->top, item->path) < 0)
+			return command_fail(EXIT_LOCAL, "no memory");
+		table_add_str(&t, item->variable);
+		table_add_str(&t, full);
+		table_add_str(&t, item->field);
+		table_add_str(&t, HIDDEN);
+		table_add_str(&t, actions[item->action]);
+	}
+	return table_print(&t, !isatty(STDOUT_FILENO));
+}
+
+/* What is no text is marked as base64 before it is written. */
+static int set_marks(struct migrate *m, const struct spot *at, const struct kv_change *changes,
+		     size_t n, const struct kv_version *now, struct err *err)
+{
+	int s = 0;
+
+	for (size_t i = 0; s == 0 && i < n; i++) {
+		const struct kv_change *c = &changes[i];
+		struct kv_mark mark = kv_mark_of(c->name, c->name_len);
+		bool marked = kv_version_marked(now, c->name, c->name_len);
+		bool misled = marked && !c->binary && kv_mark_misleads(c->text, c->len);
+
+		if ((c->binary && !marked) || misled)
+			s = at->kv->ops->mark(at->kv, at->path, &mark, c->binary, now->number,
+					      remote_limit(m->r), err);
+	}
+	return s;
+}
+
+/* The items that are to be written, as changes to what is there; how many. */
+static size_t list_changes(const struct plan_item *items, size_t count, struct kv_change *to)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct dotenv_row *row = items[i].row;
+
+		if (items[i].action != PLAN_CREATE && items[i].action != PLAN_REPLACE)
+			continue;
+		to[n++] = (struct kv_change){.name = items[i].field,
+					     .name_len = strlen(items[i].field),
+					     .type = KV_STRING,
+					     .binary = !kv_is_text(row->value, row->len),
+					     .text = row->value,
+					     .len = row->len};
+	}
+	return n;
+}
+
+/* One look at a secret, and one version of it if something is missing. -EBUSY: somebody else has made one
+ * meanwhile. */
+static int write_once(struct migrate *m, struct plan_item *items, size_t count, struct err *err)
+{
+	_cleanup_object_ struct kv_version *now = NULL, *next = NULL;
+	_cleanup_free_ struct kv_change *changes = calloc(count, sizeof(*changes));
+	_cleanup_free_ char *full = NULL;
+	struct spot at;
+	size_t n;
+	int s;
+
+	if (!changes)
+		return err_set(err, ENOMEM, "no memory");
+	s = read_latest(m, items, &full, &at, &now, err);
+	if (s < 0)
+		return s;
+	if (!plan_judge(items, count, now, m->r->flags.value[OVERWRITE] != NULL))
+		return 0;
+	n = list_changes(items, count, changes);
+	next = kv_version_apply(now, changes, n, false);
+	if (!next)
+		return err_set(err, ENOMEM, "no memory");
+	s = set_marks(m, &at, changes, n, now, err);
+	if (s == 0)
+		s = at.kv->ops->write(at.kv, at.path, next, now->number, remote_limit(m->r), err);
+	if (s == 0) {
+		m->written += n;
+		m->versions++;
+	}
+	return s;
+}
+
+static void progress(size_t done, size_t all)
+{
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r%zu of %zu variables%s", done, all, done == all ? "\n" : "");
+}
+
+static int write_all(struct migrate *m, struct err *err)
+{
+	struct plan *p = &m->plan;
+	int s = 0;
+
+	for (size_t i = 0, n; s == 0 && i < p->count; i += n) {
+		n = plan_group(p, i);
+		for (unsigned tries = 0; tries < TRIES; tries++) {
+			s = write_once(m, &p->items[i], n, err);
+			if (s != -EBUSY)
+				break;
+		}
+		if (s == 0)
+			progress(i + n, p->count);
+	}
+	return s;
+}
+
+static int export_mapping(struct migrate *m, struct err *err)
+{
+	const char *file = m->r->flags.value[EXPORT_MAPPING];
+	_cleanup_json_ cJSON *json = file ? plan_mapping(&m->plan) : NULL;
+	_cleanup_buf_ struct buf text = {0};
+	_cleanup_free_ char *new = NULL;
+	FILE *f;
+
+	if (!file)
+		return 0;
+	if (!json || json_print(json, true, &text) < 0 || asprintf(&new, "%s" MAPPED_NEW, file) < 0)
+		return err_set(err, ENOMEM, "no memory");
+	f = fopen(new, "w");
+	if (!f || fprintf(f, "%s\n", text.data) < 0 || fclose(f) != 0 || rename(new, file) < 0)
+		return remote_wrong(m->r, err, "cannot write %s: %s", file, strerror(errno));
+	return 0;
+}
+
+/* By the line that they are on: who deletes them goes through the file from its top. */
+static void print_deletable(const struct migrate *m)
+{
+	const struct plan *p = &m->plan;
+
+	printf("%s:\n", m->r->flags.value[ENV_FILE]
+				? "These are at the server now, and can be deleted from the file"
+				: "These are at the server now, and need not be set any more");
+	for (const struct dotenv_row *row = m->from.rows; row < m->from.rows + m->from.count; row++)
+		for (size_t i = 0; i < p->count; i++)
+			if (!strcmp(p->items[i].variable, row->name) &&
+			    p->items[i].action != PLAN_DIFFERS) {
+				if (row->line)
+					printf("  line %u: ", row->line);
+				printf("%s%s\n", row->line ? "" : "  ", row->name);
+			}
+}
+
+static int report(struct migrate *m)
+{
+	for (size_t i = 0; i < m->plan.count; i++)
+		m->differing += m->plan.items[i].action == PLAN_DIFFERS;
+	m->same = m->plan.count - m->written - m->differing;
+	printf("\n%zu written, in %zu secrets; %zu there already; %zu left, since they differ%s\n",
+	       m->written, m->versions, m->same, m->differing,
+	       m->differing ? " (--overwrite replaces them)" : "");
+	if (m->written + m->same)
+		print_deletable(m);
+	fflush(stdout);
+	return m->differing ? EXIT_LOCAL : EXIT_OK;
+}
+
+static int steps(struct migrate *m, struct err *err)
+{
+	int s = read_variables(m, err);
+
+	if (s == 0)
+		s = reader_open(&m->reader, m->r, err);
+	if (s == 0)
+		s = find_top(m, err);
+	if (s == 0)
+		s = judge_all(m, err);
+	if (s == 0)
+		s = export_mapping(m, err);
+	if (s == 0)
+		s = show(m);
+	if (s != 0 || m->r->flags.value[DRY_RUN])
+		return s;
+	s = write_all(m, err);
+	return s < 0 ? s : report(m);
+}
+
+static int migrate(struct remote *r, struct err *err)
+{
+	struct migrate m = {.r = r};
+	int s = steps(&m, err);
+
+	plan_fini(&m.plan);
+	mapping_fini(&m.map);
+	dotenv_fini(&m.from);
+	reader_fini(&m.reader);
+	free(m.top);
+	return s;
+}
+
+static int migrate_run(int argc, char **argv)
+{
+	return remote_run(&command_migrate, 0, 1, argc, argv, migrate);
+}
+
+static void help(void)
+{
+	printf("\nTARGET is the path that all secrets are put below, SOURCE if there is none.\n"
+	       "Without a mapping DB_MAX_CONNS is the field max_conns of the secret db.\n\n"
+	       "  -c FILE                  as for mount\n"
+	       "  -o OPT,...               as for mount (vaultfs mount --help)\n");
+}
+
+const struct command command_migrate = {
+	.name = "migrate",
+	.usage = "--env-file FILE|--from env://P [OPTION...] [TARGET]",
+	.summary = "Moves the variables of a .env file to the server",
+	.help = help,
+	.flags = flags,
+	.run = migrate_run,
+};
