@@ -81,6 +81,8 @@ static int ask(struct vault *v, const struct vault_call *call, const struct secr
 							   : NULL,
 				   .harmless = call->harmless,
 				   .fresh = call->single,
+				   .extra_name = call->wrap_ttl ? "X-Vault-Wrap-TTL" : NULL,
+				   .extra_value = call->wrap_ttl,
 				   .limit = call->limit};
 	struct servers_ask ask = {.request = &req,
 				  .budget = v->budget,

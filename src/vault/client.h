@@ -38,6 +38,7 @@ struct vault_call {
 	const char *path;	    /* after "/v1/", as it is: encoded here */
 	const char *query;	    /* NULL, or without the "?" */
 	const cJSON *body;	    /* NULL: none */
+	const char *wrap_ttl;	    /* the answer is to be wrapped for so long; NULL: it is not */
 	const struct secret *token; /* in place of the session's; for a login `anonymous` */
 	bool anonymous;
 	bool plain;    /* without the namespace: what belongs to the server as a whole */
