@@ -9,6 +9,7 @@
  *      serve        until it is unmounted or told to end
  */
 
+#include "cli/changes.h"
 #include "cli/command.h"
 #include "cli/credentials.h"
 #include "cli/help.h"
@@ -37,7 +38,6 @@
 #include "vault/mounts.h"
 #include "vault/reply.h"
 #include "vault/servers.h"
-#include "watch/watch.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -70,10 +70,10 @@ struct mount {
 	struct mount_info engine;
 	const char *prefix;
 	struct tree_source source;
+	struct changes changes;
 	struct cache *cache;
 	struct tree *tree;
 	struct fs *fs;
-	struct watch *watch;
 	atomic_bool serving;
 };
 
@@ -266,7 +266,7 @@ static int start_threads(struct mount *m, struct err *err)
 	if (!m->timers)
 		return -err->code;
 	m->pool = pool_new(m->conf.parallel, err);
-	return m->pool ? 0 : -err->code;
+	return m->pool ? changes_open(&m->changes, err) : -err->code;
 }
 
 static int log_in(struct mount *m, struct err *err)
@@ -417,6 +417,7 @@ static int make_tree(struct mount *m, struct err *err)
 				   .negative_ttl = c->negative_ttl,
 				   .timeout = c->timeout,
 				   .max_size = c->max_size,
+				   .feed = m->changes.feed,
 				   .changed = fs_changed,
 				   .arg = m->fs};
 
@@ -426,16 +427,9 @@ static int make_tree(struct mount *m, struct err *err)
 
 static int start_watch(struct mount *m, struct err *err)
 {
-	struct watch_config watch = {.tree = m->tree,
-				     .timers = m->timers,
-				     .pool = m->pool,
-				     .interval = has_server(m) ? m->conf.watch : 0,
-				     .timeout = m->conf.timeout,
-				     .rate = (unsigned)m->conf.rate,
-				     .parallel = (unsigned)m->conf.parallel};
+	struct watch_config watch = {.tree = m->tree, .timers = m->timers, .pool = m->pool};
 
-	m->watch = watch_new(&watch, err);
-	return m->watch ? 0 : -err->code;
+	return changes_watch(&m->changes, &m->conf, watch, err);
 }
 
 static int raise_mount(struct mount *m, struct err *err)
@@ -445,6 +439,9 @@ static int raise_mount(struct mount *m, struct err *err)
 			       .timers = m->timers,
 			       .helper = m->helper,
 			       .namer = m->namer,
+			       .feed = m->changes.feed,
+			       .happened = changes_happened,
+			       .arg = &m->changes,
 			       .dir = m->dir,
 			       .source = c->source,
 			       .allow_other = c->allow_other,
@@ -493,15 +490,16 @@ static void take_down(struct mount *m)
 {
 	if (m->timers)
 		signals_stop(&m->signals);
-	watch_stop(m->watch);
+	changes_stop(&m->changes);
 	session_stop(m->session);
 	pool_free(m->pool);
 	fs_free(m->fs);
 	timers_free(m->timers);
-	watch_free(m->watch);
+	changes_end(&m->changes);
 	if (m->tree)
 		edit_end(m->tree);
 	tree_free(m->tree);
+	changes_close(&m->changes);
 	cache_free(m->cache);
 	kv_free(m->kv);
 	if (m->conf.revoke)

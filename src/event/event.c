@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct event *event_new(enum event_kind kind, const char *path, int64_t version, bool local)
+struct event *event_new(enum event_kind kind, const char *path, const char *secret, int64_t version,
+			bool local)
 {
 	struct event *e = calloc(1, sizeof(*e));
 
@@ -20,9 +21,10 @@ struct event *event_new(enum event_kind kind, const char *path, int64_t version,
 		return NULL;
 	*e = (struct event){.kind = kind, .at = clock_wall(), .version = version, .local = local};
 	e->path = strdup(path);
-	if (e->path)
+	e->secret = strdup(secret);
+	if (e->path && e->secret)
 		return e;
-	free(e);
+	event_free(e);
 	return NULL;
 }
 
@@ -52,6 +54,7 @@ void event_free(struct event *e)
 		free(e->fields[i]);
 	free(e->fields);
 	free(e->path);
+	free(e->secret);
 	free(e);
 }
 
@@ -62,19 +65,45 @@ const char *event_kind_name(enum event_kind kind)
 	return names[kind];
 }
 
-void event_print(const struct event *e, struct buf *to)
+static void add_time(cJSON *to, int64_t ns)
 {
-	_cleanup_json_ cJSON *json = cJSON_CreateObject();
-	struct timespec at = clock_timespec(e->at);
-	char day[32], time[64], version[24];
+	struct timespec at = clock_timespec(ns);
+	char day[32], text[64];
 	struct tm tm;
-	cJSON *fields;
 
 	gmtime_r(&at.tv_sec, &tm);
 	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(time, sizeof(time), "%s.%03ldZ", day, at.tv_nsec / 1000000);
+	snprintf(text, sizeof(text), "%s.%03ldZ", day, at.tv_nsec / 1000000);
+	cJSON_AddStringToObject(to, "time", text);
+}
+
+static void print_line(const cJSON *json, struct buf *to)
+{
+	if (!json || json_print(json, false, to) < 0)
+		to->failed = true;
+	buf_add_str(to, "\n");
+}
+
+void event_print_lost(uint64_t count, struct buf *to)
+{
+	_cleanup_json_ cJSON *json = cJSON_CreateObject();
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, count);
+	add_time(json, clock_wall());
+	cJSON_AddStringToObject(json, "kind", "lost");
+	cJSON_AddRawToObject(json, "count", text);
+	print_line(json, to);
+}
+
+void event_print(const struct event *e, struct buf *to)
+{
+	_cleanup_json_ cJSON *json = cJSON_CreateObject();
+	char version[24];
+	cJSON *fields;
+
 	snprintf(version, sizeof(version), "%" PRId64, e->version);
-	cJSON_AddStringToObject(json, "time", time);
+	add_time(json, e->at);
 	cJSON_AddStringToObject(json, "path", e->path);
 	if (e->version)
 		cJSON_AddRawToObject(json, "version", version);
@@ -83,7 +112,5 @@ void event_print(const struct event *e, struct buf *to)
 	for (size_t i = 0; i < e->count; i++)
 		cJSON_AddItemToArray(fields, cJSON_CreateString(e->fields[i]));
 	cJSON_AddStringToObject(json, "origin", e->local ? "local" : "remote");
-	if (!fields || json_print(json, false, to) < 0)
-		to->failed = true;
-	buf_add_str(to, "\n");
+	print_line(fields ? json : NULL, to);
 }

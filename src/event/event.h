@@ -18,12 +18,14 @@ struct event {
 	int64_t version; /* 0: not known */
 	bool local;	 /* made through this mount */
 	char *path;	 /* below the mount's root, with a slash before it */
+	char *secret;	 /* the same in the engine */
 	size_t count, room;
 	char **fields; /* that have come, gone or changed, as they are named in the directory */
 };
 
-/* With a copy of the path. NULL: no memory. */
-struct event *event_new(enum event_kind kind, const char *path, int64_t version, bool local);
+/* With copies of the paths. NULL: no memory. */
+struct event *event_new(enum event_kind kind, const char *path, const char *secret, int64_t version,
+			bool local);
 
 /* Takes a copy. 0 or -ENOMEM. */
 int event_add_field(struct event *e, const char *name);
@@ -32,7 +34,8 @@ void event_free(struct event *e);
 /* "created", "changed", "deleted". */
 const char *event_kind_name(enum event_kind kind);
 
-/* Appends it as a line of JSON, a newline at its end. */
+/* Appends it as a line of JSON, a newline at its end; the second for how many were lost. */
 void event_print(const struct event *e, struct buf *to);
+void event_print_lost(uint64_t count, struct buf *to);
 
 #endif

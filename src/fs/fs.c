@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "event/feed.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -39,6 +40,7 @@ static struct fuse_lowlevel_ops make_ops(const struct fs_config *config)
 	ops_dir(&ops);
 	ops_name(&ops);
 	ops_xattr(&ops);
+	ops_events(&ops);
 	return ops;
 }
 
@@ -169,6 +171,7 @@ void fs_stop(struct fs *fs)
 void fs_finish(struct fs *fs)
 {
 	calls_stop(fs);
+	feed_end(fs->config.feed);
 	calls_wait(fs);
 }
 

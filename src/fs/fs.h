@@ -15,14 +15,20 @@ struct fs;
 struct tree;
 struct notice;
 struct helper;
+struct feed;
+struct event;
 
 struct fs_config {
 	struct pool *pool;
 	struct timers *timers;
 	struct helper *helper; /* NULL: none */
 	struct helper *namer;  /* another, for names: it may have to wait for a directory */
-	const char *dir;       /* the mount point, absolute */
-	const char *source;    /* what mount(8) shows as the device */
+	struct feed *feed;     /* what .vault/events reads */
+	/* Told of each change when all who look see it; must not block for long. */
+	void (*happened)(void *arg, const struct event *e);
+	void *arg;
+	const char *dir;    /* the mount point, absolute */
+	const char *source; /* what mount(8) shows as the device */
 	bool allow_other, auto_unmount;
 	bool read_only;	  /* changes of attributes are refused too */
 	bool fast_open;	  /* opens stay in the kernel, which mounts read-only and checks modes */

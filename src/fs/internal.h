@@ -27,6 +27,11 @@ void ops_file_fast(struct fuse_lowlevel_ops *ops);
 void ops_dir(struct fuse_lowlevel_ops *ops);
 void ops_name(struct fuse_lowlevel_ops *ops);
 void ops_xattr(struct fuse_lowlevel_ops *ops);
+void ops_events(struct fuse_lowlevel_ops *ops);
+
+/* Reads of .vault/events. */
+struct feed_reader;
+void events_read(fuse_req_t req, fuse_ino_t ino, size_t size, struct fuse_file_info *fi);
 
 static inline struct fs *fs_of(fuse_req_t req)
 {

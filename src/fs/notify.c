@@ -130,6 +130,8 @@ static void drop_names(struct fs *fs, struct notice *notice)
 	}
 	if (probes)
 		find_again(fs, notice);
+	if (notice->event)
+		fs->config.happened(fs->config.arg, notice->event);
 	tree_notice_free(fs->tree, notice);
 }
 

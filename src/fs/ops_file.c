@@ -148,6 +148,14 @@ static void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	size_t len;
 	int r;
 
+	if (!h) {
+		fuse_reply_err(req, EBADF);
+		return;
+	}
+	if (!edit_is_draft(h) && tree_reader(h)) {
+		events_read(req, ino, size, fi);
+		return;
+	}
 	if (edit_is_draft(h)) {
 		read_draft(req, h, size, (size_t)offset);
 		secmem_clear_registers();

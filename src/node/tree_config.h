@@ -62,8 +62,9 @@ struct tree_config {
 	uint64_t unlink_grace; /* ns */
 	struct pool *pool;
 	uint64_t ttl, negative_ttl, timeout; /* ns */
-	size_t ahead;	 /* how many of a walk are asked for before they are opened */
-	size_t max_size; /* of a value, in bytes */
+	size_t ahead;	   /* how many of a walk are asked for before they are opened */
+	size_t max_size;   /* of a value, in bytes */
+	struct feed *feed; /* what .vault/events reads; see event/feed.h */
 	/* The way up: called with the tree's lock held, must not block. */
 	void (*changed)(void *arg, struct notice *notice);
 	void *arg;

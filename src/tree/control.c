@@ -222,6 +222,7 @@ static const struct control_file files[] = {
 	{"status.json", true, &control_file_type, status_locked},
 	{"metrics", true, &control_file_type, metrics_locked},
 	{"errors", true, &control_file_type, errors_locked},
+	{"events", true, &events_type, empty_locked},
 	{"refresh", true, &refresh_type, empty_locked},
 	{"renew", true, &renew_type, empty_locked},
 };
@@ -492,6 +493,14 @@ const struct node_type metadata_type = {
 	.format = S_IFREG,
 	.control = true,
 	.writable = true,
+	.attr_locked = file_attr_locked,
+	.content_locked = file_content_locked,
+	.free = control_free,
+};
+
+const struct node_type events_type = {
+	.format = S_IFREG,
+	.control = true,
 	.attr_locked = file_attr_locked,
 	.content_locked = file_content_locked,
 	.free = control_free,

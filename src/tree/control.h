@@ -6,7 +6,7 @@
 
 /* ".vault", which stands in every directory, and what is in it. */
 extern const struct node_type control_dir_type, control_file_type, document_type, environment_type,
-	metadata_type, version_number_type, refresh_type, renew_type, conflicts_type;
+	metadata_type, version_number_type, refresh_type, events_type, renew_type, conflicts_type;
 
 /* The ".vault" of a directory; the caller has a use of it. As a node_type's lookup. */
 int control_lookup_locked(struct tree *t, struct dir *d, struct node **child, uint64_t *ttl,

@@ -5,6 +5,7 @@
 #include "tree/field.h"
 
 struct draft;
+struct feed_reader;
 
 /* An open file. Guarded by the tree's lock but for what the draft holds. */
 struct handle {
@@ -14,6 +15,7 @@ struct handle {
 	bool counted;		    /* in the secret's handles */
 	struct draft *draft;	    /* NULL: open for reading only */
 	bool append;		    /* O_APPEND */
+	struct feed_reader *reader; /* of .vault/events; NULL: of anything else */
 	struct handle *prev, *next; /* in the node's drafts */
 	struct handle *before, *after; /* in the tree's handles */
 };

@@ -7,6 +7,8 @@
 
 #include "base/metric.h"
 #include "node/fixed.h"
+#include "event/feed.h"
+#include "tree/control.h"
 #include "tree/handle.h"
 
 #include <errno.h>
@@ -96,6 +98,13 @@ int tree_open(struct tree *t, struct node *node, const struct caller *caller, co
 		return err_set(err, ENOMEM, "no memory for a file");
 	}
 	h->content = content;
+	if (node->type == &events_type) {
+		h->reader = feed_open(t->config.feed);
+		if (!h->reader) {
+			handle_free_locked(t, h);
+			return err_set(err, ENOMEM, "no memory for a reader");
+		}
+	}
 	count_locked(h);
 	*direct = !h->cached;
 	*out = h;
@@ -213,8 +222,15 @@ int tree_read_fixed(struct tree *t, struct node *n, size_t offset, size_t size,
 	return r;
 }
 
+struct feed_reader *tree_reader(const struct handle *h)
+{
+	return h->reader;
+}
+
 void tree_release(struct tree *t, struct handle *h)
 {
+	if (h->reader)
+		feed_close(h->reader);
 	LOCK_SCOPE(&t->lock);
 
 	if (h->cached)

@@ -187,7 +187,7 @@ static struct event *make_event(struct dir *d, const struct telling *told, bool 
 
 	if ((!was && !is) || !path)
 		return NULL;
-	e = event_new(kind, path, told->v->number, local);
+	e = event_new(kind, path, d->path, told->v->number, local);
 	if (e && (add_event_fields(e, before, before, told->now, false) < 0 ||
 		  add_event_fields(e, told->now, before, told->now, true) < 0)) {
 		event_free(e);

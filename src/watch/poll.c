@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "event/event.h"
 #include "node/name.h"
 #include "tree/field.h"
 #include "vault/reply.h"
@@ -115,35 +116,35 @@ int poll_secret(struct poll *p, struct dir *d)
 	return read_secret(p, d);
 }
 
-/* What of two lists is to be told. */
-struct names {
-	struct notice *notice;
-	struct tree *tree;
-	struct dir *dir;
-};
-
-static void add_name_locked(struct names *to, struct dir *child, enum notice_act act)
+/* Has a name appear or leave, for all to see, and tells of it. */
+static void tell_name_locked(struct tree *t, struct dir *parent, struct dir *d, enum notice_act act)
 {
-	struct notice *n = to->notice;
-	struct notice_item *item = &n->items[n->count];
-	char *path = node_path_locked(&child->node);
+	struct notice *n = calloc(1, sizeof(*n) + sizeof(n->items[0]));
+	char *name = strdup(d->node.name), *path = node_path_locked(&d->node);
+	bool come = act == NOTICE_APPEAR;
 
-	*item = (struct notice_item){
-		.name = strdup(child->node.name), .path = path, .act = act, .gone = true};
-	if (!item->name || !path) {
-		free(item->name);
+	if (!n || !name || !path) {
+		free(n);
+		free(name);
 		free(path);
 		return;
 	}
-	item->node = node_use_locked(&child->node);
-	if (act == NOTICE_APPEAR)
-		child->node.coming = true;
+	n->items[0] = (struct notice_item){.name = name, .path = path, .act = act, .gone = true};
+	n->items[0].node = node_use_locked(&d->node);
+	n->count = 1;
+	n->dir = node_use_locked(&parent->node);
+	/* Of a secret that was read its fields have told. */
+	if ((d->kinds & KV_ENTRY_SECRET) && !d->secret.outline)
+		n->event = event_new(come ? EVENT_CREATED : EVENT_DELETED, path, d->path, 0, false);
+	if (come)
+		d->node.coming = true;
 	else
-		child->node.leaving = true;
-	n->count++;
+		d->node.leaving = true;
+	parent->secret.notices++;
+	t->config.changed(t->config.arg, n);
 }
 
-static void come_locked(struct names *to, const struct kv_entry *e, uint64_t until)
+static void come_locked(struct tree *t, struct dir *d, const struct kv_entry *e, uint64_t until)
 {
 	char name[NAME_BYTES_MAX + 1];
 	struct node *known;
@@ -151,16 +152,16 @@ static void come_locked(struct names *to, const struct kv_entry *e, uint64_t unt
 
 	if (name_escape(e->name, strlen(e->name), name) < 0)
 		return;
-	known = node_child_locked(&to->dir->node, name);
+	known = node_child_locked(&d->node, name);
 	if (known && (known->lookups || known->local || !node_is_dir(known)))
 		return;
-	child = dir_child_locked(to->tree, &to->dir->node, name, e->name);
+	child = dir_child_locked(t, &d->node, name, e->name);
 	if (!child)
 		return;
 	child->kinds = e->kinds;
 	child->kinds_until = until;
-	add_name_locked(to, child, NOTICE_APPEAR);
-	node_unuse_locked(to->tree, &child->node);
+	tell_name_locked(t, d, child, NOTICE_APPEAR);
+	node_unuse_locked(t, &child->node);
 }
 
 static bool has_local_children(const struct node *n)
@@ -173,31 +174,31 @@ static bool has_local_children(const struct node *n)
 	return false;
 }
 
-static void go_locked(struct names *to, const struct kv_entry *e)
+static void go_locked(struct tree *t, struct dir *d, const struct kv_entry *e)
 {
 	char name[NAME_BYTES_MAX + 1];
 	struct node *known = NULL;
 
 	if (name_escape(e->name, strlen(e->name), name) >= 0)
-		known = node_child_locked(&to->dir->node, name);
+		known = node_child_locked(&d->node, name);
 	if (!known || !node_is_dir(known) || !known->lookups || known->local || known->coming ||
 	    dir_of(known)->changing || has_local_children(known))
 		return;
 	/* Its fields go first, with what there is to tell of them. */
 	if (dir_of(known)->secret.told && dir_of(known)->secret.state == KV_LIVE)
 		return;
-	add_name_locked(to, dir_of(known), NOTICE_LEAVE);
+	tell_name_locked(t, d, dir_of(known), NOTICE_LEAVE);
 }
 
-static void compare_locked(struct names *to, const struct kv_list *then, const struct kv_list *now,
-			   uint64_t until)
+static void compare_locked(struct tree *t, struct dir *d, const struct kv_list *then,
+			   const struct kv_list *now, uint64_t until)
 {
 	for (size_t i = 0; i < now->count; i++)
 		if (!kv_list_find(then, now->entries[i].name))
-			come_locked(to, &now->entries[i], until);
+			come_locked(t, d, &now->entries[i], until);
 	for (size_t i = 0; i < then->count; i++)
 		if (!kv_list_find(now, then->entries[i].name))
-			go_locked(to, &then->entries[i]);
+			go_locked(t, d, &then->entries[i]);
 }
 
 static void learn_names(struct tree *t, struct dir *d, struct kv_list *now)
@@ -207,21 +208,10 @@ static void learn_names(struct tree *t, struct dir *d, struct kv_list *now)
 		(struct kv_list *)cache_peek(t->config.cache, TREE_LIST, d->path);
 	uint64_t ttl = now->count ? rules_ttl(&t->config.rules, d->path, t->config.ttl)
 				  : t->config.negative_ttl;
-	struct names to = {.tree = t, .dir = d};
 
 	if (then && !d->node.gone && (d->node.lookups || !d->node.parent))
-		to.notice = calloc(1, sizeof(*to.notice) + (then->count + now->count) *
-								   sizeof(to.notice->items[0]));
-	if (to.notice)
-		compare_locked(&to, then, now, clock_mono() + ttl);
+		compare_locked(t, d, then, now, clock_mono() + ttl);
 	cache_put(t->config.cache, TREE_LIST, d->path, object_ref(&now->object), ttl);
-	if (!to.notice || !to.notice->count) {
-		free(to.notice);
-		return;
-	}
-	to.notice->dir = node_use_locked(&d->node);
-	d->secret.notices++;
-	t->config.changed(t->config.arg, to.notice);
 }
 
 /* Its own name at the server, the last component of its path. Borrowed. */

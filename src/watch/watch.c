@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "event/feed.h"
 #include "vault/reply.h"
 #include "watch/poll.h"
 
@@ -41,6 +42,7 @@ struct watch {
 	uint64_t begun, spacing, planned;
 	unsigned jobs, job_max;
 	bool failed, stopping;
+	bool all; /* somebody reads .vault/events: all that is known counts */
 };
 
 struct look {
@@ -146,10 +148,11 @@ static void gather_locked(struct watch *w, struct dir *d, bool folders, uint64_t
 	bool held = d->watch.held;
 	struct node *child, *next;
 
-	if (folders && dir_may_be_folder(d) && (held || is_recent(t, d->watch.listed, now)))
+	if (folders && dir_may_be_folder(d) &&
+	    (held || (d->watch.listed && w->all) || is_recent(t, d->watch.listed, now)))
 		add_target(w, d, true);
 	if (!folders && !d->changing && dir_may_be_secret(d) &&
-	    (held ||
+	    (held || (d->secret.outline && w->all) ||
 	     (d->secret.outline && (d->secret.handles || is_recent(t, d->watch.used, now)))))
 		add_target(w, d, false);
 	if (folders)
@@ -165,6 +168,7 @@ static void gather(struct watch *w)
 	LOCK_SCOPE(&t->lock);
 	uint64_t now = clock_mono();
 
+	w->all = feed_is_read(t->config.feed);
 	w->count = w->next = 0;
 	gather_locked(w, dir_of(t->root), true, now);
 	w->folders = w->count;

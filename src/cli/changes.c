@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The part of a mount that looks for changes and tells of them, put together and taken apart. */
+
+#include "cli/changes.h"
+
+#include "event/feed.h"
+
+#include <errno.h>
+
+int changes_open(struct changes *c, struct err *err)
+{
+	c->feed = feed_new();
+	return c->feed ? 0 : err_set(err, ENOMEM, "no memory for events");
+}
+
+void changes_happened(void *arg, const struct event *e)
+{
+	struct changes *c = arg;
+
+	feed_add(c->feed, e);
+}
+
+int changes_watch(struct changes *c, const struct conf *conf, struct watch_config config,
+		  struct err *err)
+{
+	config.interval = conf->env == CONF_ENV_ONLY ? 0 : conf->watch;
+	config.timeout = conf->timeout;
+	config.rate = (unsigned)conf->rate;
+	config.parallel = (unsigned)conf->parallel;
+	c->watch = watch_new(&config, err);
+	return c->watch ? 0 : -err->code;
+}
+
+void changes_stop(struct changes *c)
+{
+	watch_stop(c->watch);
+}
+
+void changes_end(struct changes *c)
+{
+	watch_free(c->watch);
+}
+
+void changes_close(struct changes *c)
+{
+	feed_free(c->feed);
+}
