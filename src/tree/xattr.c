@@ -128,7 +128,7 @@ static const struct attribute {
 /* Of which layer a field is; then the server need not have answered. */
 static int origin_locked(struct tree *t, struct subject *s, const struct field *f, int r)
 {
-	bool there = r == 0 && kv_version_field(s->version, s->raw, s->raw_len);
+	bool there = f && r == 0 && kv_version_field(s->version, s->raw, s->raw_len);
 
 	if (!f || r == PARKED)
 		return r;
