@@ -384,6 +384,7 @@ static int make_cache(struct mount *m, struct err *err)
 					 .negative_ttl = m->conf.negative_ttl,
 					 .rules = rules(m)};
 	m->cache = cache_new(&cache, err);
+	m->source.cache = m->cache;
 	return m->cache ? 0 : -err->code;
 }
 

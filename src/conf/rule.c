@@ -49,7 +49,7 @@ int rule_add(struct rule **list, const char *head, struct rule **out, struct err
 	if (len <= open + close || strncmp(head, HEAD, open) != 0 ||
 	    strncmp(head + len - close, TAIL, close) != 0)
 		return err_set(err, EINVAL,
-			       "the section %.*s is not known: expected [path \"PATTERN\"], as in "
+			       "no section %.*s is known: expected [path \"PATTERN\"], as in "
 			       "[path \"app/tls/*\"]",
 			       (int)len, head);
 	len -= open + close;

@@ -18,6 +18,7 @@
 #include "tree/field.h"
 #include "tree/layered.h"
 #include "node/name.h"
+#include "node/writable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -121,6 +122,12 @@ int edit_mkdir(struct tree *t, struct node *dir, const char *name, const struct 
 	LOCK_SCOPE(&t->lock);
 	if (dir->gone)
 		return err_set(rq->err, ENOENT, "%s is not there any more", dir->name);
+	r = writable_learn_locked(t, dir, rq->ask);
+	if (r == 0 && writable_known_locked(t, dir) == KV_REACH_NO)
+		r = err_set(rq->err, EACCES,
+			    "the token's policies allow to write nothing there and below");
+	if (r != 0)
+		return r;
 	if (dir_make_local_locked(t, dir_of(dir), name, raw, &made) < 0)
 		return no_memory(rq->err);
 	*view = (struct view){.node = &made->node, .entry_ttl = t->config.ttl};

@@ -3,7 +3,6 @@
 
 #include "fs/internal.h"
 
-#include "base/metric.h"
 #include "node/name.h"
 
 #include <errno.h>
@@ -139,14 +138,32 @@ static void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to
 	call_start(&c);
 }
 
+/* "No" is an answer, and no failure that is to be told of. */
+static int run_access(struct call *c)
+{
+	int r = tree_access(c->fs->tree, c->node, &c->caller, (int)c->mode, &c->ask, &c->err);
+
+	if (r == PARKED)
+		return r;
+	c->flags = -r;
+	return 0;
+}
+
+static void reply_access(struct call *c)
+{
+	fuse_reply_err(c->req, c->flags);
+}
+
+static const struct op access_op = {.name = "access", .run = run_access, .reply = reply_access};
+
 static void fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
 {
 	struct fs *fs = fs_of(req);
-	struct call c = call_init(fs, req, &getattr);
-	int r = tree_permit(fs->tree, call_node(fs, ino), &c.caller, mask);
+	struct call c = call_init(fs, req, &access_op);
 
-	metric_fuse("access", -r);
-	fuse_reply_err(req, -r);
+	c.node = call_node(fs, ino);
+	c.mode = (mode_t)mask;
+	call_start(&c);
 }
 
 static void fs_statfs(fuse_req_t req, fuse_ino_t ino)

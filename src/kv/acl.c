@@ -9,18 +9,21 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MEMORY_TIME (60 * NS_PER_SEC)
 
 struct rule {
 	const char *path; /* "+" stands for one name */
-	bool prefix;	  /* what begins so is allowed too */
+	bool prefix;	  /* what begins so is meant too */
+	unsigned rights;  /* 0: it denies */
 };
 
 struct acl {
 	struct object object;
 	bool root;	/* everything is allowed */
+	bool unknown;	/* the server did not tell us: we are to try */
 	bool uncertain; /* there may be rules that we were not told */
 	size_t count;
 	struct rule rules[];
@@ -31,12 +34,23 @@ static void acl_free(struct object *o)
 	free(container_of(o, struct acl, object));
 }
 
-static bool is_denial(const cJSON *rule)
-{
-	const cJSON *c = json_get(rule, "capabilities");
+static const struct {
+	const char *name;
+	unsigned rights;
+} capabilities[] = {
+	{"create", KV_CREATE}, {"read", KV_READ},   {"update", KV_UPDATE}, {"delete", KV_DELETE},
+	{"list", KV_LIST},     {"patch", KV_PATCH}, {"root", ~0u},
+};
 
-	c = c ? c->child : NULL;
-	return cJSON_IsString(c) && !strcmp(c->valuestring, "deny");
+static unsigned rights_of(const cJSON *list)
+{
+	unsigned rights = 0;
+
+	for (const cJSON *c = list ? list->child : NULL; c; c = c->next)
+		for (size_t i = 0; i < ARRAY_SIZE(capabilities); i++)
+			if (cJSON_IsString(c) && !strcmp(c->valuestring, capabilities[i].name))
+				rights |= capabilities[i].rights;
+	return rights;
 }
 
 static size_t measure(const cJSON *rules, size_t *bytes)
@@ -64,11 +78,11 @@ static void take(struct acl *acl, const cJSON *rules, bool prefix, char **blob)
 		size_t len = strlen(r->string);
 		char *path = memcpy(*blob, r->string, len + 1);
 
-		if (is_denial(r))
-			continue;
 		acl->count++;
 		*blob += len + 1;
-		*rule = (struct rule){.path = path, .prefix = prefix};
+		*rule = (struct rule){.path = path,
+				      .prefix = prefix,
+				      .rights = rights_of(json_get(r, "capabilities"))};
 		if (!prefix || !has_plus(path))
 			continue;
 		rule->prefix = len && path[len - 1] == '*';
@@ -90,6 +104,7 @@ struct acl *acl_parse(const cJSON *data)
 	acl->object = (struct object){.refs = 1, .size = size, .free = acl_free};
 	blob = (char *)&acl->rules[n];
 	acl->root = json_get_bool(data, "root");
+	acl->unknown = !data;
 	/* Only Vault has this member; OpenBao leaves rules with "+" out. */
 	acl->uncertain = !json_get(data, "chroot_namespace");
 	take(acl, exact, false, &blob);
@@ -163,37 +178,146 @@ static bool rule_reaches(const struct rule *rule, const char *path)
 	return rule->prefix;
 }
 
-enum kv_reach acl_reach(const struct acl *acl, const char *api_path)
+/* Whether the rule speaks of that very path. */
+static bool rule_covers(const struct rule *rule, const char *path)
 {
-	if (acl->root)
+	const char *r = rule->path;
+
+	while (*path && *r) {
+		if (*r == '+' && (r[1] == '/' || !r[1]) && (r == rule->path || r[-1] == '/')) {
+			r++;
+			path += strcspn(path, "/");
+		} else if (*r++ != *path++) {
+			return false;
+		}
+	}
+	return !*r && (!*path || rule->prefix);
+}
+
+/* The rule that counts among those without "+": the exact one, or the longest prefix. NULL: none. */
+static const struct rule *plain_rule(const struct acl *acl, const char *path)
+{
+	const struct rule *best = NULL;
+
+	for (size_t i = 0; i < acl->count; i++) {
+		const struct rule *rule = &acl->rules[i];
+
+		if (has_plus(rule->path) || !rule_covers(rule, path))
+			continue;
+		if (!rule->prefix)
+			return rule;
+		if (!best || strlen(rule->path) > strlen(best->path))
+			best = rule;
+	}
+	return best;
+}
+
+static enum kv_reach acl_may(const struct acl *acl, const char *path, unsigned any)
+{
+	const struct rule *plain = plain_rule(acl, path);
+	bool granted = plain && (plain->rights & any), refused = plain && !granted;
+
+	if (acl->root || acl->unknown)
 		return KV_REACH_YES;
-	for (size_t i = 0; i < acl->count; i++)
-		if (rule_reaches(&acl->rules[i], api_path))
-			return KV_REACH_YES;
+	/* Which of them goes first is the server's to say, where they differ. */
+	for (size_t i = 0; (!plain || plain->prefix) && i < acl->count; i++) {
+		const struct rule *rule = &acl->rules[i];
+
+		if (!has_plus(rule->path) || !rule_covers(rule, path))
+			continue;
+		granted |= (rule->rights & any) != 0;
+		refused |= !(rule->rights & any);
+	}
+	if (granted)
+		return refused ? KV_REACH_UNKNOWN : KV_REACH_YES;
 	return acl->uncertain ? KV_REACH_UNKNOWN : KV_REACH_NO;
 }
 
-static const struct {
-	const char *name;
-	unsigned rights;
-} capabilities[] = {
-	{"create", KV_CREATE}, {"read", KV_READ},   {"update", KV_UPDATE}, {"delete", KV_DELETE},
-	{"list", KV_LIST},     {"patch", KV_PATCH}, {"root", ~0u},
-};
-
-static unsigned rights_of(const cJSON *list)
+enum kv_reach acl_may_write(const struct acl *acl, const char *api_path, unsigned any, bool below)
 {
-	unsigned rights = 0;
+	enum kv_reach own = acl_may(acl, api_path, any), child;
+	_cleanup_free_ char *probe = NULL;
 
-	for (const cJSON *c = list ? list->child : NULL; c; c = c->next)
-		for (size_t i = 0; i < ARRAY_SIZE(capabilities); i++)
-			if (cJSON_IsString(c) && !strcmp(c->valuestring, capabilities[i].name))
-				rights |= capabilities[i].rights;
-	return rights;
+	if (!below || own == KV_REACH_YES)
+		return own;
+	if (asprintf(&probe, "%s/" ACL_PROBE, api_path) < 0)
+		return KV_REACH_UNKNOWN;
+	child = acl_may(acl, probe, any);
+	for (size_t i = 0; child != KV_REACH_YES && i < acl->count; i++)
+		if ((acl->rules[i].rights & any) && rule_reaches(&acl->rules[i], api_path) &&
+		    !rule_covers(&acl->rules[i], probe))
+			child = KV_REACH_YES; /* it is one of something further below */
+	if (own == KV_REACH_NO || child == KV_REACH_YES)
+		return child;
+	return KV_REACH_UNKNOWN;
 }
 
-int acl_rights(struct vault *v, const char *api_path, struct limit limit, unsigned *rights,
-	       struct err *err)
+enum kv_reach acl_reach(const struct acl *acl, const char *api_path)
+{
+	const struct rule *plain;
+
+	if (acl->root)
+		return KV_REACH_YES;
+	for (size_t i = 0; i < acl->count; i++)
+		if (acl->rules[i].rights && rule_reaches(&acl->rules[i], api_path))
+			return KV_REACH_YES;
+	plain = plain_rule(acl, api_path);
+	return acl->uncertain && !(plain && !plain->rights) ? KV_REACH_UNKNOWN : KV_REACH_NO;
+}
+
+/* The rest of the rule below the folder; NULL where it speaks of something else. */
+static const char *rest_below(const struct rule *rule, const char *folder)
+{
+	const char *r = rule->path;
+
+	while (*folder) {
+		if (*r == '+' && (r[1] == '/' || !r[1]) && (r == rule->path || r[-1] == '/')) {
+			r++;
+			folder += strcspn(folder, "/");
+		} else if (!*r || *r++ != *folder++) {
+			return NULL;
+		}
+	}
+	return *r == '/' ? r + 1 : NULL;
+}
+
+static int add_names_below(const struct acl *acl, const char *folder, cJSON *names)
+{
+	for (size_t i = 0; i < acl->count; i++) {
+		const struct rule *rule = &acl->rules[i];
+		const char *rest = rule->rights ? rest_below(rule, folder) : NULL;
+		size_t len = rest ? strcspn(rest, "/") : 0;
+
+		/* Of a prefix the last name may go on, and "+" is none. */
+		if (!len || (len == 1 && *rest == '+') || (rule->prefix && !rest[len]))
+			continue;
+		if (!cJSON_AddItemToArray(names, json_new_string(rest, len)))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* As a server lists what is a secret and a folder: we do not know which it is. */
+struct kv_list *acl_named(const struct acl *acl, const char *const *folders, size_t n)
+{
+	_cleanup_json_ cJSON *names = cJSON_CreateArray();
+	struct kv_list *list = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		if (!names || !folders[i] || add_names_below(acl, folders[i], names) < 0)
+			return NULL;
+	return kv_list_parse(names, &list) < 0 ? NULL : list;
+}
+
+struct acl *acl_remembered(struct acl_memory *m)
+{
+	LOCK_SCOPE(&m->lock);
+
+	return object_ref(m->acl);
+}
+
+int acl_rights_many(struct vault *v, const char *const *api_paths, size_t n, struct limit limit,
+		    unsigned *rights, struct err *err)
 {
 	_cleanup_json_ cJSON *body = cJSON_CreateObject();
 	_cleanup_answer_ struct vault_answer answer = {0};
@@ -203,22 +327,57 @@ int acl_rights(struct vault *v, const char *api_path, struct limit limit, unsign
 				  .body = body,
 				  .harmless = true,
 				  .limit = limit};
-	const cJSON *list;
 	int r;
 
-	if (!paths || !cJSON_AddItemToArray(paths, json_new_string(api_path, strlen(api_path))))
-		return err_set(err, ENOMEM, "no memory for a request");
-	r = vault_call(v, &call, &answer, err);
-	if (r == -EACCES) {
-		*rights = ~0u;
-		return 0;
+	for (size_t i = 0; i < n; i++) {
+		rights[i] = ~0u;
+		if (!paths || !cJSON_AddItemToArray(
+				      paths, json_new_string(api_paths[i], strlen(api_paths[i]))))
+			return err_set(err, ENOMEM, "no memory for a request");
 	}
+	r = vault_call(v, &call, &answer, err);
 	if (r < 0)
-		return r;
-	list = json_get(json_get(answer.json, "data"), api_path);
-	if (!cJSON_IsArray(list))
-		return err_set(err, EIO, "the answer from %s makes no sense: no capabilities",
-			       vault_address(v));
-	*rights = rights_of(list);
+		return r == -EACCES ? 0 : r;
+	for (size_t i = 0; i < n; i++) {
+		const cJSON *list = json_get(json_get(answer.json, "data"), api_paths[i]);
+
+		if (!cJSON_IsArray(list))
+			return err_set(err, EIO,
+				       "the answer from %s makes no sense: no capabilities",
+				       vault_address(v));
+		rights[i] = rights_of(list);
+	}
 	return 0;
+}
+
+int acl_rights(struct vault *v, const char *api_path, struct limit limit, unsigned *rights,
+	       struct err *err)
+{
+	return acl_rights_many(v, &api_path, 1, limit, rights, err);
+}
+
+int acl_rights_in(struct vault *v, const char *folder, const char *const *names, size_t n,
+		  struct limit limit, unsigned *own, unsigned *below, struct err *err)
+{
+	char **paths = calloc(2 * n + 1, sizeof(*paths));
+	unsigned *rights = calloc(2 * n + 1, sizeof(*rights));
+	int r = paths && rights ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (asprintf(&paths[2 * i], "%s%s", folder, names[i]) < 0 ||
+		    asprintf(&paths[2 * i + 1], "%s%s/" ACL_PROBE, folder, names[i]) < 0)
+			r = -ENOMEM;
+	if (r == 0)
+		r = acl_rights_many(v, (const char *const *)paths, 2 * n, limit, rights, err);
+	else
+		err_set(err, ENOMEM, "no memory for a request");
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		own[i] = rights[2 * i];
+		below[i] = rights[2 * i + 1];
+	}
+	for (size_t i = 0; paths && i < 2 * n; i++)
+		free(paths[i]);
+	free(paths);
+	free(rights);
+	return r;
 }

@@ -86,6 +86,7 @@ struct kv_ops {
 		      struct err *err);
 	int (*reach)(struct kv *kv, const char *path, struct limit limit, enum kv_reach *out,
 		     struct err *err);
+	const struct kv_rights_ops *known; /* what reach() has learnt; NULL: there are no rights */
 
 	void (*free)(struct kv *kv);
 };

@@ -375,6 +375,39 @@ static int kv1_reach(struct kv *kv, const char *path, struct limit limit, enum k
 	return r;
 }
 
+static enum kv_reach kv1_may_write(struct kv *kv, const char *path, unsigned any, bool below)
+{
+	struct kv1 *k = self(kv);
+	_cleanup_object_ struct acl *acl = acl_remembered(&k->rules);
+	_cleanup_free_ char *full = NULL;
+
+	if (!acl || asprintf(&full, "%s%s%s", k->mount, *path ? "/" : "", path) < 0)
+		return KV_REACH_UNKNOWN;
+	return acl_may_write(acl, full, any, below);
+}
+
+static struct kv_list *kv1_named(struct kv *kv, const char *path)
+{
+	struct kv1 *k = self(kv);
+	_cleanup_object_ struct acl *acl = acl_remembered(&k->rules);
+	_cleanup_free_ char *full = NULL;
+
+	if (!acl || asprintf(&full, "%s%s%s", k->mount, *path ? "/" : "", path) < 0)
+		return NULL;
+	return acl_named(acl, (const char *const *)&full, 1);
+}
+
+static int kv1_rights_in(struct kv *kv, const char *folder, const char *const *names, size_t n,
+			 struct limit limit, unsigned *own, unsigned *below, struct err *err)
+{
+	struct kv1 *k = self(kv);
+	_cleanup_free_ char *full = NULL;
+
+	if (asprintf(&full, "%s/%s%s", k->mount, folder, *folder ? "/" : "") < 0)
+		return no_memory(err);
+	return acl_rights_in(k->vault, full, names, n, limit, own, below, err);
+}
+
 static int kv1_mark(struct kv *kv, const char *path, const struct kv_mark *mark, bool set,
 		    int64_t latest, struct limit limit, struct err *err)
 {
@@ -417,6 +450,12 @@ static void kv1_free(struct kv *kv)
 	free(k);
 }
 
+static const struct kv_rights_ops kv1_known = {
+	.may_write = kv1_may_write,
+	.named = kv1_named,
+	.rights_in = kv1_rights_in,
+};
+
 static const struct kv_ops kv1_ops = {
 	.flat = true,
 	.read = kv1_read,
@@ -431,6 +470,7 @@ static const struct kv_ops kv1_ops = {
 	.metadata = kv1_metadata,
 	.rights = kv1_rights,
 	.reach = kv1_reach,
+	.known = &kv1_known,
 	.free = kv1_free,
 };
 

@@ -438,6 +438,42 @@ static int kv2_reach(struct kv *kv, const char *path, struct limit limit, enum k
 	return 0;
 }
 
+static enum kv_reach kv2_may_write(struct kv *kv, const char *path, unsigned any, bool below)
+{
+	struct kv2 *k = self(kv);
+	_cleanup_object_ struct acl *acl = acl_remembered(&k->rules);
+	_cleanup_free_ char *full = acl ? api_path(k, "data", path) : NULL;
+
+	if (full && !*path)
+		full[strlen(full) - 1] = '\0';
+	return full ? acl_may_write(acl, full, any, below) : KV_REACH_UNKNOWN;
+}
+
+static struct kv_list *kv2_named(struct kv *kv, const char *path)
+{
+	struct kv2 *k = self(kv);
+	_cleanup_object_ struct acl *acl = acl_remembered(&k->rules);
+	_cleanup_free_ char *data = api_path(k, "data", path);
+	_cleanup_free_ char *metadata = api_path(k, "metadata", path);
+	char *folders[] = {data, metadata};
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders) && !*path; i++)
+		if (folders[i])
+			folders[i][strlen(folders[i]) - 1] = '\0';
+	return acl ? acl_named(acl, (const char *const *)folders, ARRAY_SIZE(folders)) : NULL;
+}
+
+static int kv2_rights_in(struct kv *kv, const char *folder, const char *const *names, size_t n,
+			 struct limit limit, unsigned *own, unsigned *below, struct err *err)
+{
+	struct kv2 *k = self(kv);
+	_cleanup_free_ char *full = NULL;
+
+	if (asprintf(&full, "%s/data/%s%s", k->mount, folder, *folder ? "/" : "") < 0)
+		return no_memory(err);
+	return acl_rights_in(k->vault, full, names, n, limit, own, below, err);
+}
+
 static void kv2_free(struct kv *kv)
 {
 	struct kv2 *k = self(kv);
@@ -446,6 +482,12 @@ static void kv2_free(struct kv *kv)
 	free(k->mount);
 	free(k);
 }
+
+static const struct kv_rights_ops kv2_known = {
+	.may_write = kv2_may_write,
+	.named = kv2_named,
+	.rights_in = kv2_rights_in,
+};
 
 static const struct kv_ops kv2_ops = {
 	.read = kv2_read,
@@ -463,6 +505,7 @@ static const struct kv_ops kv2_ops = {
 	.change_metadata = kv2_change_metadata,
 	.rights = kv2_rights,
 	.reach = kv2_reach,
+	.known = &kv2_known,
 	.free = kv2_free,
 };
 

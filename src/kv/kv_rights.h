@@ -2,6 +2,9 @@
 #ifndef KV_RIGHTS_H
 #define KV_RIGHTS_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 enum { /* what a token may do with a path */
        KV_CREATE = 1,
        KV_READ = 2,
@@ -13,5 +16,24 @@ enum { /* what a token may do with a path */
 
 /* Whether it may do anything with a path, or with one below it. */
 enum kv_reach { KV_REACH_NO, KV_REACH_YES, KV_REACH_UNKNOWN };
+
+struct kv;
+struct kv_list;
+struct limit;
+struct err;
+
+/* What a store knows of our rights. */
+struct kv_rights_ops {
+	/* From memory, as far as the last reach() has learnt: whether we may do `any` of these with
+	 * the secret's data, with `below` also with that of a secret below it; and the names in a
+	 * folder of which we know by our rights to something there or below (the caller's; NULL:
+	 * nothing was learnt yet). */
+	enum kv_reach (*may_write)(struct kv *kv, const char *path, unsigned any, bool below);
+	struct kv_list *(*named)(struct kv *kv, const char *path);
+
+	/* The rights to `n` secrets of a folder, and to others below each of them, by one request. */
+	int (*rights_in)(struct kv *kv, const char *folder, const char *const *names, size_t n,
+			 struct limit limit, unsigned *own, unsigned *below, struct err *err);
+};
 
 #endif

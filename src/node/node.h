@@ -26,7 +26,9 @@ struct tree {
 	struct hidden *hidden;	  /* what was emptied and removed; see dir.h */
 	struct quota scratch;	  /* what scratch files hold together; a lock of its own */
 	struct failures failures; /* what .vault/errors tells */
-	struct fixed *fixed;	  /* with fast_open: contents that are held, the latest first */
+	uint64_t
+		rights_after; /* clock_mono() before which no rights are asked for: they were not told */
+	struct fixed *fixed; /* with fast_open: contents that are held, the latest first */
 	size_t fixed_count, fixed_bytes;
 	struct secret *digests;		  /* key of the outlines; NULL: changes are not told */
 	struct {			  /* how changes are looked for: see watch/ */

@@ -25,6 +25,10 @@ struct node_type {
 	 * that it is in. */
 	void (*access_locked)(const struct tree *t, const struct node *n, struct access *a);
 
+	/* The path at the server that a change goes to, and the rights of which it takes one; `below`:
+	 * or a path below it. NULL: there is none. */
+	const char *(*writes)(const struct node *n, unsigned *any, bool *below);
+
 	/* The child of that name, as a node of which the caller has a use, and for how long that
 	 * holds; -ENOENT with that too. NULL: it has none. */
 	int (*lookup_locked)(struct tree *t, struct node *n, const char *name,

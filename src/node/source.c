@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "node/node.h"
 #include "node/status.h"
+#include "node/writable.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -192,4 +193,5 @@ const struct cache_kind tree_cache_kinds[TREE_KINDS] = {
 	[TREE_REACH] = {"reach", fetch_reach, NULL},
 	[TREE_VERSION] = {"version", fetch_version, NULL},
 	[TREE_STATUS] = {"status", fetch_status, NULL},
+	[TREE_ENTRY_RIGHTS] = {"rights", writable_fetch, NULL},
 };

@@ -15,6 +15,7 @@ enum {
 	TREE_REACH,
 	TREE_VERSION,
 	TREE_STATUS,
+	TREE_ENTRY_RIGHTS,
 	TREE_KINDS
 };
 
@@ -36,7 +37,8 @@ struct tree_source {
 	struct kv *kv;
 	struct vault *vault; /* NULL: there is no server */
 	uint64_t ttl, negative_ttl;
-	struct rules rules; /* per path, before `ttl` */
+	struct rules rules;  /* per path, before `ttl` */
+	struct cache *cache; /* that fetches from here */
 };
 
 /* For how long a version is fresh: one that is to be deleted not beyond that moment. */

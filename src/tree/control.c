@@ -461,6 +461,20 @@ void control_whole_access_locked(const struct tree *t, const struct node *n, str
 			   d ? d->path : container_of(n->parent, const struct dir, node)->path, a);
 }
 
+static const char *document_writes(const struct node *n, unsigned *any, bool *below)
+{
+	const struct dir *d = control_owner(n->parent);
+
+	*any = d->secret.told && d->secret.state == KV_LIVE ? KV_UPDATE : KV_CREATE | KV_UPDATE;
+	return d->path;
+}
+
+static const char *number_writes(const struct node *n, unsigned *any, bool *below)
+{
+	*any = KV_UPDATE | KV_PATCH;
+	return control_owner(n->parent)->path;
+}
+
 const struct node_type environment_type = {
 	.format = S_IFREG,
 	.control = true,
@@ -475,6 +489,7 @@ const struct node_type document_type = {
 	.control = true,
 	.writable = true,
 	.access_locked = control_whole_access_locked,
+	.writes = document_writes,
 	.attr_locked = file_attr_locked,
 	.content_locked = file_content_locked,
 	.free = control_free,
@@ -484,6 +499,7 @@ const struct node_type version_number_type = {
 	.format = S_IFREG,
 	.control = true,
 	.writable = true,
+	.writes = number_writes,
 	.attr_locked = file_attr_locked,
 	.content_locked = file_content_locked,
 	.free = control_free,

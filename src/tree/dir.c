@@ -13,6 +13,7 @@
 #include "tree/field.h"
 #include "tree/layered.h"
 #include "node/name.h"
+#include "node/writable.h"
 #include "vault/reply.h"
 
 #include <errno.h>
@@ -215,6 +216,18 @@ static int listed_locked(struct tree *t, struct dir *d, const char *raw, const s
 	return drop_hidden_locked(t, path, ask, kinds, err);
 }
 
+/* Below a secret that we can read and write there is seldom more than what a policy names; and a name
+ * that is always there is one by which no field can be made. */
+static bool is_doubtful(struct tree *t, const struct dir *d, const char *raw)
+{
+	struct kv *kv = t->config.kv;
+	_cleanup_object_ struct kv_list *named =
+		kv->ops->known ? kv->ops->known->named(kv, d->path) : NULL;
+
+	return named && !kv_list_find(named, raw) &&
+	       writable_known_locked(t, &d->node) == KV_REACH_YES;
+}
+
 /* Where listings are refused: whether there is something to be had at a path, or below it. */
 static int reached_locked(struct tree *t, struct dir *d, const char *raw, const struct ask *ask,
 			  bool is_secret, unsigned *kinds, struct err *err)
@@ -239,10 +252,9 @@ static int reached_locked(struct tree *t, struct dir *d, const char *raw, const 
 		return r;
 	switch (((struct tree_number *)reach)->number) {
 	case KV_REACH_YES:
-		*kinds = KV_ENTRY_FOLDER;
+		*kinds = is_secret && is_doubtful(t, d, raw) ? 0 : KV_ENTRY_FOLDER;
 		return 0;
 	case KV_REACH_UNKNOWN:
-		/* Below a secret that we can read there is seldom more. */
 		*kinds = is_secret ? 0 : KV_ENTRY_FOLDER;
 		return 0;
 	default:
@@ -417,6 +429,13 @@ static void dir_access_locked(const struct tree *t, const struct node *n, struct
 	rule_access(rules_of(&t->config.rules, d->path), a);
 }
 
+static const char *dir_writes(const struct node *n, unsigned *any, bool *below)
+{
+	*any = KV_CREATE | KV_UPDATE | KV_PATCH;
+	*below = true;
+	return container_of(n, const struct dir, node)->path;
+}
+
 static void dir_free(struct tree *t, struct node *n)
 {
 	struct dir *d = dir_of(n);
@@ -444,6 +463,7 @@ const struct node_type dir_type = {
 	.format = S_IFDIR,
 	.writable = true,
 	.access_locked = dir_access_locked,
+	.writes = dir_writes,
 	.lookup_locked = dir_lookup_locked,
 	.attr_locked = dir_attr_locked,
 	.free = dir_free,

@@ -207,6 +207,12 @@ static void field_access_locked(const struct tree *t, const struct node *n, stru
 	rule_access(rules_of_field(&t->config.rules, dir_of(n->parent)->path, f->raw), a);
 }
 
+static const char *field_writes(const struct node *n, unsigned *any, bool *below)
+{
+	*any = KV_UPDATE | KV_PATCH;
+	return dir_of(n->parent)->path;
+}
+
 static void field_free(struct tree *t, struct node *n)
 {
 	struct field *f = field_of(n);
@@ -219,6 +225,7 @@ const struct node_type field_type = {
 	.format = S_IFREG,
 	.writable = true,
 	.access_locked = field_access_locked,
+	.writes = field_writes,
 	.attr_locked = field_attr_locked,
 	.content_locked = field_content_locked,
 	.free = field_free,

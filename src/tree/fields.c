@@ -106,6 +106,12 @@ static int fields_attr_locked(struct tree *t, struct node *n, const struct ask *
 	return 0;
 }
 
+static const char *fields_writes(const struct node *n, unsigned *any, bool *below)
+{
+	*any = KV_CREATE | KV_UPDATE | KV_PATCH;
+	return control_owner(n->parent)->path;
+}
+
 static void fields_free(struct tree *t, struct node *n)
 {
 	free(n);
@@ -115,6 +121,7 @@ const struct node_type fields_type = {
 	.format = S_IFDIR,
 	.writable = true,
 	.control = true,
+	.writes = fields_writes,
 	.lookup_locked = fields_lookup_locked,
 	.attr_locked = fields_attr_locked,
 	.list_locked = fields_list_locked,

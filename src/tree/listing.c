@@ -10,6 +10,7 @@
 #include "tree/handle.h"
 #include "tree/layered.h"
 #include "node/name.h"
+#include "node/writable.h"
 
 #include "base/clock.h"
 #include "base/codec.h"
@@ -154,6 +155,40 @@ static int fill_locked(struct tree *t, struct listing *l)
 	return r;
 }
 
+/* Where listing is refused: what our rights name, and what we have read. An empty list: nothing. */
+static int known_locked(struct tree *t, struct dir *d, const struct ask *ask, struct kv_list **out)
+{
+	struct kv *kv = t->config.kv;
+	struct object *reach = NULL;
+	struct node *child, *next;
+	struct kv_list *list;
+	int r = kv->ops->known
+			? cache_get(t->config.cache, TREE_REACH, d->path, ask, &reach, NULL, NULL)
+			: 0;
+
+	object_put(reach);
+	if (r == PARKED)
+		return r;
+	list = kv->ops->known ? kv->ops->known->named(kv, d->path) : NULL;
+	if (!list && kv_list_parse(NULL, &list) < 0)
+		return -ENOMEM;
+	HASH_ITER (hh, d->node.children, child, next) {
+		const struct dir *c = node_is_dir(child) ? dir_of(child) : NULL;
+		const char *name = c ? c->path + strlen(d->path) + (*d->path ? 1 : 0) : NULL;
+		struct kv_list *with;
+
+		if (!c || !c->secret.told || c->secret.state != KV_LIVE || kv_list_find(list, name))
+			continue;
+		with = kv_list_with(list, name, KV_ENTRY_SECRET);
+		if (with) {
+			object_put(list);
+			list = with;
+		}
+	}
+	*out = list;
+	return 0;
+}
+
 /* The folder may be refused and the secret not, and the other way round. */
 static int gather_locked(struct tree *t, struct listing *l, const struct ask *ask, struct err *err)
 {
@@ -165,8 +200,14 @@ static int gather_locked(struct tree *t, struct listing *l, const struct ask *as
 	b = layered_version_locked(t, d, ask, &l->version, &l->version_ttl, err);
 	if (b == PARKED || (b < 0 && b != -EACCES))
 		return b;
-	if (a < 0 && (b < 0 || l->version->state == KV_ABSENT))
-		return a;
+	if (a < 0) {
+		int k = known_locked(t, d, ask, &l->list);
+
+		if (k != 0)
+			return k;
+		if (!l->list->count && (b < 0 || l->version->state == KV_ABSENT))
+			return a;
+	}
 	if (b < 0 && (!l->list || !l->list->count) && *d->path)
 		return b;
 	return 0;
@@ -182,6 +223,16 @@ int listing_add(struct listing *l, const char *name, bool directory, uint64_t in
 	row->directory = directory;
 	row->ino = ino;
 	return row->name ? 0 : -ENOMEM;
+}
+
+int listing_check_locked(struct tree *t, struct node *dir, const struct ask *ask, struct err *err)
+{
+	struct listing l = {.node = dir};
+	int r = gather_locked(t, &l, ask, err);
+
+	object_put(l.list);
+	object_put(l.version);
+	return r;
 }
 
 static int fill_control_locked(struct tree *t, struct listing *l, const struct ask *ask,
@@ -333,6 +384,9 @@ static void full_view_locked(struct tree *t, struct listing *l, const struct lis
 	node_stat_locked(t, n, &view->attr);
 	if (n->type->attr_locked(t, n, &memory_only, &view->attr, &attr_ttl, NULL) == 0) {
 		node_finish_stat_locked(t, &view->attr);
+		writable_show_locked(t, n, &view->attr);
+		if (writable_known_locked(t, n) == KV_REACH_UNKNOWN)
+			attr_ttl = 0;
 		view->node = n;
 		view->entry_ttl = ttl > passed ? ttl - passed : 0;
 		view->attr_ttl = attr_ttl;

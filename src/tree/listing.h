@@ -10,6 +10,9 @@ int tree_opendir(struct tree *t, struct node *dir, const struct caller *caller,
 		 const struct ask *ask, struct listing **out, bool *unchanged, struct err *err);
 void tree_closedir(struct tree *t, struct listing *l);
 
+/* Whether tree_opendir() would list a folder or secret: 0, PARKED or -errno. */
+int listing_check_locked(struct tree *t, struct node *dir, const struct ask *ask, struct err *err);
+
 /* For a node_type's list_locked: one more name; `ino` 0 where it does not matter. 0 or -ENOMEM. */
 int listing_add(struct listing *l, const char *name, bool directory, uint64_t ino);
 

@@ -13,6 +13,7 @@
 #include "tree/control.h"
 #include "tree/listing.h"
 #include "node/name.h"
+#include "node/writable.h"
 #include "tree/open.h"
 
 #include <errno.h>
@@ -182,7 +183,10 @@ static int describe_locked(struct tree *t, struct node *n, const struct ask *ask
 	r = n->type->attr_locked(t, n, ask, &view->attr, &view->attr_ttl, err);
 	if (r != 0)
 		return r;
+	if (n->fixed)
+		fixed_stat(n, &view->attr);
 	node_finish_stat_locked(t, &view->attr);
+	writable_show_locked(t, n, &view->attr);
 	view->node = n;
 	return 0;
 }
@@ -288,6 +292,9 @@ int tree_lookup(struct tree *t, struct node *dir, const char *name, const struct
 	if (child->type->transient)
 		view->entry_ttl = 0;
 	r = describe_locked(t, child, ask, view, err);
+	/* stat(2) is to wait for what the mode tells of our rights, and open(2) is not. */
+	if (r == 0 && writable_known_locked(t, child) == KV_REACH_UNKNOWN)
+		view->attr_ttl = 0;
 	if (r == 0)
 		r = settle_control_locked(t, child, ask, view, err);
 	if (r == 0)
@@ -315,8 +322,40 @@ int tree_getattr(struct tree *t, struct node *node, const struct caller *caller,
 {
 	LOCK_SCOPE(&t->lock);
 
+	int r = writable_learn_locked(t, node, ask);
+
 	*view = (struct view){0};
-	return describe_locked(t, node, ask, view, err);
+	return r == 0 ? describe_locked(t, node, ask, view, err) : r;
+}
+
+/* Whether what it holds can be had: asks what open(2) asks. */
+static int readable_locked(struct tree *t, struct node *n, const struct ask *ask, struct err *err)
+{
+	struct content content = {0};
+	int r;
+
+	if (S_ISDIR(n->type->format))
+		return node_is_dir(n) ? listing_check_locked(t, n, ask, err) : 0;
+	if (!n->type->access_locked || !n->type->content_locked)
+		return 0;
+	r = n->type->content_locked(t, n, ask, &content, err);
+	object_put(content.object);
+	return r;
+}
+
+int tree_access(struct tree *t, struct node *node, const struct caller *caller, int mask,
+		const struct ask *ask, struct err *err)
+{
+	int r = tree_permit(t, node, caller, mask);
+	LOCK_SCOPE(&t->lock);
+
+	if (r == 0 && (mask & W_OK))
+		r = writable_learn_locked(t, node, ask);
+	if (r == 0 && (mask & W_OK) && writable_known_locked(t, node) == KV_REACH_NO)
+		r = -EACCES;
+	if (r == 0 && (mask & R_OK) && !node->local)
+		r = readable_locked(t, node, ask, err);
+	return r;
 }
 
 bool tree_is_written(struct tree *t, struct node *node)

@@ -59,6 +59,10 @@ bool tree_is_known(struct tree *t, struct node *node);
  * where nobody may write. What the server's policy says is asked when a file is opened. */
 int tree_permit(struct tree *t, struct node *node, const struct caller *caller, int mask);
 
+/* access(2): the same, and what the token's rights let come of it. From memory or PARKED. */
+int tree_access(struct tree *t, struct node *node, const struct caller *caller, int mask,
+		const struct ask *ask, struct err *err);
+
 /* Adds to .vault/errors what a person may want to read later. */
 void tree_failed(struct tree *t, const char *path, const struct err *err);
 

@@ -212,3 +212,93 @@ Test(acl, many_rules_are_all_kept, .init = support_init)
 	assert_reach(text.data, "secret/data/1999", KV_REACH_YES);
 	assert_reach(text.data, "secret/data/2000", KV_REACH_NO);
 }
+
+#define RIGHTS(p, r) "\"" p "\":{\"capabilities\":[" r "]}"
+
+static void assert_write(const char *acl_text, const char *path, bool below, enum kv_reach expected)
+{
+	_cleanup_object_ struct acl *acl = acl_of(acl_text);
+
+	cr_expect_eq(acl_may_write(acl, path, KV_UPDATE, below), expected, "%s in %s", path,
+		     acl_text);
+}
+
+#define RULES                                                                                                                          \
+	"\"exact_paths\":{" RIGHTS("s/data/one", "\"read\"") "," RIGHTS(                                                               \
+		"s/data/deep/er",                                                                                                      \
+		"\"upda"                                                                                                               \
+		"te\"") "},\"glob_paths\":{" RIGHTS("s/data/",                                                                         \
+						    "\"update\"") "," RIGHTS("s/data/prod/",                                           \
+									     "\"read\"") "," RIGHTS("s/data/prod/out/",                \
+												    "\"deny\"") "," RIGHTS("s/data/x/" \
+															   "+/y",      \
+															   "\"read\"") "}"
+
+Test(acl, the_longest_prefix_and_the_exact_rule_tell_what_may_be_written, .init = support_init)
+{
+	static const char rules[] = "{" RULES "," VAULT "}";
+
+	assert_write(rules, "s/data/a", false, KV_REACH_YES);
+	assert_write(rules, "s/data/one", false, KV_REACH_NO);
+	assert_write(rules, "s/data/one", true, KV_REACH_YES);
+	assert_write(rules, "s/data/prod/a", false, KV_REACH_NO);
+	assert_write(rules, "s/data/prod/a", true, KV_REACH_NO);
+	assert_write(rules, "s/data/prod/out/a", true, KV_REACH_NO);
+	assert_write(rules, "s/data/x/1/y", false, KV_REACH_UNKNOWN);
+	assert_write(rules, "s/data/x/1/z", false, KV_REACH_YES);
+	assert_write(rules, "other", true, KV_REACH_NO);
+}
+
+Test(acl, what_we_were_not_told_may_allow_it, .init = support_init)
+{
+	static const char rules[] = "{" RULES "}";
+
+	assert_write(rules, "s/data/a", false, KV_REACH_YES);
+	assert_write(rules, "s/data/one", false, KV_REACH_UNKNOWN);
+	assert_write(rules, "other", true, KV_REACH_UNKNOWN);
+	assert_write(NULL, "other", false, KV_REACH_YES); /* nobody told us anything: try */
+	assert_write("{\"root\":true}", "other", false, KV_REACH_YES);
+}
+
+Test(acl, rights_further_below_are_rights_below, .init = support_init)
+{
+	static const char rules[] = "{\"exact_paths\":{" RIGHTS(
+		"s/data/a/b/c",
+		"\"update\"") "},\"glob_paths\":{" RIGHTS("s/data/a/", "\"read\"") "}," VAULT "}";
+
+	assert_write(rules, "s/data/a", true, KV_REACH_YES);
+	assert_write(rules, "s/data/a/b", true, KV_REACH_YES);
+	assert_write(rules, "s/data/a/b", false, KV_REACH_NO);
+	assert_write(rules, "s/data/a/b/c", true, KV_REACH_YES);
+	assert_write(rules, "s/data/a/b/d", true, KV_REACH_NO);
+}
+
+Test(acl, a_denial_is_known_also_where_rules_are_left_out, .init = support_init)
+{
+	assert_reach("{\"exact_paths\":{},\"glob_paths\":{" DENY("s/data/x/") "}}", "s/data/x/y",
+		     KV_REACH_NO);
+	assert_reach("{\"exact_paths\":{},\"glob_paths\":{" DENY("s/data/x/") "}}", "s/data/z",
+		     KV_REACH_UNKNOWN);
+}
+
+Test(acl, rules_name_what_is_in_a_folder, .init = support_init)
+{
+	_cleanup_object_ struct acl *acl =
+		acl_of("{\"exact_paths\":{" MAY("s/data/a/b/c") "," MAY("s/metadata/a/d/") "," DENY(
+			"s/"
+			"data/"
+			"a/no") "},\"glob_paths\":{" MAY("s/data/a/p/") "," MAY("s/data/a/"
+										"q") "," MAY("s/"
+											     "data/"
+											     "+/r/"
+											     "+") "," VAULT
+												  "}}");
+	static const char *const folders[] = {"s/data/a", "s/metadata/a"};
+	static const char *const names[] = {"b", "d", "p", "r"};
+	_cleanup_object_ struct kv_list *list = acl_named(acl, folders, 2);
+
+	cr_assert_not_null(list);
+	cr_assert_eq(list->count, 4);
+	for (size_t i = 0; i < 4; i++)
+		cr_expect_str_eq(list->entries[i].name, names[i]);
+}
