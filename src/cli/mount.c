@@ -106,7 +106,7 @@ static int check_options(const struct conf *c, struct err *err)
 	if (c->fast_open && !c->read_only)
 		return err_set(err, EINVAL,
 			       "fast_open needs ro: opens that we do not see cannot write");
-	return 0;
+	return c->io_uring ? fs_check_io_uring(err) : 0;
 }
 
 static const char *log_target(const struct mount *m)
@@ -449,6 +449,7 @@ static int raise_mount(struct mount *m, struct err *err)
 			       .auto_unmount = c->auto_unmount,
 			       .read_only = c->read_only,
 			       .fast_open = c->fast_open,
+			       .io_uring = c->io_uring,
 			       .timeout = c->timeout};
 	int r = make_cache(m, err);
 

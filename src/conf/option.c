@@ -186,6 +186,8 @@ static const struct option table[] = {
 	{.name = "ro", .type = OPTION_BOOL, AT(read_only), .help = "read only"},
 	{.name = "fast_open", .type = OPTION_BOOL, AT(fast_open),
 	 .help = "with ro: opens stay in the kernel, at the price that the manual names"},
+	{.name = "io_uring", .type = OPTION_BOOL, AT(io_uring),
+	 .help = "requests of the kernel come by io_uring: needs libfuse 3.18 and a kernel that allows it"},
 	{.name = "uid", .meaning = "USER", .type = OPTION_USER, AT(uid),
 	 .help = "owner of the files, by name or number; default: who mounts"},
 	{.name = "gid", .meaning = "GROUP", .type = OPTION_GROUP, AT(gid),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The session with the kernel: mounted, served, stopped, unmounted. */
 
+#include "config.h"
+
 #include "fs/internal.h"
 
 #include "base/clock.h"
@@ -8,11 +10,35 @@
 #include "event/feed.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define WORKERS 4 /* they answer from memory; more would only disturb each other */
+
+#define URING_ALLOWED "/sys/module/fuse/parameters/enable_uring"
+
+int fs_check_io_uring(struct err *err)
+{
+#ifdef HAVE_FUSE_IO_URING
+	return 0;
+#else
+	return err_set(err, EOPNOTSUPP,
+		       "io_uring: this build lacks it, which needs libfuse 3.18 or later");
+#endif
+}
+
+static void warn_of_io_uring(void)
+{
+	_cleanup_close_ int fd = open(URING_ALLOWED, O_RDONLY | O_CLOEXEC);
+	char allowed = 'N';
+
+	if (fd < 0 || read(fd, &allowed, 1) != 1 || allowed != 'Y')
+		log_warning("io_uring is not used: the kernel does not allow it",
+			    F_STR("see", URING_ALLOWED));
+}
 
 static void on_init(void *arg, struct fuse_conn_info *conn)
 {
@@ -24,6 +50,10 @@ static void on_init(void *arg, struct fuse_conn_info *conn)
 	/* Files never change then: another version is another file. */
 	if (fs->config.fast_open)
 		want &= ~(unsigned)FUSE_CAP_AUTO_INVAL_DATA;
+#ifdef HAVE_FUSE_IO_URING
+	if (fs->config.io_uring)
+		want |= (unsigned)FUSE_CAP_OVER_IO_URING;
+#endif
 	conn->want = want & conn->capable;
 	/* Readahead must not wait behind other background requests. */
 	conn->max_background = 64;
@@ -74,6 +104,8 @@ static struct fuse_session *new_session(struct fs *fs)
 		buf_add_str(&options, ",allow_other");
 	if (fs->config.fast_open)
 		buf_add_str(&options, ",ro,default_permissions");
+	if (fs->config.io_uring)
+		buf_add_str(&options, ",io_uring");
 	if (fs->config.auto_unmount)
 		buf_add_str(&options, ",auto_unmount");
 	if (buf_status(&options) == 0 && fuse_opt_add_arg(&args, "vaultfs") == 0 &&
@@ -94,6 +126,8 @@ struct fs *fs_new(const struct fs_config *config, struct err *err)
 	fs->config = *config;
 	calls_init(fs);
 	fuse_set_log_func(on_fuse_log);
+	if (config->io_uring)
+		warn_of_io_uring();
 	fs->session = new_session(fs);
 	if (fs->session)
 		fs->notifier = notifier_new(fs, err);

@@ -30,10 +30,15 @@ struct fs_config {
 	const char *dir;    /* the mount point, absolute */
 	const char *source; /* what mount(8) shows as the device */
 	bool allow_other, auto_unmount;
+	bool io_uring;	  /* see fs_check_io_uring() */
 	bool read_only;	  /* changes of attributes are refused too */
 	bool fast_open;	  /* opens stay in the kernel, which mounts read-only and checks modes */
 	uint64_t timeout; /* ns, for one request */
 };
+
+/* Whether this build can: 0, or -EOPNOTSUPP. Where the kernel does not allow it the log says so, and the
+ * mount goes on without. */
+int fs_check_io_uring(struct err *err);
 
 /* Borrows what the config points to. NULL with `err` set. */
 struct fs *fs_new(const struct fs_config *config, struct err *err);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""fast_open: the kernel opens files without us."""
+"""fast_open: the kernel opens files without us; and io_uring."""
 
 import json
 import os
@@ -53,6 +53,20 @@ def needs_ro(t):
                           capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1, done
     assert "fast_open needs ro" in done.stderr, done.stderr
+
+
+@test()
+def io_uring(t):
+    "io_uring is used by a build that has it, and refused in a sentence by one that has not"
+    t.put("s", {"f": "first"})
+    m = t.mount("io_uring", wait=False)
+    m.expect("io_uring is not used", "fusermount3")
+    try:
+        m.wait_mounted()
+    except AssertionError:
+        assert m.wait_end() == 1 and "this build lacks it" in m.log(), m.log()
+        return
+    assert m.read("s/f") == b"first"
 
 
 @test()
