@@ -104,7 +104,7 @@ def control_files(t):
     metadata = json.loads(m.read("db/.vault/metadata.json"))
     assert metadata == t.server.api("GET", f"secret/metadata/{t.path('db')}")["data"]
     assert m.errno_of(open, m / ".vault/data.json") == "ENOENT"
-    assert m.errno_of(open, m / "db/.vault/metadata.json", "w") == "EROFS"
+    assert m.errno_of(open, m / "db/.vault/data.env", "w") == "EROFS"
     assert m.errno_of(open, m / "db/.vault/other", "w") == "EPERM"
     assert sorted(os.listdir(m / "db/.vault")) == ["conflicts", "data.env", "data.json", "fields", "metadata.json",
                                                      "version", "versions"]
