@@ -2,7 +2,7 @@
 #ifndef AUTH_METHOD_H
 #define AUTH_METHOD_H
 
-#include "auth/aws_credentials.h"
+#include "aws/aws_credentials.h"
 #include "vault/token.h"
 
 /* The ways to get a token. One row each; auth/method.c holds the table. */

@@ -109,6 +109,14 @@ int credentials_take(struct credentials *creds, struct conf *c, struct err *err)
 							: creds->home_aws_file,
 			.profile = c->aws_profile,
 			.metadata = c->aws_metadata,
+			.identity_file = c->aws_identity_file,
+			.role_arn = c->aws_role_arn,
+			.session_name = c->aws_session_name,
+			.sts = c->aws_sts,
+			.container_path = c->aws_container_path,
+			.container_url = c->aws_container_url,
+			.container_token = c->aws_container_token,
+			.container_token_file = c->aws_container_token_file,
 			.region = c->aws_region,
 			.server_id = c->aws_server_id},
 		.oidc_port = (unsigned)c->oidc_port,
@@ -131,9 +139,10 @@ static int describe(const struct auth_config *a, const struct auth_method *metho
 		    const struct conf *c, char **about)
 {
 	_cleanup_secret_ struct secret *role_id = NULL;
-	const char *const parts[] = {
-		method->name, c->address,  c->server_namespace, a->mount,	a->role,
-		a->username,  a->jwt_file, a->aws.file,		a->aws.profile, c->client_cert};
+	const char *const parts[] = {method->name,   c->address,      c->server_namespace,
+				     a->mount,	     a->role,	      a->username,
+				     a->jwt_file,    a->aws.role_arn, a->aws.file,
+				     a->aws.profile, c->client_cert};
 	_cleanup_buf_ struct buf b = {0};
 
 	if (a->role_id || a->role_id_file)

@@ -29,6 +29,9 @@ struct conf {
 	char *username;
 	struct secret *aws_key_id, *aws_secret_key, *aws_session_token;
 	char *aws_credentials_file, *aws_profile, *aws_metadata, *aws_region, *aws_server_id;
+	char *aws_identity_file, *aws_role_arn, *aws_session_name, *aws_sts;
+	char *aws_container_path, *aws_container_url, *aws_container_token_file;
+	struct secret *aws_container_token;
 	uint64_t oidc_port;
 	char *token_cache, *offline_key;
 	bool revoke;

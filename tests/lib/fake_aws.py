@@ -18,6 +18,13 @@ REFUSAL = """<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><E
 <Code>SignatureDoesNotMatch</Code><Message>{message}</Message></Error></ErrorResponse>"""
 
 
+ASSUMED = """<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+<AssumeRoleWithWebIdentityResult><Audience>sts.amazonaws.com</Audience><Credentials>
+<SessionToken>{session}</SessionToken><SecretAccessKey>{key}</SecretAccessKey>
+<Expiration>2099-01-01T00:00:00Z</Expiration><AccessKeyId>{id}</AccessKeyId></Credentials>
+</AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"""
+
+
 class FakeSts(Web):
     """`keys` are {access key id: (secret key, session token or None, arn)}."""
 
@@ -25,8 +32,20 @@ class FakeSts(Web):
         super().__init__(self.answer)
         self.keys = keys
         self.hosts = []
+        self.identities = {}  # {(JWT, role's ARN): access key id}
+
+    def assume(self, form):
+        try:
+            key_id = self.identities[form["WebIdentityToken"][0], form["RoleArn"][0]]
+        except KeyError:
+            return 400, "text/xml", REFUSAL.format(message="Couldn't retrieve verification key")
+        secret, session, _ = self.keys[key_id]
+        return 200, "text/xml", ASSUMED.format(id=key_id, key=secret, session=session)
 
     def answer(self, method, path, headers, body):
+        form = urllib.parse.parse_qs(body.decode())
+        if form.get("Action") == ["AssumeRoleWithWebIdentity"]:
+            return self.assume(form)
         self.hosts.append(headers["Host"])
         try:
             key_id, arn = self.identify(method, path, headers, body)
@@ -88,3 +107,21 @@ class FakeMetadata(Web):
         if self.role and path == top + self.role:
             return 200, "application/json", json.dumps(self.keys)
         return 404, "text/plain", ""
+
+
+class FakeContainer(Web):
+    """What ECS and EKS have beside a container: keys at a path, for who shows the token."""
+
+    def __init__(self, path, token, key_id, secret, session):
+        super().__init__(self.answer)
+        self.path = path
+        self.token = token
+        self.keys = {"AccessKeyId": key_id, "SecretAccessKey": secret, "Token": session,
+                     "Expiration": "2099-01-01T00:00:00Z"}
+
+    def answer(self, method, path, headers, body):
+        if headers["Authorization"] != self.token:
+            return 401, "text/plain", "no"
+        if (method, path) != ("GET", self.path):
+            return 404, "text/plain", "no"
+        return 200, "application/json", json.dumps(self.keys)

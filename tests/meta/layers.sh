@@ -4,7 +4,7 @@
 # ranks, names the folder in each local include, and two folders of one rank do not know each other.
 set -u
 cd "${top_srcdir:-$(dirname "$0")/../..}" || exit 1
-declare -A rank=([base]=0 [http]=1 [conf]=1 [host]=1 [vault]=2 [store]=2 [event]=2 [auth]=3 [engine]=3 [kv]=3
+declare -A rank=([base]=0 [http]=1 [conf]=1 [host]=1 [vault]=2 [store]=2 [event]=2 [aws]=2 [auth]=3 [engine]=3 [kv]=3
 	[cache]=4 [layer]=4 [rule]=4 [node]=5 [tree]=6 [edit]=7 [watch]=7 [fs]=8 [cli]=9
 	[remote]=10 [complete]=10 [tools]=11)
 n=0
@@ -41,5 +41,5 @@ bad=$(grep -ln 'fuse_lowlevel.h\|<fuse' src/*/*.[ch] | grep -v '^src/fs/')$(
 	grep -ln '<curl/' src/*/*.[ch] | grep -v '^src/http/')
 report "$([ -z "$bad" ]; echo $?)" "only fs/ knows libfuse, only http/ knows libcurl" "$bad"
 
-bad=$(grep -n 'HTTP_ANSWERED\|->status\b\|\.status\b' src/*/*.c | grep -v '^src/\(http\|vault\|auth\)/\|detach\|DETACH\|r\.status')
+bad=$(grep -n 'HTTP_ANSWERED\|->status\b\|\.status\b' src/*/*.c | grep -v '^src/\(http\|vault\|aws\|auth\)/\|detach\|DETACH\|r\.status')
 report "$([ -z "$bad" ]; echo $?)" "HTTP statuses stay below the vault layer" "$bad"

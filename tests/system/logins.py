@@ -5,7 +5,7 @@ died, and what it says when it is refused."""
 
 import os
 
-from fake_aws import FakeMetadata, FakeSts
+from fake_aws import FakeContainer, FakeMetadata, FakeSts
 from fake_kubernetes import FakeKubernetes
 from harness import main, skip, test
 from ldap import Ldap, find_slapd
@@ -351,6 +351,63 @@ def aws(t):
     for service in (sts, metadata):
         for request in service.requests:
             assert user not in str(request[2]) and session not in str(request[2])
+        service.close()
+
+
+@test(products=("vault",))
+def aws_of_workloads(t):
+    "aws: keys for a web identity, from STS, and those of a container; each with its refusals"
+    t.put("db", {"x": "1"})
+    arn = "arn:aws:sts::123456789012:assumed-role/app/i-1"
+    keys = {"ASIAWEB": (t.canary("/+"), t.canary("=="), arn),
+            "ASIACONT": (t.canary("/+"), t.canary("=="), arn)}
+    sts = FakeSts(keys)
+    token, jwt = t.canary(), t.canary(".e30.sig")
+    container = FakeContainer("/v2/credentials/x?y=1", token, "ASIACONT", *keys["ASIACONT"][:2])
+    role = "arn:aws:iam::123456789012:role/path/app"
+    sts.identities[jwt, role] = "ASIAWEB"
+    path = enable(t, "aws")
+    t.server.api("POST", f"auth/{path}/config/client", {"sts_endpoint": sts.address})
+    t.server.api("POST", f"auth/{path}/role/app", {
+        "auth_type": "iam", "bound_iam_principal_arn": "arn:aws:iam::123456789012:role/app",
+        "resolve_aws_unique_ids": False, "token_policies": "logins", "token_ttl": "1h"})
+    base = ("auth=aws", f"auth_mount={path}", "role=app")
+    file = save(t, "identity", jwt + "\n")
+    web = {"AWS_WEB_IDENTITY_TOKEN_FILE": file, "AWS_ROLE_ARN": role,
+           "AWS_ENDPOINT_URL_STS": sts.address + "/"}
+
+    # A login anew reads the file anew.
+    m = mount(t, *base, **web)
+    serves(t, m, "aws", path=path)
+    form = [r[3].decode() for r in sts.requests if b"AssumeRole" in r[3]]
+    assert len(form) == 2 and "RoleSessionName=vaultfs&" in form[0] and "%3A" in form[0], form
+    mount(t, *base, AWS_ROLE_SESSION_NAME="me", **web)
+    assert b"RoleSessionName=me&" in [r[3] for r in sts.requests if b"AssumeRole" in r[3]][-1]
+    expect(refused(t, *base, **{**web, "AWS_ROLE_ARN": "arn:other"}), "by the web identity",
+           "400 Couldn't retrieve verification key")
+    expect(refused(t, *base, **{**web, "AWS_ROLE_ARN": ""}), "AWS_ROLE_ARN is not set")
+    expect(refused(t, *base, **{**web, "AWS_WEB_IDENTITY_TOKEN_FILE": "/none"}), "cannot read /none")
+    expect(refused(t, *base, **{**web, "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:1"}), "no answer from")
+    expect(refused(t, *base, **{**web, "AWS_WEB_IDENTITY_TOKEN_FILE": save(t, "no-jwt", "a b&c")}),
+           "holds no JWT")
+
+    # The container's, past any proxy.
+    url = f"{container.address}{container.path}"
+    shown = save(t, "container-token", token)
+    for show in ({"AWS_CONTAINER_AUTHORIZATION_TOKEN": token},
+                 {"AWS_CONTAINER_AUTHORIZATION_TOKEN": "wrong",
+                  "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": shown}):
+        m = mount(t, *base, AWS_CONTAINER_CREDENTIALS_FULL_URI=url, **show)
+        serves(t, m, "aws", path=path)
+        with open(f"/proc/{m.process.pid}/environ", "rb") as f:
+            assert token.encode() not in f.read()
+    expect(refused(t, *base, AWS_CONTAINER_CREDENTIALS_FULL_URI=url), "from the container", "401")
+    expect(refused(t, *base, AWS_CONTAINER_CREDENTIALS_FULL_URI=url + "z",
+                   AWS_CONTAINER_AUTHORIZATION_TOKEN=token), "404")
+    for wrong in ("http://192.0.2.1/x", "http://127.0.0.1.example/x", "ftp://127.0.0.1/x"):
+        expect(refused(t, *base, AWS_CONTAINER_CREDENTIALS_FULL_URI=wrong), "nor of this machine")
+    expect(refused(t, *base, AWS_CONTAINER_CREDENTIALS_RELATIVE_URI="x"), "is no path")
+    for service in (sts, container):
         service.close()
 
 

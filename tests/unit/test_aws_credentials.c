@@ -4,7 +4,7 @@
 
 #include "unit_support.h"
 
-#include "auth/aws_credentials.h"
+#include "aws/aws_credentials.h"
 
 #include <stdio.h>
 

@@ -4,7 +4,7 @@
 
 #include "unit_support.h"
 
-#include "auth/aws_sign.h"
+#include "aws/aws_sign.h"
 
 TestSuite(aws_sign, .fini = support_fini, .timeout = 120);
 

@@ -3,7 +3,7 @@
  * day, the region and the service. The steps and their names are those of AWS's manual, and the unit
  * test has AWS's published examples. */
 
-#include "auth/aws_sign.h"
+#include "aws/aws_sign.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef AUTH_AWS_SIGN_H
-#define AUTH_AWS_SIGN_H
+#ifndef AWS_SIGN_H
+#define AWS_SIGN_H
 
 #include "base/buf.h"
 #include "base/secret.h"
@@ -13,6 +13,10 @@ struct aws_keys {
 	struct secret *session; /* NULL: of a user, not of a session */
 };
 void aws_keys_fini(struct aws_keys *k);
+static inline bool aws_keys_complete(const struct aws_keys *k)
+{
+	return k->id && k->key;
+}
 #define _cleanup_aws_keys_ _cleanup_(aws_keys_fini)
 
 struct aws_header {
