@@ -231,7 +231,7 @@ def stays_a_file(t):
     for action, *args in ((os.rename, f"{d}/data.json", m / "s/x"),
                           (os.rename, f"{d}/data.json", f"{d}/x"),
                           (open, f"{d}/other", "w"), (os.unlink, f"{d}/metadata.json"),
-                          (open, f"{d}/metadata.json", "w"), (os.mkdir, f"{d}/x"),
+                          (open, f"{d}/data.env", "w"), (os.mkdir, f"{d}/x"),
                           (os.rename, m / "s/a", f"{d}/metadata.json"),
                           (os.symlink, "x", f"{d}/x")):
         assert m.errno_of(action, *args) in ("EROFS", "EPERM", "EBUSY", "EXDEV"), (action, args)
