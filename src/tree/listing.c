@@ -282,7 +282,8 @@ static void note_walk_locked(struct tree *t, struct dir *d, const struct ask *as
 	const char *slash = strrchr(d->path, '/');
 
 	if (parent && !ask->waiter && ask->asker)
-		walk_step_locked(t, &parent->walk, parent->path, slash ? slash + 1 : d->path);
+		walk_step_locked(t, &parent->walk, parent->path, slash ? slash + 1 : d->path,
+				 ask->asker);
 }
 
 int tree_opendir(struct tree *t, struct node *dir, const struct caller *caller,
