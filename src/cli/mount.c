@@ -33,9 +33,7 @@
 #include "layer/layers.h"
 #include "node/source.h"
 #include "tree/tree.h"
-#include "kv/kv1.h"
-#include "kv/kv2.h"
-#include "vault/mounts.h"
+#include "kv/kv_engine.h"
 #include "vault/reply.h"
 #include "vault/servers.h"
 
@@ -66,9 +64,7 @@ struct mount {
 	struct pool *pool;
 	struct network network;
 	struct session *session;
-	struct kv *kv;
-	struct mount_info engine;
-	const char *prefix;
+	struct kv_engine engine;
 	struct tree_source source;
 	struct changes changes;
 	struct cache *cache;
@@ -293,49 +289,35 @@ static int log_in(struct mount *m, struct err *err)
 
 static void trim_source(char *source)
 {
-	for (size_t n = strlen(source); n && source[n - 1] == '/'; n--)
+	for (size_t n = strlen(source); n > 1 && source[n - 1] == '/'; n--)
 		source[n - 1] = '\0';
 }
 
 /* With no server what is written to the engine's place is a name alone. */
 static int find_nothing(struct mount *m, struct err *err)
 {
+	const char *source;
 	size_t len;
 
 	trim_source(m->conf.source);
-	len = strcspn(m->conf.source, "/");
-	if (len >= sizeof(m->engine.path))
+	source = strcmp(m->conf.source, "/") != 0 ? m->conf.source : "";
+	len = strcspn(source, "/");
+	if (len >= sizeof(m->engine.info.path))
 		return err_set(err, ENAMETOOLONG, "SOURCE is too long");
-	memcpy(m->engine.path, m->conf.source, len);
-	m->engine.path[len] = '\0';
-	m->prefix = m->conf.source[len] ? m->conf.source + len + 1 : "";
-	m->kv = kv_none_new();
-	return m->kv ? 0 : err_set(err, ENOMEM, "no memory");
+	memcpy(m->engine.info.path, source, len);
+	m->engine.info.path[len] = '\0';
+	m->engine.inside = source + len + (source[len] == '/');
+	m->engine.kv = kv_none_new();
+	return m->engine.kv ? 0 : err_set(err, ENOMEM, "no memory");
 }
 
-/* "secret/app" is the engine at "secret" and the path "app" in it. */
+/* "secret/app" is the engine at "secret" and the path "app" in it; "/" is all engines. */
 static int find_engine(struct mount *m, struct limit limit, struct err *err)
 {
 	char *source = m->conf.source;
-	size_t len;
-	int r;
 
 	trim_source(source);
-	r = mounts_find(m->network.vault, source, limit, &m->engine, err);
-	if (r < 0)
-		return r;
-	if (!m->engine.version)
-		return err_set(err, EOPNOTSUPP,
-			       "%s is an engine of type %s: only key-value engines can be mounted",
-			       m->engine.path, m->engine.type);
-	len = strlen(m->engine.path);
-	if (strncmp(source, m->engine.path, len) != 0 || (source[len] && source[len] != '/'))
-		return err_set(err, EIO, "the server says that %s is in %s", source,
-			       m->engine.path);
-	m->prefix = source[len] ? source + len + 1 : "";
-	m->kv = m->engine.version == 1 ? kv1_new(m->network.vault, m->engine.path)
-				       : kv2_new(m->network.vault, m->engine.path);
-	return m->kv ? 0 : err_set(err, ENOMEM, "no memory");
+	return network_find_engine(&m->network, &m->conf, source, limit, &m->engine, err);
 }
 
 /* All that can be wrong at the server. */
@@ -357,7 +339,7 @@ static int connect_server(struct mount *m, int *status, struct err *err)
 
 static struct rules rules(const struct mount *m)
 {
-	return (struct rules){.first = m->conf.rules, .label = m->engine.path};
+	return (struct rules){.first = m->conf.rules, .label = m->engine.info.path};
 }
 
 static int make_cache(struct mount *m, struct err *err)
@@ -378,7 +360,7 @@ static int make_cache(struct mount *m, struct err *err)
 		log_warning("the cache is smaller than cache_size: no more memory may be locked",
 			    F_INT("bytes", cache.bytes));
 	}
-	m->source = (struct tree_source){.kv = m->kv,
+	m->source = (struct tree_source){.kv = m->engine.kv,
 					 .vault = m->network.vault,
 					 .ttl = m->conf.ttl,
 					 .negative_ttl = m->conf.negative_ttl,
@@ -391,13 +373,13 @@ static int make_cache(struct mount *m, struct err *err)
 static int make_tree(struct mount *m, struct err *err)
 {
 	const struct conf *c = &m->conf;
-	struct tree_config tree = {.kv = m->kv,
+	struct tree_config tree = {.kv = m->engine.kv,
 				   .session = m->session,
 				   .layers = m->layers,
 				   .cache = m->cache,
 				   .timers = m->timers,
-				   .label = m->engine.path,
-				   .prefix = m->prefix,
+				   .label = m->engine.info.path,
+				   .prefix = m->engine.inside,
 				   .rules = rules(m),
 				   .uid = (uid_t)c->uid,
 				   .gid = (gid_t)c->gid,
@@ -503,7 +485,7 @@ static void take_down(struct mount *m)
 	tree_free(m->tree);
 	changes_close(&m->changes);
 	cache_free(m->cache);
-	kv_free(m->kv);
+	kv_free(m->engine.kv);
 	if (m->conf.revoke)
 		session_revoke(m->session);
 	session_free(m->session);
@@ -526,7 +508,7 @@ static int run_daemon(struct mount *m, struct err *err)
 		r = start_threads(m, err);
 	if (r == 0)
 		r = has_server(m) ? connect_server(m, &status, err) : find_nothing(m, err);
-	if (r == 0 && m->layers && layers_set_root(m->layers, m->prefix) < 0)
+	if (r == 0 && m->layers && layers_set_root(m->layers, m->engine.inside) < 0)
 		r = err_set(err, ENOMEM, "no memory");
 	if (r == 0) {
 		r = raise_mount(m, err);

@@ -8,6 +8,7 @@
 #include "vault/health.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define BODY_MAX (64u << 20)
 
@@ -66,4 +67,14 @@ int network_check_namespace(const struct network *n, const struct conf *c, struc
 		       "namespace=%s: %s has no namespaces (it is Vault's community edition), and "
 		       "would take no notice",
 		       c->server_namespace, c->address);
+}
+
+int network_find_engine(const struct network *n, const struct conf *c, const char *path,
+			struct limit limit, struct kv_engine *out, struct err *err)
+{
+	struct kv_choice choice = {
+		.version = (int)c->kv_version, .mount = c->engine, .ttl = c->ttl};
+
+	return kv_engine_open(n->vault, strcmp(path, "/") != 0 ? path : "", &choice, limit, out,
+			      err);
 }

@@ -4,6 +4,7 @@
 
 #include "conf/conf.h"
 #include "http/budget.h"
+#include "kv/kv_engine.h"
 #include "vault/client.h"
 #include "vault/servers.h"
 
@@ -23,5 +24,9 @@ void network_close(struct network *n);
  * no notice of it. */
 int network_check_namespace(const struct network *n, const struct conf *c, struct limit limit,
 			    struct err *err);
+
+/* What a path is in ("/" or "": all engines), as kv_engine_open() with the options that are about it. */
+int network_find_engine(const struct network *n, const struct conf *c, const char *path,
+			struct limit limit, struct kv_engine *out, struct err *err);
 
 #endif

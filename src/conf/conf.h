@@ -43,6 +43,8 @@ struct conf {
 	uint64_t cache_size, max_size;
 	uint64_t uid, gid, mode, dir_mode;
 	bool read_only, fast_open, io_uring, allow_other, auto_unmount;
+	uint64_t kv_version; /* 0: to be asked for */
+	char *engine;
 	uint64_t rmdir, conflict, newline, binary; /* indexes of their choices */
 	char *scratch;
 	uint64_t scratch_max, unlink_grace; /* bytes; ms */

@@ -32,6 +32,12 @@ static const struct option table[] = {
 	 .env = {"VAULT_MOUNT"},
 	 .help = "what to mount where no SOURCE is given"},
 
+	{.name = "kv_version", .meaning = "auto|1|2", .preset = "auto", .type = OPTION_CHOICE,
+	 .choices = "auto 1 2", AT(kv_version),
+	 .help = "version of the key-value engine; auto: the server is asked"},
+	{.name = "engine", .meaning = "PATH", .type = OPTION_STRING, AT(engine),
+	 .help = "with kv_version=1 or 2: where the engine is mounted, if its name has slashes"},
+
 	{.name = "auth", .meaning = "METHOD", .type = OPTION_STRING, AT(auth),
 	 .env = {"VAULT_AUTH_METHOD"},
 	 .help = "how to log in: token, approle, jwt, kubernetes, userpass, ldap, cert or aws; "

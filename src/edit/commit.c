@@ -19,6 +19,7 @@
 #include "base/metric.h"
 #include "edit/change.h"
 #include "rule/rule_check.h"
+#include "tree/dir_traits.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -130,7 +131,7 @@ static int write_emptied(struct tree *t, const struct commit *c, const struct kv
 		r = kv->ops->delete_version(kv, c->dir->path, onto->number, rq->limit, rq->err);
 	if (r < 0)
 		return r;
-	if (kv->ops->flat)
+	if (dir_traits(t, c->dir) & KV_FLAT)
 		*out = kv_version_empty(KV_ABSENT, 0);
 	else
 		*out = kv_version_empty(onto->number ? KV_DELETED : KV_ABSENT, onto->number);

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "host/process.h"
 #include "tree/control.h"
+#include "tree/dir_traits.h"
 #include "tree/field.h"
 #include "tree/layered.h"
 #include "node/name.h"
@@ -56,6 +57,9 @@ int names_check_dir(struct tree *t, struct node *dir, const struct request *rq)
 {
 	int r = tree_permit(t, dir, rq->caller, W_OK | X_OK);
 
+	if (r == -EROFS && node_is_dir(dir) && (dir_traits(t, dir_of(dir)) & KV_OUTSIDE))
+		return err_set(rq->err, EROFS,
+			       "there are engines here, and nothing else can be made");
 	if (r == -EROFS)
 		return err_set(rq->err, EROFS, "it is read-only");
 	return r < 0 ? err_set(rq->err, -r, "not allowed by owner and mode") : 0;

@@ -14,6 +14,7 @@
 #include "edit/target.h"
 #include "tree/control.h"
 #include "tree/fields.h"
+#include "tree/dir_traits.h"
 #include "tree/layered.h"
 #include "node/name.h"
 
@@ -248,9 +249,8 @@ static int rename_a_field(struct tree *t, struct field *f, struct node *to, stru
 	names_drop(t, there);
 	if (scratch)
 		return move_aside(t, m, rq);
-	if (!*m->to->path)
-		return err_set(rq->err, EINVAL,
-			       "a field needs a secret to be in: make a directory first");
+	if (!dir_holds_fields(t, m->to))
+		return err_set(rq->err, EINVAL, "a field needs a secret: make a directory first");
 	return rename_field(t, m, rq);
 }
 
@@ -347,7 +347,7 @@ static int file_for_scratch(struct tree *t, struct node *to, struct renaming *m,
 		m->in = to;
 		m->to = node_is_dir(to) ? dir_of(to) : control_owner(to);
 		r = check_target(m, err);
-		if (r == 0 && !*m->to->path)
+		if (r == 0 && !dir_holds_fields(t, m->to))
 			r = err_set(err, EINVAL, "a field needs a secret to be in");
 		if (r < 0)
 			return r;

@@ -10,6 +10,7 @@
 #include "edit/value.h"
 #include "host/process.h"
 #include "tree/settings.h"
+#include "tree/dir_traits.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -55,19 +56,22 @@ static int set_cas(struct tree *t, struct node *n, const char *value, size_t len
 		   const struct request *rq)
 {
 	pid_t process = process_of(rq->caller->pid);
-	struct target at;
+	struct target at = {0};
+	struct dir *d;
 	int64_t number;
 	int r = parse_number(value, len, &number);
 	LOCK_SCOPE(&t->lock);
 
-	if (t->config.kv->ops->flat)
+	if (!node_is_dir(n))
+		at = target_of_locked(n);
+	d = node_is_dir(n) ? dir_of(n) : at.dir;
+	if (d && (dir_traits(t, d) & KV_FLAT))
 		return err_set(rq->err, EOPNOTSUPP, "the engine has no check-and-set");
 	if (r < 0)
 		return err_set(rq->err, EINVAL, "not a version's number");
 	if (node_is_dir(n))
-		return cas_arm_locked(dir_of(n), rq->caller->uid, number);
-	at = target_of_locked(n);
-	if (!at.dir)
+		return cas_arm_locked(d, rq->caller->uid, number);
+	if (!d)
 		return -EOPNOTSUPP;
 	if (arm_drafts_locked(n, process, number))
 		return 0;
@@ -137,13 +141,13 @@ static const struct settable {
 };
 
 /* The secret that a setting is of; NULL: none. */
-static struct dir *secret_of(struct node *n)
+static struct dir *secret_of(struct tree *t, struct node *n)
 {
 	struct dir *d = node_is_dir(n)	   ? dir_of(n)
 			: node_is_field(n) ? field_dir(field_of(n))
 					   : NULL;
 
-	return d && *d->path ? d : NULL;
+	return d && dir_holds_fields(t, d) ? d : NULL;
 }
 
 /* `value` NULL: the key is removed. */
@@ -159,7 +163,7 @@ static cJSON *custom_patch(const char *key, const char *value)
 static int set_custom(struct tree *t, struct node *n, const char *key, const char *value,
 		      const struct request *rq)
 {
-	struct dir *d = secret_of(n);
+	struct dir *d = secret_of(t, n);
 	_cleanup_free_ char *old = NULL;
 	_cleanup_free_ char *attribute = NULL;
 	size_t count;
@@ -205,7 +209,7 @@ static int set_setting(struct tree *t, struct node *n, const struct setting *s, 
 		       const struct request *rq)
 {
 	_cleanup_json_ cJSON *patch = cJSON_CreateObject();
-	struct dir *d = secret_of(n);
+	struct dir *d = secret_of(t, n);
 	cJSON *item = d ? setting_value(s, value) : NULL;
 
 	if (!d)

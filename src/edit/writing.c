@@ -21,6 +21,7 @@
 #include "host/process.h"
 #include "tree/control.h"
 #include "tree/fields.h"
+#include "tree/dir_traits.h"
 #include "tree/layered.h"
 #include "node/name.h"
 #include "rule/rule_check.h"
@@ -267,7 +268,7 @@ static int create_document(struct tree *t, struct node *control, int flags,
 	int64_t cas;
 	int r;
 
-	if (!*d->path)
+	if (!dir_holds_fields(t, d))
 		return err_set(rq->err, EINVAL, "the engine itself is no secret");
 	r = change_look(t, d, rq, true, &base, &cas);
 	if (r == 0)
@@ -403,9 +404,8 @@ int edit_create(struct tree *t, struct node *dir, const char *name, int flags, m
 		return r;
 	if (scratch)
 		return create_scratch(t, dir, name, flags, rq, view, out);
-	if (!*dir_of(dir)->path)
-		return err_set(rq->err, EINVAL,
-			       "a field needs a secret to be in: make a directory first");
+	if (!dir_holds_fields(t, dir_of(dir)))
+		return err_set(rq->err, EINVAL, "a field needs a secret: make a directory first");
 	return create_field(t, dir_of(dir), name, &new, flags, rq, view, out);
 }
 

@@ -8,20 +8,17 @@
 #include "kv/kv_rights.h"
 #include "kv/kv_version.h"
 
-/* A store of secrets, whatever is behind it. Paths are those of the engine, "" its root, components
- * parted by single slashes. Every call may wait, until its limit; -ENOENT and the rest are as in
- * vault/reply.h. Thread-safe. */
-
-#define KV_ANY (-1)
+/* A store of secrets, whatever is behind it. Paths: "" the root, names parted by single slashes. Calls
+ * may wait, until their limit; their errors are those of vault/reply.h. Thread-safe. */
 
 struct kv {
 	const struct kv_ops *ops;
 };
 
 struct kv_ops {
-	/* There is one content and no history: numbers of versions are made up here, and what needs
-	 * history or custom metadata is -EOPNOTSUPP. */
-	bool flat;
+	bool flat; /* where traits is NULL: KV_FLAT holds for all paths, and "" is the root */
+	unsigned (*traits)(struct kv *kv, const char *path);
+	void (*refresh)(struct kv *kv); /* asks anew for what it remembers; NULL: nothing */
 
 	/* The latest version, also where it is KV_ABSENT or KV_DELETED. */
 	int (*read)(struct kv *kv, const char *path, struct limit limit, struct kv_version **out,
@@ -63,12 +60,10 @@ struct kv_ops {
 	int (*list)(struct kv *kv, const char *path, struct limit limit, struct kv_list **out,
 		    struct err *err);
 
-	/* The folder's entries with the number, time and state of each secret's latest version, by one
-	 * request for some hundreds of them; none for a folder that is not there. It may leave out what
-	 * a policy hides: what is looked for and not among them is to be asked for by itself.
-	 * -EOPNOTSUPP, without a request from the second time on, where the server has no such
-	 * listing, and -EACCES where the policy does not allow it: then metadata() of each secret has
-	 * to do. NULL where the store has none. */
+	/* The same with what each secret's latest version is, by a request for some hundreds of them.
+	 * What a policy hides may be left out, and is to be asked for by itself. NULL where the store has
+	 * no such listing; -EOPNOTSUPP, from the second time on at once, where the server has none;
+	 * -EACCES where the policy refuses it: then metadata() of each secret has to do. */
 	int (*children)(struct kv *kv, const char *path, struct limit limit,
 			struct kv_children **out, struct err *err);
 
@@ -90,6 +85,12 @@ struct kv_ops {
 
 	void (*free)(struct kv *kv);
 };
+static inline unsigned kv_traits(struct kv *kv, const char *path)
+{
+	if (kv->ops->traits)
+		return kv->ops->traits(kv, path);
+	return (kv->ops->flat ? KV_FLAT : 0) | (*path ? 0 : KV_ROOT);
+}
 
 static inline void kv_free(struct kv *kv)
 {

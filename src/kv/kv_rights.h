@@ -5,6 +5,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum {		       /* what holds for a path, whatever is there */
+       KV_FLAT = 1,    /* There is one content and no history: numbers of versions are made up
+			* here, and what needs history or custom metadata is -EOPNOTSUPP. */
+       KV_ROOT = 2,    /* an engine's root, which is no secret and has no fields */
+       KV_OUTSIDE = 4, /* above the engines: a folder in which nothing can be made */
+};
+
 enum { /* what a token may do with a path */
        KV_CREATE = 1,
        KV_READ = 2,

@@ -27,6 +27,8 @@ struct kv_field {
 const char *kv_type_name(enum kv_type type);
 int kv_type_parse(const char *name, size_t len, enum kv_type *type);
 
+#define KV_ANY (-1) /* in the place of a version's number: whatever it is */
+
 enum kv_state {
 	KV_ABSENT, /* no such secret, or one that has metadata alone */
 	KV_LIVE,

@@ -131,9 +131,10 @@ int status_add_mount(cJSON *to, struct tree *t)
 	char since[TIME_ROOM];
 	cJSON *cache;
 
-	buf_printf(&source, "%s%s%s", t->config.label, *t->config.prefix ? "/" : "",
-		   t->config.prefix);
-	if (buf_status(&source) < 0 || !cJSON_AddStringToObject(to, "engine", t->config.label) ||
+	buf_printf(&source, "%s%s%s", t->config.label,
+		   !*t->config.label || *t->config.prefix ? "/" : "", t->config.prefix);
+	if (buf_status(&source) < 0 ||
+	    !cJSON_AddStringToObject(to, "engine", *t->config.label ? t->config.label : "/") ||
 	    !cJSON_AddStringToObject(to, "source", source.data) ||
 	    !cJSON_AddStringToObject(to, "mounted_since", print_time(t->started, since)))
 		return -ENOMEM;

@@ -48,7 +48,7 @@ struct tree_config {
 	struct cache *cache;	 /* made with tree_cache_kinds and a struct tree_source */
 	struct timers *timers;
 	const struct layers *layers; /* NULL: nothing stands beside the server */
-	const char *label;	     /* of the engine: "secret" */
+	const char *label;	     /* of the engine: "secret"; "" where paths name theirs */
 	const char *prefix;	     /* the path in the engine that is the root: "app", or "" */
 	struct rules rules;	     /* per path, before the next four */
 	uid_t uid;

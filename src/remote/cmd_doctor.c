@@ -123,16 +123,18 @@ static int check_engine(struct remote *r, const char *path)
 	int s = remote_find_engine(r, path, &err);
 	char text[600] = "";
 
-	if (s == 0)
+	if (s == 0 && !r->engine.info.version)
+		snprintf(text, sizeof(text), "all key-value engines that the token may see");
+	else if (s == 0)
 		snprintf(text, sizeof(text), "%s is a key-value engine of version %d",
-			 r->engine.path, r->engine.version);
+			 r->engine.info.path, r->engine.info.version);
 	return judge(r, "engine", s, text, &err);
 }
 
 static int check_policy(struct remote *r, const char *path)
 {
 	static const char *const names[] = {"create", "read", "update", "delete", "list", "patch"};
-	const char *inside = path + strlen(r->engine.path);
+	const char *inside = r->engine.inside;
 	_cleanup_object_ struct kv_list *list = NULL;
 	struct err err = {0};
 	unsigned rights = 0;
@@ -140,7 +142,6 @@ static int check_policy(struct remote *r, const char *path)
 	size_t n = 0;
 	int s;
 
-	inside += *inside == '/';
 	s = r->kv->ops->list(r->kv, inside, remote_limit(r), &list, &err);
 	if (s == 0)
 		n += (size_t)snprintf(text, sizeof(text), "%zu entries below %.200s", list->count,
@@ -222,7 +223,7 @@ static int check_remote(struct remote *r, const char *word)
 	if (status != EXIT_OK)
 		return status;
 	snprintf(path, sizeof(path), "%s", word ? word : r->conf.source);
-	for (size_t n = strlen(path); n && path[n - 1] == '/'; n--)
+	for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
 		path[n - 1] = '\0';
 	status = check_engine(r, path);
 	return status == EXIT_OK ? check_policy(r, path) : status;

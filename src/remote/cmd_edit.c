@@ -178,7 +178,7 @@ static int add_theirs(struct edit *e, cJSON *object, const char *name, size_t le
 	e->conflicts++;
 	buf_add_str(&label, THEIRS);
 	buf_add(&label, name, len);
-	if (e->r->kv->ops->flat)
+	if (kv_traits(e->r->kv, e->at.path) & KV_FLAT)
 		buf_add_str(&label, ", at the server");
 	else
 		buf_printf(&label, ", in version %" PRId64, number);
@@ -307,7 +307,7 @@ static int write_draft(struct edit *e, struct err *err)
 		s = merge(e, mine, err);
 		return s < 0 ? s : -EBUSY;
 	}
-	if (s == 0 && kv->ops->flat)
+	if (s == 0 && (kv_traits(kv, e->at.path) & KV_FLAT))
 		printf("%s: written\n", e->at.full);
 	else if (s == 0)
 		printf("%s: version %" PRId64 "\n", e->at.full, mine->number);

@@ -205,7 +205,7 @@ static int write_once(struct remote *r, const struct place *at, const struct put
 	s = put_marks(r, at, p, latest, err);
 	if (s == 0)
 		s = r->kv->ops->write(r->kv, at->path, next, cas, remote_limit(r), err);
-	if (s == 0 && !r->kv->ops->flat)
+	if (s == 0 && !(kv_traits(r->kv, at->path) & KV_FLAT))
 		printf("%s: version %" PRId64 "\n", at->full, next->number);
 	return s;
 }
@@ -225,7 +225,7 @@ static int put_into(struct remote *r, struct put *p, struct err *err)
 		return s;
 	if (at.field)
 		return remote_wrong(r, err, "put takes the secret, and then %s=VALUE", at.field);
-	if (cas >= 0 && r->kv->ops->flat)
+	if (cas >= 0 && (kv_traits(r->kv, at.path) & KV_FLAT))
 		return err_set(err, EOPNOTSUPP, "the engine has no check-and-set");
 	for (unsigned i = 0; i < TRIES; i++) {
 		s = write_once(r, &at, p, cas, err);

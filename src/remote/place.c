@@ -69,7 +69,7 @@ static bool take_new(struct place *place, const char *path)
 	if (!mountpoint_holds(parent))
 		return false;
 	above = attribute(parent, "user.vault.path");
-	if (!above || asprintf(&place->full, "%s/%s", above, raw) < 0)
+	if (!above || asprintf(&place->full, "%s/%s", strcmp(above, "/") ? above : "", raw) < 0)
 		place->full = NULL;
 	return place->full != NULL;
 }
@@ -105,8 +105,10 @@ int place_parse(struct place *place, const char *word, struct err *err)
 	char *field;
 
 	*place = (struct place){0};
-	if (is_file_name(word) && take_file(place, word))
+	if (is_file_name(word) && take_file(place, word)) {
+		tidy(place->full);
 		return 0;
+	}
 	if (*word == '.')
 		return err_set(err, EINVAL, "%s is not in a mount of vaultfs", word);
 	place->full = strdup(word);
@@ -118,7 +120,7 @@ int place_parse(struct place *place, const char *word, struct err *err)
 	if (field && *field)
 		place->field = strdup(field);
 	tidy(place->full);
-	if (!*place->full)
+	if (!*place->full && (*word != '/' || place->field))
 		return err_set(err, EINVAL, "%s names nothing: write ENGINE/PATH, secret/app/db",
 			       word);
 	return 0;

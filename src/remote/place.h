@@ -15,9 +15,9 @@ struct place {
 };
 
 /* "secret/app/db", "secret/app/db#password"; slashes too many do not count. What is after the last '#'
- * is a field; one that is the last character names none. "/run/secrets/db/password", "./db": in a mount
- * of ours, which knows of what it is. 0, -ENOMEM, or -EINVAL with a sentence. place_fini() in any
- * case. */
+ * is a field; one that is the last character names none. A slash alone is all engines, "" in `full`.
+ * "/run/secrets/db/password", "./db": in a mount of ours, which knows of what it is. 0, -ENOMEM, or
+ * -EINVAL with a sentence. place_fini() in any case. */
 int place_parse(struct place *place, const char *word, struct err *err);
 void place_fini(struct place *place);
 

@@ -8,8 +8,6 @@
 #include "base/log.h"
 #include "base/secmem.h"
 #include "host/memory.h"
-#include "kv/kv1.h"
-#include "kv/kv2.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -113,25 +111,19 @@ int remote_log_in(struct remote *r, struct err *err)
 
 int remote_find_engine(struct remote *r, const char *path, struct err *err)
 {
-	int s = mounts_find(r->network.vault, path, remote_limit(r), &r->engine, err);
-	size_t len = strlen(r->engine.path);
+	int s = network_find_engine(&r->network, &r->conf, path, remote_limit(r), &r->engine, err);
 
-	if (s < 0)
-		return s;
-	if (!r->engine.version)
-		return err_set(err, EOPNOTSUPP, "%s is an engine of type %s, and keeps no secrets",
-			       r->engine.path, r->engine.type);
-	if (strncmp(path, r->engine.path, len) != 0 || (path[len] && path[len] != '/'))
-		return err_set(err, EIO, "the server says that %s is in %s", path, r->engine.path);
-	r->kv = r->engine.version == 1 ? kv1_new(r->network.vault, r->engine.path)
-				       : kv2_new(r->network.vault, r->engine.path);
-	return r->kv ? 0 : err_set(err, ENOMEM, "no memory");
+	r->kv = r->engine.kv;
+	return s;
 }
 
 int remote_find(struct remote *r, const char *word, struct place *place, struct err *err)
 {
 	int s = place_parse(place, word, err);
 
+	if (s == 0 && !*place->full && r->command != &command_ls)
+		s = err_set(err, EINVAL, "/ names nothing to %s: write ENGINE/PATH, secret/app/db",
+			    r->command->name);
 	r->local = s < 0;
 	if (s == 0)
 		s = remote_configure(r, err);
@@ -142,9 +134,7 @@ int remote_find(struct remote *r, const char *word, struct place *place, struct 
 	if (s == 0)
 		s = remote_find_engine(r, place->full, err);
 	if (s == 0)
-		place->path = place->full + strlen(r->engine.path);
-	if (s == 0 && *place->path)
-		place->path++;
+		place->path = r->engine.inside;
 	return s;
 }
 
@@ -165,7 +155,7 @@ int remote_read(struct remote *r, const struct place *at, int64_t number, struct
 	char name[300];
 	int s;
 
-	if (!*at->path)
+	if (kv_traits(kv, at->path) & (KV_ROOT | KV_OUTSIDE))
 		return err_set(err, ENOENT, "%s is an engine, and no secret", at->full);
 	s = number ? kv->ops->read_version(kv, at->path, number, remote_limit(r), out, err)
 		   : kv->ops->read(kv, at->path, remote_limit(r), out, err);

@@ -7,7 +7,7 @@
 #include "cli/credentials.h"
 #include "cli/flags.h"
 #include "cli/network.h"
-#include "kv/kv.h"
+#include "kv/kv_engine.h"
 #include "remote/place.h"
 
 /* What a command has that asks the server: the options of a mount, a session, an engine. */
@@ -22,8 +22,8 @@ struct remote {
 	struct timers *timers;
 	struct pool *pool;
 	struct session *session;
-	struct mount_info engine;
-	struct kv *kv; /* of remote_find() */
+	struct kv_engine engine; /* of remote_find() */
+	struct kv *kv;		 /* its */
 };
 
 /* Runs a command: reads its arguments (`least` to `most` words), calls `act`, says what went wrong,

@@ -15,6 +15,7 @@
 #include "tree/history.h"
 #include "tree/layered.h"
 #include "tree/listing.h"
+#include "tree/dir_traits.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -141,7 +142,7 @@ static int metadata_json_locked(struct tree *t, struct dir *d, const struct ask 
 
 	if (!dir_may_be_secret(d))
 		return err_set(err, ENOENT, "there is no secret");
-	if (t->config.kv->ops->flat)
+	if (dir_traits(t, d) & KV_FLAT)
 		return err_set(err, EOPNOTSUPP, "the engine keeps no metadata");
 	r = cache_get(t->config.cache, TREE_METADATA, d->path, ask, &o, NULL, err);
 	if (r != 0)
@@ -158,7 +159,7 @@ static int number_locked(struct tree *t, struct dir *d, const struct ask *ask, s
 	uint64_t ttl;
 	int r = tree_settle_locked(t, &d->node, ask);
 
-	if (t->config.kv->ops->flat)
+	if (dir_traits(t, d) & KV_FLAT)
 		return err_set(err, EOPNOTSUPP, "the engine keeps no versions");
 	if (r == 0)
 		r = dir_version_locked(t, d, ask, &v, &ttl, err);

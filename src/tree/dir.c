@@ -11,6 +11,7 @@
 #include "base/codec.h"
 #include "tree/control.h"
 #include "tree/field.h"
+#include "tree/dir_traits.h"
 #include "tree/layered.h"
 #include "node/name.h"
 #include "node/writable.h"
@@ -418,6 +419,8 @@ static int dir_attr_locked(struct tree *t, struct node *n, const struct ask *ask
 	int64_t created = d->secret.told && d->secret.created > 0 ? d->secret.created : t->started;
 
 	attr->st_mtim = clock_timespec(created);
+	if (dir_traits(t, d) & KV_OUTSIDE)
+		attr->st_mode &= ~(mode_t)0222;
 	*ttl = t->config.ttl;
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "node/name.h"
 #include "tree/control.h"
 #include "tree/listing.h"
+#include "tree/dir_traits.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -38,7 +39,7 @@ static int metadata_locked(struct tree *t, struct dir *d, const struct ask *ask,
 {
 	if (!dir_may_be_secret(d))
 		return err_set(err, ENOENT, "there is no secret");
-	if (t->config.kv->ops->flat)
+	if (dir_traits(t, d) & KV_FLAT)
 		return err_set(err, EOPNOTSUPP, "the engine keeps no versions");
 	return cache_get(t->config.cache, TREE_METADATA, d->path, ask, out, NULL, err);
 }

@@ -3,6 +3,7 @@
  * waits for it a little. While a file is being written the kernel's idea of its size is the writer's,
  * so that readers get a copy of their own and no pages. */
 
+#include "tree/dir_traits.h"
 #include "tree/open.h"
 
 #include "base/metric.h"
@@ -173,7 +174,7 @@ static int fetch_again_locked(struct tree *t, struct field *f, const struct ask 
 	if ((*v)->number == fixed->number && (*v)->created == fixed->created)
 		return 0;
 	object_put(steal(*v));
-	if (t->config.kv->ops->flat || !key)
+	if ((dir_traits(t, d) & KV_FLAT) || !key)
 		return err_set(err, EIO, "the server has no versions, and that of %s is over",
 			       f->node.name);
 	r = cache_get(t->config.cache, TREE_VERSION, key, ask, &o, NULL, err);

@@ -3,6 +3,7 @@
  * keep there ourselves, are nobody's to see or change. */
 
 #include "tree/settings.h"
+#include "tree/dir_traits.h"
 
 #include "base/json.h"
 
@@ -61,7 +62,7 @@ static int metadata_locked(struct tree *t, struct dir *d, const struct ask *ask,
 {
 	int r = -ENOENT;
 
-	if (t->config.kv->ops->flat)
+	if (dir_traits(t, d) & KV_FLAT)
 		return err_set(err, EOPNOTSUPP, "the engine keeps no metadata");
 	if (dir_may_be_secret(d))
 		r = cache_get(t->config.cache, TREE_METADATA, d->path, ask, out, NULL, err);

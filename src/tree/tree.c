@@ -15,6 +15,7 @@
 #include "node/name.h"
 #include "node/writable.h"
 #include "tree/open.h"
+#include "tree/dir_traits.h"
 
 #include <errno.h>
 #include <string.h>
@@ -236,6 +237,8 @@ void tree_forget_all(struct tree *t, int code)
 {
 	LOCK_SCOPE(&t->lock);
 
+	if (t->config.kv->ops->refresh)
+		t->config.kv->ops->refresh(t->config.kv);
 	cache_drop_all(t->config.cache);
 	fixed_release_all_locked(t);
 	withdraw_below_locked(t, t->root, code);
@@ -381,6 +384,8 @@ int tree_permit(struct tree *t, struct node *node, const struct caller *caller, 
 	node_stat_locked(t, node, &attr);
 	pthread_mutex_unlock(&t->lock);
 	if ((mask & W_OK) && (t->config.read_only || !node->type->writable))
+		return -EROFS;
+	if ((mask & W_OK) && node_is_dir(node) && (dir_traits(t, dir_of(node)) & KV_OUTSIDE))
 		return -EROFS;
 	if (caller->uid == 0)
 		return 0;

@@ -8,6 +8,7 @@
 #include "tree/history.h"
 #include "tree/layered.h"
 #include "tree/settings.h"
+#include "tree/dir_traits.h"
 
 #include "base/clock.h"
 #include "vault/reply.h"
@@ -42,10 +43,10 @@ static char *path_text(const struct subject *s)
 {
 	char *text;
 
-	return asprintf(&text, "%s%s%s", s->t->config.label, *s->dir->path ? "/" : "",
-			s->dir->path) < 0
-		       ? NULL
-		       : text;
+	const char *label = s->t->config.label, *path = s->dir->path;
+	const char *slash = (*label && *path) || (!*label && !*path) ? "/" : "";
+
+	return asprintf(&text, "%s%s%s", label, slash, path) < 0 ? NULL : text;
 }
 
 static char *field_text(const struct subject *s)
@@ -187,7 +188,7 @@ static bool applies(const struct attribute *a, const struct subject *s)
 		return false;
 	if (s->origin)
 		return !(a->of & OF_SECRET) || a->text == source_text;
-	if ((a->of & OF_SECRET) && s->t->config.kv->ops->flat)
+	if ((a->of & OF_SECRET) && (dir_traits(s->t, s->dir) & KV_FLAT))
 		return false;
 	return !(a->of & OF_SECRET) || s->version->number > 0;
 }
@@ -207,6 +208,7 @@ int tree_getxattr(struct tree *t, struct node *node, const char *name, const str
 {
 	LOCK_SCOPE(&t->lock);
 	const struct attribute *a = NULL;
+	struct dir *d;
 	struct subject s;
 	int r;
 
@@ -217,7 +219,10 @@ int tree_getxattr(struct tree *t, struct node *node, const char *name, const str
 			a = &attributes[i];
 	if (!a)
 		return setting_locked(t, node, name, ask, text, err);
-	if ((a->of & OF_SECRET) && t->config.kv->ops->flat &&
+	d = node_is_dir(node)	  ? dir_of(node)
+	    : node_is_field(node) ? field_dir(field_of(node))
+				  : NULL;
+	if ((a->of & OF_SECRET) && d && (dir_traits(t, d) & KV_FLAT) &&
 	    !(t->config.layers && a->text == source_text))
 		return -EOPNOTSUPP; /* what number and time it has is made up */
 	r = subject_locked(t, node, ask, &s, err);

@@ -25,6 +25,15 @@ static int read_info(const char *path, const cJSON *data, struct mount_info *out
 	return 0;
 }
 
+/* The server's own refusal names what it has checked; anything else was in the way. */
+static bool is_unseen(int r, const struct vault_answer *answer)
+{
+	char words[200];
+
+	reply_words(answer->json, words, sizeof(words));
+	return r == -ENOENT || (r == -EACCES && strstr(words, "preflight"));
+}
+
 int mounts_find(struct vault *v, const char *path, struct limit limit, struct mount_info *out,
 		struct err *err)
 {
@@ -38,10 +47,13 @@ int mounts_find(struct vault *v, const char *path, struct limit limit, struct mo
 		return err_set(err, ENOMEM, "no memory for a request");
 	call.path = full;
 	r = vault_call(v, &call, &answer, err);
-	if (r == -EACCES || r == -ENOENT)
+	if (is_unseen(r, &answer))
 		return err_set(err, ENOENT,
 			       "no engine at %s, or none that this token may see, at %s", path,
 			       vault_address(v));
+	if (r == -EACCES)
+		err_prefix(err, "which engine %s is in may not be asked (sys/internal/ui/mounts)",
+			   path);
 	if (r < 0)
 		return r;
 	data = json_get(answer.json, "data");
@@ -60,6 +72,9 @@ int mounts_list(struct vault *v, struct limit limit,
 	int r = vault_call(v, &call, &answer, err);
 	const cJSON *mounts = json_get(json_get(answer.json, "data"), "secret");
 
+	if (r == -EACCES)
+		err_prefix(err,
+			   "which engines there are may not be asked (sys/internal/ui/mounts)");
 	if (r == 0 && !cJSON_IsObject(mounts))
 		return err_set(err, EIO, "the answer from %s makes no sense: it is no list",
 			       vault_address(v));

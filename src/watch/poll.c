@@ -108,7 +108,7 @@ int poll_secret(struct poll *p, struct dir *d)
 {
 	int r = 0;
 
-	if (!p->tree->config.kv->ops->flat && !d->watch.by_data &&
+	if (!(kv_traits(p->tree->config.kv, d->path) & KV_FLAT) && !d->watch.by_data &&
 	    atomic_load(&p->metadata_no) < REFUSALS_MAX)
 		r = look_at_metadata(p, d);
 	if (r != 0)

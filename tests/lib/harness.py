@@ -67,9 +67,10 @@ class Test:
         return self.server.version(self.path(name))
 
     def mount(self, *options, source="", env=None, token=None, args=(), wait=True):
-        """Mounts this test's folder; `source` is below it, or absolute ("/secret")."""
+        """Mounts this test's folder; `source` is below it, or absolute ("/secret"; "/" is all
+        engines)."""
         if source is not None:
-            source = source[1:] if source.startswith("/") else f"secret/{self.path(source)}"
+            source = source[1:] or "/" if source.startswith("/") else f"secret/{self.path(source)}"
         root = f"{self.root}/m{len(self.mounts)}"
         os.makedirs(root)
         if env is None:

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A proxy between a mount and a real server, that counts what passes and loses what it is told to:
-answers that the server has given, requests that it never saw, or all of them."""
+answers that the server has given, requests that it never saw, or all of them; or that refuses some, as
+gateways do."""
 
 import socket
 import threading
 import urllib.parse
 
 PASS, LOSE_REQUEST, LOSE_ANSWER = "pass", "lose request", "lose answer"
+DENY = "deny"
 HANG, HOLD_ANSWER = "hang", "hold answer"  # until release(); then they are lost
 
 
@@ -115,6 +117,9 @@ class Proxy:
         if fate in (HANG, LOSE_REQUEST):
             self.lost()
             raise Lost
+        if fate == DENY:
+            client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nforbidden")
+            return
         server.sendall(request)
         _, answer = read_message(answered, method != b"HEAD")
         if fate == HOLD_ANSWER:

@@ -222,6 +222,25 @@ class Server:
                 return []
             raise
 
+    # Engines.
+
+    def enable(self, path, version, headers=None):
+        """A key-value engine, once it answers."""
+        self.api("POST", f"sys/mounts/{path}", {"type": "kv", "options": {"version": str(version)}},
+                 headers=headers)
+        end = time.monotonic() + 30
+        while version == 2:
+            try:
+                self.api("GET", f"{path}/config", headers=headers)
+                break
+            except ApiError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.02)
+
+    def disable(self, path):
+        self.api("DELETE", f"sys/mounts/{path}")
+
     # Tokens and roles.
 
     def policy(self, name, rules):

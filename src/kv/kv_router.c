@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Many engines as one store.
+ *
+ *      ""  ->  team  ->  team/a  ->  team/a/kv     an engine: from here on it is asked itself
+ *      \_______ answered from the table ______/
+ *
+ * Engines never nest, but their names may hold slashes. The table of them is replaced as a whole and
+ * never changed; who reads it holds a reference. An engine that was used once is kept until the end,
+ * since somebody may be asking it: it comes and goes in the table alone. */
+
+#include "kv/kv_router.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "kv/kv1.h"
+#include "kv/kv2.h"
+#include "vault/mounts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <uthash.h>
+
+#define UNKNOWN_TTL NS_PER_SEC /* what is no engine's is asked for anew after that */
+
+struct engine {
+	UT_hash_handle hh;
+	struct kv *kv;
+	int version;
+	char key[]; /* "2:team/a/kv" */
+};
+
+static const char *path_of(const struct engine *e)
+{
+	return e->key + 2;
+}
+
+struct table {
+	struct object object;
+	size_t count;
+	struct engine *engines[]; /* by path, bytewise */
+};
+
+struct router {
+	struct kv kv;
+	struct vault *vault;
+	uint64_t ttl;
+	pthread_mutex_t lock;	/* guards all below */
+	struct engine *engines; /* by key: all that ever were */
+	struct table *table;
+	uint64_t fetched; /* clock_mono(), of the last attempt; 0: to be asked for anew */
+};
+
+static struct router *self(struct kv *kv)
+{
+	return container_of(kv, struct router, kv);
+}
+
+static int no_memory(struct err *err)
+{
+	return err_set(err, ENOMEM, "no memory for the engines");
+}
+
+static void table_free(struct object *o)
+{
+	free(container_of(o, struct table, object));
+}
+
+/* NULL: no memory. */
+static struct engine *engine_locked(struct router *r, const struct mount_info *info)
+{
+	struct engine *e;
+	char key[sizeof(info->path) + 4];
+
+	snprintf(key, sizeof(key), "%d:%s", info->version == 1 ? 1 : 2, info->path);
+	HASH_FIND_STR(r->engines, key, e);
+	if (e)
+		return e;
+	e = calloc(1, sizeof(*e) + strlen(key) + 1);
+	if (!e)
+		return NULL;
+	strcpy(e->key, key);
+	e->version = info->version;
+	e->kv = e->version == 1 ? kv1_new(r->vault, info->path) : kv2_new(r->vault, info->path);
+	if (!e->kv) {
+		free(e);
+		return NULL;
+	}
+	HASH_ADD_STR(r->engines, key, e);
+	return e;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(path_of(*(struct engine *const *)a), path_of(*(struct engine *const *)b));
+}
+
+struct found {
+	struct mount_info *all;
+	size_t count, room;
+};
+
+/* What keeps no keys and values is left out. */
+static int add_found(void *arg, const struct mount_info *mount)
+{
+	struct found *found = arg;
+
+	if (!mount->version)
+		return 0;
+	if (found->count == found->room) {
+		size_t room = found->room ? found->room * 2 : 16;
+		struct mount_info *all = realloc(found->all, room * sizeof(*all));
+
+		if (!all)
+			return -ENOMEM;
+		found->all = all;
+		found->room = room;
+	}
+	found->all[found->count++] = *mount;
+	return 0;
+}
+
+/* NULL: no memory. */
+static struct table *table_locked(struct router *r, const struct found *found)
+{
+	size_t size = sizeof(struct table) + found->count * sizeof(struct engine *);
+	struct table *table = calloc(1, size);
+
+	if (!table)
+		return NULL;
+	table->object = (struct object){.refs = 1, .size = size, .free = table_free};
+	for (; table->count < found->count; table->count++) {
+		table->engines[table->count] = engine_locked(r, &found->all[table->count]);
+		if (!table->engines[table->count]) {
+			free(table);
+			return NULL;
+		}
+	}
+	if (table->count)
+		qsort(table->engines, table->count, sizeof(struct engine *), compare);
+	return table;
+}
+
+static int fetch(struct router *r, struct limit limit, struct err *err)
+{
+	struct found found = {0};
+	struct table *table;
+	int s = mounts_list(r->vault, limit, add_found, &found, err);
+
+	if (s < 0) {
+		free(found.all);
+		return s == -ENOMEM ? no_memory(err) : s;
+	}
+	pthread_mutex_lock(&r->lock);
+	table = table_locked(r, &found);
+	if (table) {
+		object_put(r->table);
+		r->table = table;
+		r->fetched = clock_mono();
+	}
+	pthread_mutex_unlock(&r->lock);
+	free(found.all);
+	return table ? 0 : no_memory(err);
+}
+
+/* The table of now, with a reference for the caller. */
+static struct table *table_get(struct router *r)
+{
+	LOCK_SCOPE(&r->lock);
+
+	return object_ref(r->table);
+}
+
+/* The same, not older than that; in an outage the last one serves, and one of those who come asks while
+ * the others go on with it. */
+static struct table *table_fresh(struct router *r, uint64_t age, struct limit limit)
+{
+	struct err err = {0};
+	uint64_t now = clock_mono();
+	bool old;
+
+	pthread_mutex_lock(&r->lock);
+	old = now - r->fetched >= age;
+	if (old)
+		r->fetched = now;
+	pthread_mutex_unlock(&r->lock);
+	if (old && fetch(r, limit, &err) < 0)
+		log_warning("the engines cannot be listed", F_ERR(&err));
+	return table_get(r);
+}
+
+/* Whether `path` is `folder` or below it; where the rest begins. */
+static bool is_below(const char *path, const char *folder, const char **rest)
+{
+	size_t len = strlen(folder);
+
+	if (strncmp(path, folder, len) != 0 || (len && path[len] && path[len] != '/'))
+		return false;
+	*rest = path + len + (len && path[len] == '/');
+	return true;
+}
+
+struct route {
+	struct kv *kv;	    /* NULL: not in an engine */
+	const char *inside; /* "" its root */
+	bool above;	    /* engines are below it */
+};
+
+static struct route find(const struct table *table, const char *path)
+{
+	struct route route = {.inside = ""};
+	size_t longest = 0;
+	const char *rest;
+
+	for (size_t i = 0; i < table->count; i++) {
+		const char *engine = path_of(table->engines[i]);
+
+		if (is_below(path, engine, &rest) && strlen(engine) > longest) {
+			longest = strlen(engine);
+			route.kv = table->engines[i]->kv;
+			route.inside = rest;
+		} else if (is_below(engine, path, &rest)) {
+			route.above = true;
+		}
+	}
+	route.above = !route.kv && (route.above || !*path);
+	return route;
+}
+
+static struct route route_of(struct kv *kv, const char *path, struct limit limit)
+{
+	struct router *r = self(kv);
+	_cleanup_object_ struct table *table = table_fresh(r, r->ttl, limit);
+	struct route route = find(table, path);
+
+	if (route.kv || route.above)
+		return route;
+	/* It may have come meanwhile. */
+	object_put(steal(table));
+	table = table_fresh(r, UNKNOWN_TTL, limit);
+	return find(table, path);
+}
+
+/* To a secret in an engine, for what changes it or asks for its past. */
+static int route_to_secret(struct kv *kv, const char *path, struct limit limit, struct route *to,
+			   struct err *err)
+{
+	*to = route_of(kv, path, limit);
+	if (to->kv && *to->inside)
+		return 0;
+	if (to->kv)
+		return err_set(err, EROFS, "%s is an engine, and no secret", path);
+	if (to->above)
+		return err_set(err, EROFS, "/%s holds engines, and no secrets", path);
+	return err_set(err, ENOENT, "there is no engine for %s any more", path);
+}
+
+static int cannot(struct err *err)
+{
+	return err_set(err, EOPNOTSUPP, "this engine keeps no versions and no metadata");
+}
+
+static int router_read(struct kv *kv, const char *path, struct limit limit, struct kv_version **out,
+		       struct err *err)
+{
+	struct route to = route_of(kv, path, limit);
+
+	if (to.kv && *to.inside)
+		return to.kv->ops->read(to.kv, to.inside, limit, out, err);
+	*out = kv_version_empty(KV_ABSENT, 0);
+	return *out ? 0 : no_memory(err);
+}
+
+static int router_read_version(struct kv *kv, const char *path, int64_t number, struct limit limit,
+			       struct kv_version **out, struct err *err)
+{
+	struct route to;
+	int r = route_to_secret(kv, path, limit, &to, err);
+
+	if (r < 0)
+		return r == -EROFS ? -ENOENT : r;
+	return to.kv->ops->read_version
+		       ? to.kv->ops->read_version(to.kv, to.inside, number, limit, out, err)
+		       : cannot(err);
+}
+
+static int router_write(struct kv *kv, const char *path, struct kv_version *next, int64_t cas,
+			struct limit limit, struct err *err)
+{
+	struct route to;
+	int r = route_to_secret(kv, path, limit, &to, err);
+
+	return r < 0 ? r : to.kv->ops->write(to.kv, to.inside, next, cas, limit, err);
+}
+
+static int router_patch(struct kv *kv, const char *path, const struct kv_change *changes,
+			size_t count, struct kv_version *next, int64_t cas, struct limit limit,
+			struct err *err)
+{
+	struct route to;
+	int r = route_to_secret(kv, path, limit, &to, err);
+
+	if (r < 0)
+		return r;
+	return to.kv->ops->patch
+		       ? to.kv->ops->patch(to.kv, to.inside, changes, count, next, cas, limit, err)
+		       : -EOPNOTSUPP;
+}
+
+static int router_mark(struct kv *kv, const char *path, const struct kv_mark *mark, bool set,
+		       int64_t number, struct limit limit, struct err *err)
+{
+	struct route to;
+	int r = route_to_secret(kv, path, limit, &to, err);
+
+	return r < 0 ? r : to.kv->ops->mark(to.kv, to.inside, mark, set, number, limit, err);
+}
+
+static int router_delete_version(struct kv *kv, const char *path, int64_t number,
+				 struct limit limit, struct err *err)
+{
+	struct route to;
+	int r = route_to_secret(kv, path, limit, &to, err);
+
+	return r < 0 ? r : to.kv->ops->delete_version(to.kv, to.inside, number, limit, err);
+}
+
+static int router_undelete_version(struct kv *kv, const char *path, int64_t number,
+				   struct limit limit, struct err *err)
+{
+	struct route to;
+	int r = route_to_secret(kv, path, limit, &to, err);
+
+	return r < 0 ? r : to.kv->ops->undelete_version(to.kv, to.inside, number, limit, err);
+}
+
+static int router_destroy_version(struct kv *kv, const char *path, int64_t number,
+				  struct limit limit, struct err *err)
+{
+	struct route to;
+	int r = route_to_secret(kv, path, limit, &to, err);
+
+	return r < 0 ? r : to.kv->ops->destroy_version(to.kv, to.inside, number, limit, err);
+}
+
+static int router_purge(struct kv *kv, const char *path, struct limit limit, struct err *err)
+{
+	struct route to;
+	int r = route_to_secret(kv, path, limit, &to, err);
+
+	return r < 0 ? r : to.kv->ops->purge(to.kv, to.inside, limit, err);
+}
+
+/* The names of the engines, up to the next slash, in a folder above them. */
+static int list_above(const struct table *table, const char *path, struct kv_list **out)
+{
+	_cleanup_json_ cJSON *names = cJSON_CreateArray();
+	const char *rest;
+
+	for (size_t i = 0; i < table->count; i++) {
+		_cleanup_free_ char *name = NULL;
+
+		if (!is_below(path_of(table->engines[i]), path, &rest) || !*rest)
+			continue;
+		if (asprintf(&name, "%.*s/", (int)strcspn(rest, "/"), rest) < 0 ||
+		    !cJSON_AddItemToArray(names, json_new_string(name, strlen(name))))
+			return -ENOMEM;
+	}
+	return names ? kv_list_parse(names, out) : -ENOMEM;
+}
+
+static int router_list(struct kv *kv, const char *path, struct limit limit, struct kv_list **out,
+		       struct err *err)
+{
+	_cleanup_object_ struct table *table = NULL;
+	struct route to = route_of(kv, path, limit);
+	int r = 0;
+
+	if (to.kv)
+		return to.kv->ops->list(to.kv, to.inside, limit, out, err);
+	/* Who lists it has no listing that is fresh, or has thrown it away. */
+	r = fetch(self(kv), limit, err);
+	if (r < 0)
+		return r;
+	table = table_get(self(kv));
+	return list_above(table, path, out) < 0 ? no_memory(err) : 0;
+}
+
+static int router_children(struct kv *kv, const char *path, struct limit limit,
+			   struct kv_children **out, struct err *err)
+{
+	struct route to = route_of(kv, path, limit);
+
+	return to.kv && to.kv->ops->children
+		       ? to.kv->ops->children(to.kv, to.inside, limit, out, err)
+		       : cannot(err);
+}
+
+static int router_metadata(struct kv *kv, const char *path, struct limit limit, cJSON **out,
+			   struct err *err)
+{
+	struct route to;
+	int r = route_to_secret(kv, path, limit, &to, err);
+
+	if (r < 0)
+		return r == -EROFS ? -ENOENT : r;
+	return to.kv->ops->metadata(to.kv, to.inside, limit, out, err);
+}
+
+static int router_change_metadata(struct kv *kv, const char *path, const cJSON *patch,
+				  struct limit limit, struct err *err)
+{
+	struct route to;
+	int r = route_to_secret(kv, path, limit, &to, err);
+
+	if (r < 0)
+		return r;
+	return to.kv->ops->change_metadata
+		       ? to.kv->ops->change_metadata(to.kv, to.inside, patch, limit, err)
+		       : cannot(err);
+}
+
+static int router_rights(struct kv *kv, const char *path, struct limit limit, unsigned *rights,
+			 struct err *err)
+{
+	struct route to = route_of(kv, path, limit);
+
+	*rights = KV_LIST;
+	return to.kv ? to.kv->ops->rights(to.kv, to.inside, limit, rights, err) : 0;
+}
+
+static int router_reach(struct kv *kv, const char *path, struct limit limit, enum kv_reach *out,
+			struct err *err)
+{
+	struct route to = route_of(kv, path, limit);
+
+	*out = to.above ? KV_REACH_YES : KV_REACH_NO;
+	return to.kv ? to.kv->ops->reach(to.kv, to.inside, limit, out, err) : 0;
+}
+
+static unsigned router_traits(struct kv *kv, const char *path)
+{
+	_cleanup_object_ struct table *table = table_get(self(kv));
+	struct route to = find(table, path);
+
+	return to.kv ? kv_traits(to.kv, to.inside) : KV_OUTSIDE;
+}
+
+static void router_refresh(struct kv *kv)
+{
+	LOCK_SCOPE(&self(kv)->lock);
+
+	self(kv)->fetched = 0;
+}
+
+static void router_free(struct kv *kv)
+{
+	struct router *r = self(kv);
+	struct engine *e, *next;
+
+	object_put(r->table);
+	HASH_ITER (hh, r->engines, e, next) {
+		HASH_DEL(r->engines, e);
+		kv_free(e->kv);
+		free(e);
+	}
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+static const struct kv_ops router_ops = {
+	.traits = router_traits,
+	.refresh = router_refresh,
+	.read = router_read,
+	.read_version = router_read_version,
+	.write = router_write,
+	.patch = router_patch,
+	.mark = router_mark,
+	.delete_version = router_delete_version,
+	.undelete_version = router_undelete_version,
+	.destroy_version = router_destroy_version,
+	.purge = router_purge,
+	.list = router_list,
+	.children = router_children,
+	.metadata = router_metadata,
+	.change_metadata = router_change_metadata,
+	.rights = router_rights,
+	.reach = router_reach,
+	.free = router_free,
+};
+
+bool kv_router_reaches(struct kv *kv, const char *path)
+{
+	_cleanup_object_ struct table *table = table_get(self(kv));
+	struct route to = find(table, path);
+
+	return to.kv || to.above;
+}
+
+int kv_router_new(struct vault *vault, uint64_t ttl, struct limit limit, struct kv **out,
+		  struct err *err)
+{
+	struct router *r = calloc(1, sizeof(*r));
+	int s;
+
+	if (!r)
+		return no_memory(err);
+	r->kv.ops = &router_ops;
+	r->vault = vault;
+	r->ttl = ttl;
+	pthread_mutex_init(&r->lock, NULL);
+	s = fetch(r, limit, err);
+	if (s < 0)
+		router_free(&r->kv);
+	else
+		*out = &r->kv;
+	return s;
+}

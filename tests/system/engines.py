@@ -1,0 +1,361 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""All key-value engines under one mount of /, and how an engine is found where the server does not
+tell."""
+
+import json
+import os
+import subprocess
+import time
+
+from harness import main, test
+from mount import VAULTFS, clean_environment
+from proxy import DENY, PASS, Proxy
+
+
+def engines(t):
+    """Two engines of version 2 and one of version 1 below a name of the test's own, with a secret in each,
+    and one that keeps no secrets."""
+    base = f"e-{t.name}"
+    for path, version in ((f"{base}/a/kv", 2), (f"{base}/a/old", 1), (f"{base}/b", 2)):
+        t.server.enable(path, version)
+    t.server.api("POST", f"sys/mounts/{base}/keys", {"type": "transit"})
+    t.server.put("app/db", {"user": "kv", "n": 7}, mount=f"{base}/a/kv")
+    t.server.put("app/db", {"user": "b"}, mount=f"{base}/b")
+    t.server.api("POST", f"{base}/a/old/app/db", {"user": "old"})
+    return base
+
+
+def old(t, path):
+    return t.server.api("GET", path)["data"]
+
+
+def eventually(what, seconds=30):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it never comes"
+        time.sleep(0.05)
+
+
+def vaultfs(t, *args, address=None, token=None, status=0):
+    """(stdout, stderr) of a command."""
+    done = subprocess.run([VAULTFS, *args], capture_output=True, timeout=60, text=True, check=False,
+                          env=clean_environment(VAULT_ADDR=address or t.server.address, HOME=t.root,
+                                                VAULT_TOKEN=token or t.server.token))
+    assert done.returncode == status, (args, done.returncode, done.stderr)
+    return done.stdout, done.stderr
+
+
+@test()
+def all_engines(t):
+    "a mount of / shows key-value engines of both versions, by names with slashes, and nothing else"
+    base = engines(t)
+    m = t.mount(source="/")
+    root = os.listdir(m.path)
+    assert {"secret", base} <= set(root) and not {"sys", "identity", "cubbyhole"} & set(root), root
+    assert sorted(os.listdir(m / base)) == ["a", "b"], "an engine of keys is no key-value engine"
+    assert sorted(os.listdir(m / f"{base}/a")) == ["kv", "old"]
+    for engine, value in (("a/kv", b"kv"), ("a/old", b"old"), ("b", b"b")):
+        assert os.listdir(m / f"{base}/{engine}") == ["app"]
+        assert m.read(f"{base}/{engine}/app/db/user") == value
+        path = os.getxattr(m / f"{base}/{engine}/app/db", "user.vault.path")
+        assert path.decode() == f"{base}/{engine}/app/db"
+    assert os.getxattr(m.path, "user.vault.path") == b"/"
+    assert os.getxattr(m / f"{base}/a", "user.vault.path").decode() == f"{base}/a"
+    assert m.read(f"{base}/a/kv/app/db/n") == b"7"
+    for name in ("nothing", "sys", f"{base}/keys", f"{base}/a/k", f"{base}/a/kvx", f"{base}/a/kv/x"):
+        assert m.errno_of(os.stat, m / name) == "ENOENT", name
+    status = json.loads(m.read(".vault/status.json"))
+    assert (status["engine"], status["source"]) == ("/", "/")
+    source = t.run("findmnt", "-n", "-o", "SOURCE", m.path)[1]
+    assert source.strip() == b"/", source
+
+
+@test()
+def part_of_all_engines(t):
+    "a name above engines can be mounted too, and a name above none cannot"
+    base = engines(t)
+    m = t.mount(source=f"/{base}/a")
+    assert sorted(os.listdir(m.path)) == ["kv", "old"]
+    assert m.read("old/app/db/user") == b"old"
+    m.write("kv/app/db/user", "new")
+    assert t.server.get("app/db", mount=f"{base}/a/kv")["user"] == "new"
+    assert os.getxattr(m / "kv/app/db", "user.vault.path").decode() == f"{base}/a/kv/app/db"
+    spot = f"{t.root}/spot"
+    os.mkdir(spot)
+    _, err = vaultfs(t, "mount", f"{base}/x", spot, status=2)
+    assert f"no engine at {base}/x" in err, err
+
+
+@test()
+def written_and_remembered(t):
+    "what is written under / lands in its engine; version 2 has a history, and version 1 has none"
+    base = engines(t)
+    m = t.mount(source="/")
+    kv, flat = f"{base}/a/kv/app/db", f"{base}/a/old/app/db"
+    m.write(f"{kv}/user", "second")
+    m.write(f"{flat}/user", "second")
+    m.write(f"{flat}/more", "x")
+    assert t.server.get("app/db", mount=f"{base}/a/kv") == {"user": "second", "n": 7}
+    assert old(t, flat) == {"user": "second", "more": "x"}
+    assert os.getxattr(m / kv, "user.vault.version") == b"2"
+    assert os.listdir(m / f"{kv}/.vault/versions") == ["1", "2"]
+    assert m.read(f"{kv}/.vault/versions/1/user") == b"kv"
+    m.write(f"{kv}/.vault/version", "1")
+    assert t.server.get("app/db", mount=f"{base}/a/kv") == {"user": "kv", "n": 7}
+    os.setxattr(m / kv, "user.vault.meta.owner", b"me")
+    meta = t.server.api("GET", f"{base}/a/kv/metadata/app/db")["data"]
+    assert meta["custom_metadata"] == {"owner": "me"} and meta["current_version"] == 3
+    errnos = [m.errno_of(*a) for a in (
+        (os.getxattr, m / flat, "user.vault.version"),
+        (os.setxattr, m / flat, "user.vault.meta.owner", b"me"),
+        (os.setxattr, m / flat, "user.vault.cas", b"1"),
+        (os.listdir, m / f"{flat}/.vault/versions"),
+        (m.read, f"{flat}/.vault/metadata.json"), (m.read, f"{flat}/.vault/version"))]
+    assert errnos == 6 * ["ENOTSUP"], errnos
+    assert "user.vault.version" in os.listxattr(m / kv)
+    assert os.listxattr(m / flat) == ["user.vault.path"], os.listxattr(m / flat)
+    m.write(f"{kv}/binary", b"\0\xff")
+    assert m.read(f"{kv}/binary") == b"\0\xff"
+    assert m.errno_of(m.write, f"{flat}/binary", b"\0\xff") == "EILSEQ"
+    os.rename(m / f"{kv}/user", m / f"{flat}/moved")
+    assert old(t, flat)["moved"] == "kv"
+    assert "user" not in t.server.get("app/db", mount=f"{base}/a/kv")
+    os.makedirs(m / f"{base}/b/new/secret")
+    m.write(f"{base}/b/new/secret/x", "1")
+    assert t.server.get("new/secret", mount=f"{base}/b") == {"x": "1"}
+
+
+@test()
+def nothing_above_engines(t):
+    "above the engines nothing can be made, removed or renamed, and access(2) says so before"
+    base = engines(t)
+    m = t.mount(source="/")
+    for folder in ("", f"{base}/", f"{base}/a/"):
+        for action in (lambda: os.mkdir(m / f"{folder}new"), lambda: m.write(f"{folder}new", "x"),
+                       lambda: os.rename(m / f"{base}/b", m / f"{folder}new"),
+                       lambda: os.open(m / f"{folder}new", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)):
+            assert m.errno_of(action) == "EROFS", folder
+        assert not os.access(m / folder, os.W_OK) and os.access(m / folder, os.R_OK | os.X_OK)
+        assert os.stat(m / folder).st_mode & 0o777 == 0o500
+    for name in (f"{base}/b", f"{base}/a/old", f"{base}/a", base):
+        assert m.errno_of(os.rmdir, m / name) == "EROFS", name
+    assert os.access(m / f"{base}/b", os.W_OK)
+    assert m.errno_of(m.write, f"{base}/b/field", "x") == "EINVAL", "an engine is no secret"
+    assert m.errno_of(m.write, f"{base}/b/.vault/data.json", "{}") == "EINVAL"
+    assert m.errno_of(m.write, f"{base}/.vault/data.json", "{}") in ("EINVAL", "EROFS")
+    assert m.errno_of(os.setxattr, m / f"{base}/b", "user.vault.meta.x", b"1") != ""
+    assert "EROFS there are engines here" in m.read(".vault/errors").decode()
+    assert sorted(os.listdir(m / base)) == ["a", "b"]
+    assert t.server.list(f"../../{base}") == []
+
+
+@test(needs=("find", "grep", "tar"))
+def walked(t):
+    "find, grep -r, cp -a and tar walk all engines from the root"
+    base = engines(t)
+    value = t.canary()
+    t.server.put("deep/er/x", {"f": value}, mount=f"{base}/b")
+    m = t.mount(source="/")
+    found = t.shell('cd "$M" && find . -path "./$B*" -type f | sort', M=m.path, B=base)[1]
+    assert found.decode().split() == [f"./{base}/{p}" for p in (
+        "a/kv/app/db/n", "a/kv/app/db/user", "a/old/app/db/user", "b/app/db/user", "b/deep/er/x/f")]
+    hits = t.shell('cd "$M" && grep -rl "$V" .', M=m.path, V=value)[1]
+    assert hits.decode() == f"./{base}/b/deep/er/x/f\n"
+    t.shell('cp -a "$M/$B/a/kv/app" "$M/$B/a/old/copy"', M=m.path, B=base)
+    assert old(t, f"{base}/a/old/copy/db") == {"user": "kv", "n": 7}, "types too"
+    out = t.shell('tar -C "$M" -cf - "$B" | tar -tf - | grep -c "/user$"', M=m.path, B=base)[1]
+    assert out == b"4\n", out
+
+
+@test()
+def come_and_go(t):
+    "an engine that is enabled appears, one that is disabled vanishes, one made anew is what it is now"
+    base = engines(t)
+    m = t.mount("ttl=1", "negative_ttl=1", source="/")
+    patient = t.mount(source="/")
+    assert sorted(os.listdir(m / base)) == sorted(os.listdir(patient / base)) == ["a", "b"]
+    t.server.enable(f"{base}/c/kv", 2)
+    t.server.put("x", {"f": "1"}, mount=f"{base}/c/kv")
+    eventually(lambda: sorted(os.listdir(m / base)) == ["a", "b", "c"])
+    eventually(lambda: os.path.exists(m / f"{base}/c/kv/x/f"))
+    assert m.read(f"{base}/c/kv/x/f") == b"1"
+    assert sorted(os.listdir(patient / base)) == ["a", "b"], "its time has not come"
+    patient.write(".vault/refresh", "1")
+    assert sorted(os.listdir(patient / base)) == ["a", "b", "c"]
+    assert patient.read(f"{base}/c/kv/x/f") == b"1"
+    with open(patient / f"{base}/c/kv/x/f", "rb") as held:
+        t.server.disable(f"{base}/c/kv")
+        assert patient.errno_of(patient.write, f"{base}/c/kv/x/f", "2") in ("ENOENT", "EIO")
+        patient.expect("no handler for route")
+        eventually(lambda: sorted(os.listdir(m / base)) == ["a", "b"])
+        patient.write(".vault/refresh", "1")
+        assert sorted(os.listdir(patient / base)) == ["a", "b"]
+        assert patient.errno_of(patient.read, f"{base}/c/kv/x/f") == "ENOENT"
+        assert patient.errno_of(held.read) in ("", "ENOENT")
+    eventually(lambda: m.errno_of(os.stat, m / f"{base}/c/kv/x/f") == "ENOENT")
+    t.server.enable(f"{base}/c/kv", 1)
+    t.server.api("POST", f"{base}/c/kv/x", {"f": "flat"})
+    for mount in (m, patient):
+        mount.write(".vault/refresh", "1")
+        eventually(lambda m=mount: os.path.exists(m / f"{base}/c/kv/x/f"))
+        assert mount.read(f"{base}/c/kv/x/f") == b"flat"
+        assert mount.errno_of(os.getxattr, mount / f"{base}/c/kv/x", "user.vault.version") == \
+            "ENOTSUP"
+        mount.write(f"{base}/c/kv/x/g", "2")
+    assert old(t, f"{base}/c/kv/x") == {"f": "flat", "g": "2"}
+
+
+@test()
+def what_a_token_sees(t):
+    "a token sees the engines in which it may do something, and uses what it may"
+    base = engines(t)
+    t.server.policy(f"{base}-some", {f"{base}/a/kv/data/app/*": ["read"], f"{base}/b/*": ["list"]})
+    token = t.server.make_token(policies=[f"{base}-some"])
+    m = t.mount(source="/", token=token)
+    assert os.listdir(m.path) == [base] and sorted(os.listdir(m / base)) == ["a", "b"]
+    assert os.listdir(m / f"{base}/a") == ["kv"]
+    assert m.errno_of(os.listdir, m / f"{base}/a/kv") == "EACCES"
+    assert m.read(f"{base}/a/kv/app/db/user") == b"kv", "a name that may not be listed can be used"
+    assert m.errno_of(m.write, f"{base}/a/kv/app/db/user", "x") == "EACCES"
+    assert os.listdir(m / f"{base}/b") == ["app"]
+    assert m.errno_of(m.read, f"{base}/b/app/db/user") == "EACCES"
+    for name in ("secret", f"{base}/a/old", f"{base}/a/old/app/db/user"):
+        assert m.errno_of(os.stat, m / name) == "ENOENT", name
+    nobody = t.mount(source="/", token=t.server.make_token(policies=["default"]))
+    assert os.listdir(nobody.path) == []
+
+
+@test()
+def asked_little(t):
+    "names above engines cost one request a folder, and paths in an engine what they cost without"
+    base = engines(t)
+    m = t.mount(source="/")
+    mark = t.server.audit_mark()
+    assert m.read(f"{base}/a/kv/app/db/user") == b"kv"
+    asked = t.server.requests_since(mark)
+    assert [r for r in asked if r[1].startswith(base)] == [
+        ("list", f"{base}/a/kv/metadata/"), ("list", f"{base}/a/kv/metadata/app/"),
+        ("read", f"{base}/a/kv/data/app/db")], asked
+    assert len([r for r in asked if r[1].startswith("sys/internal/ui/mounts")]) <= 3, asked
+    mark = t.server.audit_mark()
+    for _ in range(20):
+        assert m.read(f"{base}/a/kv/app/db/user") == b"kv"
+        os.listdir(m / base)
+    assert t.server.requests_since(mark) == []
+
+
+@test()
+def commands(t):
+    "commands list all engines, and take paths of a mount of all"
+    base = engines(t)
+    out, _ = vaultfs(t, "ls", "/")
+    assert {f"{base}/a/kv/", f"{base}/a/old/", f"{base}/b/"} <= set(out.split())
+    assert not {"sys/", f"{base}/keys/"} & set(out.split())
+    assert vaultfs(t, "ls", base)[0] == "a/\nb/\n"
+    assert vaultfs(t, "ls", "-R", f"{base}/a/")[0] == "kv/app/db\nold/app/db\n"
+    rows = json.loads(vaultfs(t, "ls", "-lR", "--format=json", base)[0])
+    assert [(r["name"], r.get("version")) for r in rows] == [
+        ("a/kv/app/db", 1), ("a/old/app/db", None), ("b/app/db", 1)]
+    m = t.mount(source="/")
+    db, flat = m / f"{base}/a/kv/app/db", m / f"{base}/a/old/app/db"
+    assert vaultfs(t, "put", db, "user=2", "n=8")[0] == f"{base}/a/kv/app/db: version 2\n"
+    assert vaultfs(t, "put", flat, "user=2")[0] == ""
+    assert json.loads(vaultfs(t, "get", db)[0]) == {"user": "2", "n": "8"}
+    assert vaultfs(t, "get", f"{flat}/user")[0] == "2"
+    assert len(vaultfs(t, "history", db)[0].splitlines()) == 2
+    assert "+" not in vaultfs(t, "diff", db, "1", "2")[0]
+    vaultfs(t, "rollback", db, "1")
+    assert t.server.get("app/db", mount=f"{base}/a/kv") == {"user": "kv", "n": 7}
+    assert f"{base}/" in vaultfs(t, "ls", m.path)[0].split()
+    assert vaultfs(t, "ls", m / base)[0] == "a/\nb/\n"
+    vaultfs(t, "rm", m / f"{base}/b/app/db")
+    assert t.server.get("app/db", mount=f"{base}/b") is None
+    assert "all key-value engines" in vaultfs(t, "doctor", "/")[0]
+    for args in (("get", "/"), ("get", base), ("put", base, "x=1"), ("history", db + "/..")):
+        done = subprocess.run([VAULTFS, *args], capture_output=True, timeout=60, check=False,
+                              env=clean_environment(VAULT_ADDR=t.server.address, HOME=t.root,
+                                                    VAULT_TOKEN=t.server.token))
+        assert done.returncode in (1, 2) and done.stderr.startswith(b"vaultfs: "), (args, done)
+
+
+@test()
+def not_told(t):
+    "where the server may not be asked for engines, kv_version= and engine= say it, and errors say that"
+    base = engines(t)
+    proxy = Proxy(t.server)
+    proxy.fate = lambda method, path: DENY if path.startswith("sys/internal/ui/mounts") else PASS
+    env = {"VAULT_ADDR": proxy.address, "VAULT_TOKEN": t.server.token}
+    try:
+        spot = f"{t.root}/spot"
+        os.mkdir(spot)
+        for source in ("secret", f"{base}/a/kv", "/"):
+            _, err = vaultfs(t, "mount", source, spot, address=proxy.address, status=2)
+            assert "set kv_version= to 1 or 2" in err and "engine=" in err, err
+        _, err = vaultfs(t, "mount", "-o", "kv_version=2", "/", spot, status=2)
+        assert "/ is all of them" in err, err
+        _, err = vaultfs(t, "mount", "-o", f"kv_version=2,engine={base}/b", "secret", spot, status=2)
+        assert f"secret is not in engine={base}/b" in err, err
+        _, err = vaultfs(t, "mount", "-o", f"engine={base}/b", f"{base}/b", spot, status=2)
+        assert "needs kv_version" in err, err
+        t.put("db", {"x": "1"})
+        m = t.mount("kv_version=2", env=env)
+        assert m.read("db/x") == b"1"
+        m.write("db/x", "2")
+        assert t.get("db") == {"x": "2"} and t.version("db") == 2
+        m = t.mount("kv_version=2", f"engine={base}/a/kv", source=f"/{base}/a/kv/app", env=env)
+        assert m.read("db/user") == b"kv" and m.read("db/.vault/versions/1/user") == b"kv"
+        m = t.mount("kv_version=1", f"engine={base}/a/old", source=f"/{base}/a/old", env=env)
+        m.write("app/db/user", "new")
+        assert old(t, f"{base}/a/old/app/db") == {"user": "new"}
+        got, _ = vaultfs(t, "get", "-o", f"kv_version=1,engine={base}/a/old",
+                         f"{base}/a/old/app/db#user", address=proxy.address)
+        assert got == "new"
+        _, err = vaultfs(t, "get", "secret/x", address=proxy.address, status=2)
+        assert "kv_version=" in err, err
+    finally:
+        proxy.close()
+    assert not [r for r in proxy.requests if r[1].startswith("sys/internal/ui/mounts") and
+                r[0] != "GET"]
+
+
+@test(products=("bao",))
+def namespaces(t):
+    "in a namespace a mount of / shows the engines of that namespace"
+    inside = {"X-Vault-Namespace": "engines"}
+    t.server.api("POST", "sys/namespaces/engines", {})
+    t.server.enable("in/side", 2, headers=inside)
+    t.server.api("POST", "in/side/data/db", {"data": {"x": "1"}}, headers=inside)
+    m = t.mount("namespace=engines", source="/")
+    assert os.listdir(m.path) == ["in"] and os.listdir(m / "in") == ["side"]
+    assert m.read("in/side/db/x") == b"1"
+    m.write("in/side/db/x", "2")
+    assert t.server.api("GET", "in/side/data/db", headers=inside)["data"]["data"] == {"x": "2"}
+    outside = t.mount(source="/")
+    assert m.errno_of(os.stat, outside / "in/side") == "ENOENT"
+
+
+@test()
+def in_an_outage(t):
+    "what was seen of the engines goes on to be seen while the server does not answer"
+    base = engines(t)
+    proxy = Proxy(t.server)
+    try:
+        m = t.mount("ttl=1", "negative_ttl=1", "timeout=2", source="/",
+                    env={"VAULT_ADDR": proxy.address, "VAULT_TOKEN": t.server.token})
+        m.expect("server", "engines cannot be listed", "outage")
+        assert m.read(f"{base}/a/kv/app/db/user") == b"kv"
+        before = sorted(os.listdir(m / base))
+        proxy.refuse()
+        time.sleep(1.5)  # so that nothing is fresh any more
+        assert sorted(os.listdir(m / base)) == before
+        assert m.read(f"{base}/a/kv/app/db/user") == b"kv"
+        assert m.errno_of(m.write, f"{base}/b/app/db/user", "x") in ("EHOSTUNREACH", "ETIMEDOUT")
+        proxy.listen()
+        eventually(lambda: m.errno_of(m.write, f"{base}/b/app/db/user", "back") == "")
+        assert t.server.get("app/db", mount=f"{base}/b") == {"user": "back"}
+    finally:
+        proxy.close()
+
+
+main()
