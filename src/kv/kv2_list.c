@@ -2,8 +2,9 @@
 /* Listings of KV version 2.
  *
  * Names come in one piece, whatever their number: OpenBao, which could page, reads and decrypts all of
- * them for each page. Detailed listings, which it alone has, are larger by far and are read secret by
- * secret: they come in pages. */
+ * them for each page. 10,000 names are 160 kB and came in 0.03 s to 0.14 s, and in 0.24 s in pages of
+ * 1,000, the slowest of which took longer than the whole at its best. Detailed listings, which OpenBao
+ * alone has, are larger by far and are read secret by secret: they come in pages. */
 
 #include "kv/kv2_list.h"
 
