@@ -32,6 +32,7 @@
 #define WATCH_PAUSE	(2 * NS_PER_SEC)
 #define LOGIN_PAUSE_MIN NS_PER_SEC
 #define LOGIN_PAUSE_MAX (300 * NS_PER_SEC)
+#define PERSIST_PAUSE	(4 * NS_PER_SEC) /* nobody is burdened by it */
 
 /* What tells one state of a file from another; times in nanoseconds. */
 struct stamp {
@@ -40,8 +41,8 @@ struct stamp {
 
 struct session {
 	struct session_config config;
-	struct timer timer, watch_timer;
-	struct job job, watch_job;
+	struct timer timer, watch_timer, persist_timer;
+	struct job job, watch_job, persist_job;
 	const char *watched;	   /* NULL: no file is */
 	struct stamp seen;	   /* of it; the watching job's */
 	pthread_mutex_t save_lock; /* guards `saved` and the cache; taken before the other */
@@ -50,6 +51,7 @@ struct session {
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t changed;
 	struct secret *token; /* NULL: DEAD, for the reason in `why` */
+	bool persisting;      /* there never was one: the server has not answered yet */
 	struct renewal renewal;
 	struct err why;
 	bool logging_in, ticking, watching, stop;
@@ -99,6 +101,8 @@ static void back_off_locked(struct session *s)
 	s->login_pause = s->login_pause ? s->login_pause * 2 : LOGIN_PAUSE_MIN;
 	if (s->login_pause > LOGIN_PAUSE_MAX)
 		s->login_pause = LOGIN_PAUSE_MAX;
+	if (s->persisting && s->login_pause > PERSIST_PAUSE)
+		s->login_pause = PERSIST_PAUSE;
 	s->login_after = clock_mono() + clock_jitter(s->login_pause) * 2 / 3;
 }
 
@@ -133,7 +137,8 @@ static int login_locked(struct session *s, const struct secret *old, enum same s
 		return 0;
 	}
 	back_off_locked(s);
-	log_warning("login failed", F_STR("method", s->config.method->name), F_ERR(&why));
+	log_at(s->persisting ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "login failed",
+	       F_STR("method", s->config.method->name), F_ERR(&why));
 	if (err)
 		*err = why;
 	return r;
@@ -240,9 +245,13 @@ static int session_get(void *arg, struct limit limit, struct secret **out, struc
 
 	pthread_mutex_lock(&s->lock);
 	*out = secret_ref(s->token);
+	if (!*out && s->persisting)
+		r = -s->why.code;
+	if (r < 0 && err)
+		*err = s->why;
 	pthread_mutex_unlock(&s->lock);
-	if (*out)
-		return 0;
+	if (*out || r < 0)
+		return r;
 	r = replace(s, NULL, limit, err);
 	if (r < 0)
 		return r;
@@ -394,6 +403,39 @@ void session_tell(struct session *s, struct session_told *out)
 				     .last_renewal = r->last};
 }
 
+/* Nobody has had a token yet. */
+static void persist(struct job *job)
+{
+	struct session *s = container_of(job, struct session, persist_job);
+	bool cached = take_cached(s), arrived;
+	int r;
+
+	pthread_mutex_lock(&s->lock);
+	while (s->logging_in)
+		pthread_cond_wait(&s->changed, &s->lock);
+	if (!cached && !s->token && !s->stop) {
+		r = login_locked(s, NULL, SAME_IS_NONE, &s->why);
+		s->why.code = -r;
+	}
+	arrived = s->token != NULL;
+	s->persisting = !arrived;
+	if (!arrived && !s->stop)
+		timer_arm(s->config.timers, &s->persist_timer, s->login_after);
+	pthread_mutex_unlock(&s->lock);
+	save(s);
+	if (arrived)
+		s->config.arrived(s->config.arg);
+}
+
+static void on_persist(struct timer *t)
+{
+	struct session *s = container_of(t, struct session, persist_timer);
+	LOCK_SCOPE(&s->lock);
+
+	if (!s->stop)
+		pool_submit_urgent(s->config.pool, &s->persist_job);
+}
+
 static bool is_changed(const char *path, struct stamp *seen)
 {
 	struct stamp before = *seen;
@@ -469,6 +511,8 @@ struct session *session_new(const struct session_config *config, struct err *err
 	s->config = *config;
 	s->timer.fire = on_timer;
 	s->job.run = tick;
+	s->persist_timer.fire = on_persist;
+	s->persist_job.run = persist;
 	s->watch_timer.fire = on_watch;
 	s->watch_job.run = watch;
 	if (config->method->watched)
@@ -500,6 +544,17 @@ int session_start(struct session *s, struct err *err)
 	return r;
 }
 
+void session_persist(struct session *s, const struct err *why)
+{
+	LOCK_SCOPE(&s->lock);
+
+	s->persisting = true;
+	s->why = *why;
+	timer_arm(s->config.timers, &s->persist_timer, clock_mono() + LOGIN_PAUSE_MIN);
+	if (s->watched)
+		watch_again_locked(s);
+}
+
 void session_reload(struct session *s)
 {
 	if (s->config.method == &auth_token)
@@ -515,6 +570,7 @@ void session_stop(struct session *s)
 	pthread_mutex_unlock(&s->lock);
 	timer_disarm(s->config.timers, &s->timer);
 	timer_disarm(s->config.timers, &s->watch_timer);
+	timer_disarm(s->config.timers, &s->persist_timer);
 }
 
 void session_revoke(struct session *s)

@@ -25,6 +25,8 @@ struct session_config {
 	/* A token of somebody else may have taken its place: what was read under the old one must be
 	 * asked for anew. As above. */
 	void (*replaced)(void *arg);
+	/* The server has answered at last: see session_persist(). As above. */
+	void (*arrived)(void *arg);
 	void *arg;
 };
 
@@ -34,6 +36,11 @@ struct session *session_new(const struct session_config *config, struct err *err
 /* Takes up the token of the cache, or logs in; and starts to renew. 0, or what the method's login
  * says. */
 int session_start(struct session *s, struct err *err);
+
+/* The server did not answer session_start(), as `why` says: goes on to try, with pauses of some
+ * seconds, and meanwhile has who asks hear of that. When there is a token at last, session_config.arrived
+ * is called. */
+void session_persist(struct session *s, const struct err *why);
 
 /* Ends the renewals. To be called before the pool ends; NULL is fine. */
 void session_stop(struct session *s);

@@ -37,6 +37,9 @@ struct flight {
 	struct cache *cache;
 	struct waitq parked;
 	uint64_t generation, deadline;
+	uint64_t age;  /* of what was recalled */
+	bool bare;     /* there was nothing in memory */
+	bool recalled; /* the answer is the copy's */
 	size_t kind;
 	bool ahead;
 	char path[];
@@ -121,6 +124,33 @@ static void shrink_locked(struct cache *c, const struct entry *keep)
 	}
 }
 
+/* Tells the copy. One that was had from there is told to nobody. */
+static void keep_locked(struct cache *c, const struct entry *e, int code)
+{
+	if (c->config.keep && (e->object ? !e->recalled : code))
+		c->config.keep(c->config.source, entry_kind(e), entry_path(e), e->object, code);
+}
+
+/* An answer of the server's has come in, or an errno. */
+static void learn_locked(struct cache *c, struct entry *e, struct flight *f, int r,
+			 struct cache_fetched *got, const struct err *why)
+{
+	bool believed = f->generation == e->generation;
+
+	c->bytes -= entry_size(e);
+	if (r == 0)
+		entry_fill(e, &c->config, got, f->generation);
+	else if (got->object)
+		entry_recall(e, &c->config, got, f->age, why, f->generation);
+	else
+		entry_fail(e, &c->config, why, f->generation);
+	if (believed && r == 0)
+		keep_locked(c, e, 0);
+	else if (believed && !e->object && !c->config.is_outage(-r) && !f->recalled)
+		keep_locked(c, e, -r);
+	c->bytes += entry_size(e);
+}
+
 static void land(struct flight *f, int r, struct cache_fetched *got, const struct err *why)
 {
 	struct cache *c = f->cache;
@@ -131,12 +161,7 @@ static void land(struct flight *f, int r, struct cache_fetched *got, const struc
 	e = find_locked(c, f->kind, f->path);
 	if (e && e->flight == f) {
 		e->flight = NULL;
-		c->bytes -= entry_size(e);
-		if (r == 0)
-			entry_fill(e, &c->config, got, f->generation);
-		else
-			entry_fail(e, &c->config, why, f->generation);
-		c->bytes += entry_size(e);
+		learn_locked(c, e, f, r, got, why);
 		shrink_locked(c, e);
 	} else {
 		object_put(got->object);
@@ -160,6 +185,23 @@ static void log_outcome(const struct flight *f, int r, const struct err *why, ui
 		       F_STR("kind", kind), F_STR("path", f->path), F_ERR(why));
 }
 
+/* The copy's answer in place of one that did not come: an object beside the failure, or a refusal in
+ * its place. */
+static int recall(struct flight *f, int failure, struct cache_fetched *got, struct err *why)
+{
+	const struct cache_config *config = &f->cache->config;
+	struct limit limit = {.deadline = f->deadline + SHORTEST_FETCH};
+	struct err err = {0};
+	int r = config->recall(config->source, f->kind, f->path, limit, got, &f->age, &err);
+
+	f->recalled = r == 0 || r == -EACCES;
+	if (r != -EACCES)
+		return failure;
+	*why = err;
+	why->code = EACCES;
+	return r;
+}
+
 static void fly(struct job *job)
 {
 	struct flight *f = container_of(job, struct flight, job);
@@ -177,6 +219,8 @@ static void fly(struct job *job)
 				(struct limit){.deadline = f->deadline}, &got, &why);
 	if (r < 0)
 		why.code = -r;
+	if (r < 0 && f->bare && f->cache->config.recall && f->cache->config.is_outage(-r))
+		r = recall(f, r, &got, &why);
 	log_outcome(f, r, &why, begun);
 	land(f, r, &got, &why);
 }
@@ -191,6 +235,7 @@ static int start_locked(struct cache *c, struct entry *e, uint64_t deadline)
 	f->job.run = fly;
 	f->cache = c;
 	f->generation = e->generation;
+	f->bare = !e->object;
 	f->deadline = deadline;
 	f->kind = entry_kind(e);
 	memcpy(f->path, entry_path(e), len);
@@ -251,6 +296,8 @@ int cache_get(struct cache *c, size_t kind, const char *path, const struct ask *
 		if (note)
 			*note = (struct cache_note){.fetched = e->fetched,
 						    .fresh = e->fresh,
+						    .recalled = e->recalled != 0,
+						    .age = entry_age(e, now),
 						    .stale = state == ENTRY_STALE};
 		return 0;
 	case ENTRY_FAILED:
@@ -317,10 +364,10 @@ void cache_put(struct cache *c, size_t kind, const char *path, struct object *ob
 	object_put(e->object);
 	e->object = object;
 	e->generation = ++c->generation;
-	e->fetched = clock_mono();
-	e->fresh = e->fetched + ttl;
+	entry_believe(e, &c->config, ttl);
 	e->failed = 0;
 	e->backoff = 0;
+	keep_locked(c, e, 0);
 	c->bytes += entry_size(e);
 	shrink_locked(c, e);
 }
@@ -338,6 +385,7 @@ void cache_amend(struct cache *c, size_t kind, const char *path, struct object *
 	object_put(e->object);
 	e->object = object;
 	e->generation = ++c->generation;
+	keep_locked(c, e, 0);
 	c->bytes += entry_size(e);
 	shrink_locked(c, e);
 }

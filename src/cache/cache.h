@@ -39,6 +39,13 @@ struct cache_config {
 	uint64_t max_stale;   /* ns after its freshness for which a value serves in an outage */
 	bool (*is_outage)(int code);
 	size_t ahead; /* fetches at a time before anybody asks */
+	/* A copy elsewhere of what was learnt; NULL: there is none. `keep` is told each object that is
+	 * believed, or (NULL) with which errno it was refused; it must not wait, nor call us. `recall`
+	 * is asked in an outage for what is not in memory: 0 with the object, its ttl and its age; or
+	 * -errno, of which -EACCES is an answer. */
+	void (*keep)(void *source, size_t kind, const char *path, struct object *object, int code);
+	int (*recall)(void *source, size_t kind, const char *path, struct limit limit,
+		      struct cache_fetched *out, uint64_t *age, struct err *err);
 };
 
 /* What is known of an answer besides itself. */
@@ -46,6 +53,8 @@ struct cache_note {
 	uint64_t fetched; /* clock_mono() at which the server said so */
 	uint64_t fresh;	  /* clock_mono() until which it is fresh */
 	bool stale;	  /* an outage: it is served past that */
+	bool recalled;	  /* it is from the copy: `fetched` tells nothing */
+	uint64_t age;	  /* ns since the server said so */
 };
 
 /* NULL: no memory. The pool must end before the cache is freed. */

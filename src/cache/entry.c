@@ -66,7 +66,7 @@ enum entry_state entry_judge(const struct entry *e, const struct cache_config *c
 		return ENTRY_GOOD;
 	if (!e->failed)
 		return ENTRY_ASK;
-	if (config->is_outage(e->why.code) && e->object && now < e->fresh + config->max_stale &&
+	if (config->is_outage(e->why.code) && e->object && now < e->serves &&
 	    (now < e->retry + OUTAGE_WATCHED || e->failed >= asked))
 		return e->fetched >= ask->since ? ENTRY_STALE : ENTRY_FAILED;
 	if (e->failed >= asked)
@@ -83,24 +83,35 @@ bool entry_retries(const struct entry *e, const struct cache_config *config, enu
 	       config->is_outage(e->why.code) && now >= e->retry;
 }
 
+void entry_believe(struct entry *e, const struct cache_config *config, uint64_t ttl)
+{
+	e->fetched = clock_mono();
+	e->fresh = e->fetched + ttl;
+	e->serves = e->fresh + config->max_stale;
+	e->recalled = 0;
+}
+
 void entry_fill(struct entry *e, const struct cache_config *config, struct cache_fetched *got,
 		uint64_t generation)
 {
 	const struct cache_kind *kind = &config->kinds[entry_kind(e)];
 	uint64_t now = clock_mono();
+	bool recalled;
 
 	/* Something was written or dropped since it set out: it may be from before that. */
 	if (generation != e->generation) {
 		object_put(got->object);
 		return;
 	}
+	recalled = e->recalled != 0;
 	e->failed = 0;
 	e->backoff = 0;
-	e->fetched = now;
-	e->fresh = now + got->ttl;
-	if (e->object && kind->newer && !kind->newer(got->object, e->object)) {
+	entry_believe(e, config, got->ttl);
+	/* The copy's word is none against the server's. */
+	if (e->object && !recalled && kind->newer && !kind->newer(got->object, e->object)) {
 		/* A standby that lags behind. What we have is true, but not for long. */
 		e->fresh = now + (got->ttl < NS_PER_SEC ? got->ttl : NS_PER_SEC);
+		e->serves = e->fresh + config->max_stale;
 		object_put(got->object);
 		return;
 	}
@@ -127,4 +138,29 @@ void entry_fail(struct entry *e, const struct cache_config *config, const struct
 		object_put(e->object);
 		e->object = NULL;
 	}
+}
+
+void entry_recall(struct entry *e, const struct cache_config *config, struct cache_fetched *got,
+		  uint64_t age, const struct err *why, uint64_t generation)
+{
+	uint64_t now = clock_mono(), life = got->ttl + config->max_stale;
+
+	if (generation != e->generation || e->object || age >= life) {
+		object_put(got->object);
+	} else {
+		/* It may be from before we were, or the machine: it is as old as can be. */
+		e->object = got->object;
+		e->fetched = e->fresh = 1;
+		e->serves = now + (life - age);
+		e->recalled = now;
+		e->recalled_age = age;
+	}
+	entry_fail(e, config, why, generation);
+}
+
+uint64_t entry_age(const struct entry *e, uint64_t now)
+{
+	if (e->recalled)
+		return now - e->recalled + e->recalled_age;
+	return now > e->fetched ? now - e->fetched : 0;
 }

@@ -14,6 +14,9 @@ struct entry {
 	struct entry *prev, *next; /* the order of use, the latest first */
 	struct object *object;	   /* NULL: nothing good is known */
 	uint64_t fetched, fresh;   /* clock_mono() */
+	uint64_t serves;	   /* clock_mono() until which it serves in an outage */
+	uint64_t recalled;	   /* from the copy, at clock_mono(); 0: from the server */
+	uint64_t recalled_age;	   /* that it had then */
 	uint64_t retry;		   /* in an outage: no new attempt before this */
 	uint64_t backoff;
 	uint64_t failed;       /* when the last attempt ended badly; 0: it did not */
@@ -55,9 +58,16 @@ enum entry_state entry_judge(const struct entry *e, const struct cache_config *c
 bool entry_retries(const struct entry *e, const struct cache_config *config, enum entry_state state,
 		   uint64_t now);
 
+/* What it has is true now, and fresh for `ttl`. */
+void entry_believe(struct entry *e, const struct cache_config *config, uint64_t ttl);
+
 /* Takes in how a fetch that started in `generation` has ended: the object with its ttl, or err. */
 void entry_fill(struct entry *e, const struct cache_config *config, struct cache_fetched *got,
 		uint64_t generation);
+/* In place of entry_fail(): the copy had an object in the server's stead, of that age. */
+void entry_recall(struct entry *e, const struct cache_config *config, struct cache_fetched *got,
+		  uint64_t age, const struct err *why, uint64_t generation);
+uint64_t entry_age(const struct entry *e, uint64_t now);
 void entry_fail(struct entry *e, const struct cache_config *config, const struct err *why,
 		uint64_t generation);
 

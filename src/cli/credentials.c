@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -171,6 +172,41 @@ int credentials_find_cache(struct credentials *creds, const struct conf *c, stru
 						    .key = creds->cache_key,
 						    .about = creds->cache_about};
 	return r;
+}
+
+static int add_token(const struct auth_config *a, struct buf *to, struct err *err)
+{
+	_cleanup_secret_ struct secret *token = NULL;
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned len = 0;
+	int r = auth_credential(a->token, a->token_file ? a->token_file : a->home_token_file,
+				"token", &token, err);
+
+	if (r < 0)
+		return r;
+	EVP_Digest(token->bytes, token->len, digest, &len, EVP_sha256(), NULL);
+	for (unsigned i = 0; i < len; i++)
+		buf_printf(to, "%02x", digest[i]);
+	return 0;
+}
+
+int credentials_who(const struct credentials *creds, const struct conf *c, char **who,
+		    struct err *err)
+{
+	_cleanup_free_ char *about = NULL;
+	_cleanup_buf_ struct buf b = {0};
+	int r = describe(&creds->auth, creds->method, c, &about) < 0 ? -ENOMEM : 0;
+
+	if (r == 0)
+		buf_add_str(&b, about);
+	if (r == 0 && creds->method == &auth_token)
+		r = add_token(&creds->auth, &b, err);
+	if (r == -ENOMEM || buf_status(&b) < 0)
+		return err_set(err, ENOMEM, "no memory");
+	if (r < 0)
+		return r;
+	*who = strdup(b.data);
+	return *who ? 0 : err_set(err, ENOMEM, "no memory");
 }
 
 bool credentials_in_memory(const struct credentials *creds)

@@ -27,6 +27,10 @@ int credentials_choose(struct credentials *creds, struct err *err);
 /* Fills `cache`, for a method that logs in and if a file is configured. After the above. */
 int credentials_find_cache(struct credentials *creds, const struct conf *c, struct err *err);
 
+/* What tells this login from others, with a hash of a token that was given; heap. 0 or -errno. */
+int credentials_who(const struct credentials *creds, const struct conf *c, char **who,
+		    struct err *err);
+
 void credentials_fini(struct credentials *creds);
 
 /* Whether there are any in memory already, which then must be locked. */

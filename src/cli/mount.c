@@ -14,6 +14,7 @@
 #include "cli/credentials.h"
 #include "cli/help.h"
 #include "cli/network.h"
+#include "cli/standby.h"
 
 #include "auth/session.h"
 #include "base/clock.h"
@@ -29,8 +30,8 @@
 #include "host/mountpoint.h"
 #include "host/signals.h"
 #include "http/http.h"
-#include "layer/kv_none.h"
 #include "layer/layers.h"
+#include "node/keeping.h"
 #include "node/source.h"
 #include "tree/tree.h"
 #include "kv/kv_engine.h"
@@ -57,6 +58,7 @@ struct mount {
 	struct detach detach;
 	char *dir; /* absolute */
 	struct credentials creds;
+	struct standby standby;
 	struct layers *layers;
 	struct helper *helper, *namer;
 	struct signals signals;
@@ -175,6 +177,8 @@ static int configure(struct mount *m, struct err *err)
 		r = take_credentials(m, err);
 	else
 		m->conf.read_only = true;
+	if (r == 0 && has_server(m))
+		r = standby_take_key(&m->standby, &m->conf, err);
 	if (r == 0)
 		r = take_layers(m, err);
 	if (r == 0)
@@ -189,7 +193,7 @@ static int settle_process(struct mount *m, struct err *err)
 
 	memory_lock();
 	if (secmem_lock(&why) < 0) {
-		if (credentials_in_memory(&m->creds))
+		if (credentials_in_memory(&m->creds) || m->standby.key.material)
 			return err_set(err, why.code, "%s", err_text(&why));
 		log_warning("memory for secrets is not locked", F_ERR(&why));
 	}
@@ -204,6 +208,8 @@ static void on_dead_token(void *arg)
 {
 	struct mount *m = arg;
 
+	if (m->standby.offline)
+		offline_forget(m->standby.offline);
 	if (m->tree)
 		tree_forget_all(m->tree, EKEYEXPIRED);
 }
@@ -212,8 +218,18 @@ static void on_other_token(void *arg)
 {
 	struct mount *m = arg;
 
+	standby_token_replaced(&m->standby, &m->conf, &m->creds, &m->engine.info);
 	if (m->tree)
 		tree_forget_all(m->tree, 0);
+}
+
+/* A mount that began without its server has logged in. What is asked for from now on is asked there. */
+static void on_arrival(void *arg)
+{
+	struct mount *m = arg;
+
+	log_info("the server is taken up", F_STR("server", m->conf.address));
+	standby_check_engine(&m->conf, m->network.vault, &m->engine.info);
 }
 
 static void on_terminate(void *arg)
@@ -276,6 +292,7 @@ static int log_in(struct mount *m, struct err *err)
 					 .cache = m->creds.cache.path ? &m->creds.cache : NULL,
 					 .dead = on_dead_token,
 					 .replaced = on_other_token,
+					 .arrived = on_arrival,
 					 .arg = m};
 	struct vault_tokens tokens;
 
@@ -293,31 +310,32 @@ static void trim_source(char *source)
 		source[n - 1] = '\0';
 }
 
-/* With no server what is written to the engine's place is a name alone. */
 static int find_nothing(struct mount *m, struct err *err)
 {
-	const char *source;
-	size_t len;
-
 	trim_source(m->conf.source);
-	source = strcmp(m->conf.source, "/") != 0 ? m->conf.source : "";
-	len = strcspn(source, "/");
-	if (len >= sizeof(m->engine.info.path))
-		return err_set(err, ENAMETOOLONG, "SOURCE is too long");
-	memcpy(m->engine.info.path, source, len);
-	m->engine.info.path[len] = '\0';
-	m->engine.inside = source + len + (source[len] == '/');
-	m->engine.kv = kv_none_new();
-	return m->engine.kv ? 0 : err_set(err, ENOMEM, "no memory");
+	return standby_engine_none(m->conf.source, &m->engine, err);
 }
 
-/* "secret/app" is the engine at "secret" and the path "app" in it; "/" is all engines. */
-static int find_engine(struct mount *m, struct limit limit, struct err *err)
+/* Whether `r` is that no server answers, and the mount can begin without. */
+static bool waits(const struct mount *m, int r)
 {
-	char *source = m->conf.source;
+	return r < 0 && reply_is_outage(-r) && standby_may_wait(&m->standby, &m->conf);
+}
 
-	trim_source(source);
-	return network_find_engine(&m->network, &m->conf, source, limit, &m->engine, err);
+/* "secret/app" is the engine at "secret" and the path "app" in it; "/" is all engines. `r` is how the
+ * login went. */
+static int find_engine(struct mount *m, int r, struct limit limit, struct err *err)
+{
+	const struct conf *c = &m->conf;
+
+	trim_source(m->conf.source);
+	if (r == 0)
+		r = network_find_engine(&m->network, c, c->source, limit, &m->engine, err);
+	if (r == 0)
+		return standby_engine_found(&m->standby, c, &m->creds, &m->engine.info, err);
+	if (waits(m, r))
+		r = standby_engine(&m->standby, c, &m->creds, m->network.vault, &m->engine, err);
+	return r;
 }
 
 /* All that can be wrong at the server. */
@@ -328,12 +346,19 @@ static int connect_server(struct mount *m, int *status, struct err *err)
 
 	if (r < 0)
 		return r;
+	r = standby_open(&m->standby, &m->conf, &m->creds, err);
+	if (r < 0)
+		return r;
 	*status = EXIT_SERVER;
 	r = network_check_namespace(&m->network, &m->conf, limit, err);
-	if (r == 0)
+	if (r == 0 || waits(m, r))
 		r = log_in(m, err);
-	if (r == 0)
-		r = find_engine(m, limit, err);
+	if (waits(m, r)) {
+		session_persist(m->session, err);
+		log_warning("no server answers: what is known without it is served", F_ERR(err));
+	}
+	if (r == 0 || waits(m, r))
+		r = find_engine(m, r, limit, err);
 	return r;
 }
 
@@ -364,7 +389,12 @@ static int make_cache(struct mount *m, struct err *err)
 					 .vault = m->network.vault,
 					 .ttl = m->conf.ttl,
 					 .negative_ttl = m->conf.negative_ttl,
+					 .offline = m->standby.offline,
 					 .rules = rules(m)};
+	if (m->standby.offline) {
+		cache.keep = keeping_keep;
+		cache.recall = keeping_recall;
+	}
 	m->cache = cache_new(&cache, err);
 	m->source.cache = m->cache;
 	return m->cache ? 0 : -err->code;
@@ -485,6 +515,7 @@ static void take_down(struct mount *m)
 	tree_free(m->tree);
 	changes_close(&m->changes);
 	cache_free(m->cache);
+	standby_close(&m->standby);
 	kv_free(m->engine.kv);
 	if (m->conf.revoke)
 		session_revoke(m->session);

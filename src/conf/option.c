@@ -202,6 +202,11 @@ static const struct option table[] = {
 	{.name = "defaults", .meaning = "FILE", .type = OPTION_FILE, AT(defaults),
 	 .help = "JSON, PATH to fields: what is shown where nothing else has it"},
 
+	{.name = "offline", .meaning = "FILE", .type = OPTION_FILE, AT(offline),
+	 .help = "keep what was read there, sealed with offline_key, for when no server answers"},
+	{.name = "offline_size", .meaning = "SIZE", .preset = "16M", .type = OPTION_SIZE,
+	 AT(offline_size), .min = 64 << 10, .max = 1024ull * MIB,
+	 .help = "most that it holds; what was kept first goes first"},
 	{.name = "cache_size", .meaning = "SIZE", .preset = "16M", .type = OPTION_SIZE,
 	 AT(cache_size), .min = 64 << 10, .max = 4096ull * MIB,
 	 .help = "most memory for what was read"},

@@ -105,28 +105,35 @@ static void json_object_free(struct object *o)
 	free(j);
 }
 
-static int fetch_metadata(void *source, const char *path, struct limit limit,
-			  struct cache_fetched *out, struct err *err)
+int source_new_json(cJSON *json, struct object **out)
 {
-	const struct tree_source *s = source;
 	struct tree_json *j = calloc(1, sizeof(*j));
-	int r;
 
-	if (!j)
-		return no_memory(err);
-	r = s->kv->ops->metadata(s->kv, path, limit, &j->json, err);
-	if (r < 0) {
-		free(j);
-		return r;
+	if (!j) {
+		cJSON_Delete(json);
+		return -ENOMEM;
 	}
 	/* About what cJSON takes for a version's row. */
 	j->object = (struct object){
 		.refs = 1,
-		.size = 1024 + 600 * (size_t)cJSON_GetArraySize(json_get(j->json, "versions")),
+		.size = 1024 + 600 * (size_t)cJSON_GetArraySize(json_get(json, "versions")),
 		.free = json_object_free};
-	out->object = &j->object;
-	out->ttl = s->negative_ttl; /* versions come and go without us */
+	j->json = json;
+	*out = &j->object;
 	return 0;
+}
+
+static int fetch_metadata(void *source, const char *path, struct limit limit,
+			  struct cache_fetched *out, struct err *err)
+{
+	const struct tree_source *s = source;
+	cJSON *json = NULL;
+	int r = s->kv->ops->metadata(s->kv, path, limit, &json, err);
+
+	if (r < 0)
+		return r;
+	out->ttl = s->negative_ttl; /* versions come and go without us */
+	return source_new_json(json, &out->object) < 0 ? no_memory(err) : 0;
 }
 
 static int fetch_status(void *source, const char *path, struct limit limit,
@@ -151,16 +158,21 @@ static void number_free(struct object *o)
 	free(container_of(o, struct tree_number, object));
 }
 
-static int number_new(unsigned number, struct cache_fetched *out, struct err *err)
+int source_new_number(unsigned number, struct object **out)
 {
 	struct tree_number *n = malloc(sizeof(*n));
 
 	if (!n)
-		return no_memory(err);
+		return -ENOMEM;
 	n->object = (struct object){.refs = 1, .size = sizeof(*n), .free = number_free};
 	n->number = number;
-	out->object = &n->object;
+	*out = &n->object;
 	return 0;
+}
+
+static int number_new(unsigned number, struct cache_fetched *out, struct err *err)
+{
+	return source_new_number(number, &out->object) < 0 ? no_memory(err) : 0;
 }
 
 static int fetch_rights(void *source, const char *path, struct limit limit,

@@ -4,6 +4,7 @@
 
 #include "cache/cache.h"
 #include "kv/kv.h"
+#include "offline/offline.h"
 #include "rule/rules.h"
 
 /* The kinds of object that the tree keeps in the cache; see tree_cache_kinds. */
@@ -35,11 +36,17 @@ extern const struct cache_kind tree_cache_kinds[TREE_KINDS];
  * cache. */
 struct tree_source {
 	struct kv *kv;
-	struct vault *vault; /* NULL: there is no server */
+	struct vault *vault;	 /* NULL: there is no server */
+	struct offline *offline; /* NULL: no copy is kept */
 	uint64_t ttl, negative_ttl;
 	struct rules rules;  /* per path, before `ttl` */
 	struct cache *cache; /* that fetches from here */
 };
+
+/* Objects as TREE_METADATA has them, and as TREE_RIGHTS and TREE_REACH do. The first takes `json`, in
+ * any case. 0 or -ENOMEM. */
+int source_new_json(cJSON *json, struct object **out);
+int source_new_number(unsigned number, struct object **out);
 
 /* For how long a version is fresh: one that is to be deleted not beyond that moment. */
 uint64_t version_ttl(const struct kv_version *v, uint64_t ttl, uint64_t negative_ttl);

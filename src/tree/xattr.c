@@ -91,18 +91,16 @@ static char *source_text(const struct subject *s)
 {
 	if (s->origin)
 		return strdup(s->origin == LAYER_ENV ? "env" : "default");
+	if (s->note.recalled)
+		return strdup("offline");
 	return strdup(s->note.fetched >= s->ask->asked ? "server" : "cache");
 }
 
 static char *age_text(const struct subject *s)
 {
-	uint64_t now = clock_mono();
 	char *text;
 
-	return asprintf(&text, "%" PRIu64,
-			now > s->note.fetched ? (now - s->note.fetched) / NS_PER_SEC : 0) < 0
-		       ? NULL
-		       : text;
+	return asprintf(&text, "%" PRIu64, s->note.age / NS_PER_SEC) < 0 ? NULL : text;
 }
 
 enum {

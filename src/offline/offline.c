@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The copy: a table of sealed rows, and a thread that writes them.
+ *
+ *      the cache says --> pending --(a moment, so that much is one transaction)--> taken --> file
+ *                            |                                                      |         |
+ *                            `--------------- asked first, in this order -----------+---------'
+ *
+ * Who reads from the server never waits for the disk: what comes while too much is pending is not kept,
+ * and the copy has what was said before. What takes a value back is never lost like that: where it
+ * cannot be remembered by itself, all goes.
+ *
+ * When it was said is part of each row, so that ages are true after a restart. */
+
+#include "offline/offline.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/secmem.h"
+#include "offline/copy.h"
+#include "offline/record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <uthash.h>
+
+#define GATHER_TIME    (20 * NS_PER_MS)
+#define RETRY_TIME     (5 * NS_PER_SEC)
+#define WRITE_TIME     (30 * NS_PER_SEC)
+#define TELL_TIME      (60 * NS_PER_SEC)
+#define PENDING_MAX    1024
+#define PENDING_BYTES  (4u << 20)
+#define TAKEN_BACK_MAX 65536
+#define TEXT_KIND      255 /* of offline_put_text() */
+
+/* Something that the server has said, and that is not in the file yet. */
+struct said {
+	UT_hash_handle hh;
+	struct object *object; /* NULL: `code` */
+	int code;
+	int64_t at; /* clock_wall() */
+	size_t key_len;
+	char key[]; /* the kind as a byte, then the path */
+};
+
+struct offline {
+	struct offline_config config;
+	struct copy copy;
+	uint64_t told; /* the writer's: when it last complained */
+	pthread_t writer;
+	pthread_mutex_t lock; /* guards all below */
+	pthread_cond_t work;
+	char *who;
+	struct said *pending, *taken;
+	size_t bytes; /* of the objects in `pending` */
+	bool forget, forgetting, stop;
+	bool others; /* what is taken was said to who it was before */
+};
+
+static void free_all(struct said **table)
+{
+	struct said *s, *next;
+
+	HASH_ITER (hh, *table, s, next) {
+		HASH_DEL(*table, s);
+		object_put(s->object);
+		free(s);
+	}
+}
+
+static size_t weight(const struct said *s)
+{
+	return s->object ? s->object->size : 0;
+}
+
+static struct said *said_new(size_t kind, const char *path)
+{
+	size_t len = strlen(path);
+	struct said *s = calloc(1, sizeof(*s) + len + 2);
+
+	if (!s)
+		return NULL;
+	s->key[0] = (char)kind;
+	memcpy(s->key + 1, path, len + 1);
+	s->key_len = len + 1;
+	return s;
+}
+
+static struct said *find(struct said *table, const char *key, size_t len)
+{
+	struct said *s;
+
+	HASH_FIND(hh, table, key, len, s);
+	return s;
+}
+
+static void drop_locked(struct offline *o, struct said *s)
+{
+	HASH_DEL(o->pending, s);
+	o->bytes -= weight(s);
+	object_put(s->object);
+	free(s);
+}
+
+static void forget_locked(struct offline *o)
+{
+	free_all(&o->pending);
+	o->bytes = 0;
+	o->forget = true;
+	pthread_cond_signal(&o->work);
+}
+
+static bool has_room_locked(const struct offline *o, const struct object *object)
+{
+	size_t count = HASH_COUNT(o->pending);
+
+	if (!object)
+		return count < TAKEN_BACK_MAX;
+	return count < PENDING_MAX && o->bytes + object->size <= PENDING_BYTES;
+}
+
+void offline_keep(struct offline *o, size_t kind, const char *path, struct object *object, int code)
+{
+	LOCK_SCOPE(&o->lock);
+	struct said *s = said_new(kind, path), *before;
+
+	before = s ? find(o->pending, s->key, s->key_len) : NULL;
+	if (before)
+		drop_locked(o, before);
+	if (!s || !has_room_locked(o, object)) {
+		free(s);
+		/* What is in the file is only older, unless it must not be there. */
+		if (!object || before)
+			forget_locked(o);
+		return;
+	}
+	s->object = object_ref(object);
+	s->code = code;
+	s->at = clock_wall();
+	HASH_ADD(hh, o->pending, key, s->key_len, s);
+	o->bytes += weight(s);
+	pthread_cond_signal(&o->work);
+}
+
+void offline_forget(struct offline *o)
+{
+	LOCK_SCOPE(&o->lock);
+
+	forget_locked(o);
+}
+
+int offline_set_who(struct offline *o, const char *who)
+{
+	char *copy = strdup(who);
+	LOCK_SCOPE(&o->lock);
+
+	if (!copy)
+		return -ENOMEM;
+	free_all(&o->pending);
+	o->bytes = 0;
+	free(o->who);
+	o->who = copy;
+	o->others = true;
+	return 0;
+}
+
+/* The row's text: when, what came of it, and what was said. */
+static int print(const struct offline *o, const struct said *s, struct buf *to)
+{
+	record_put_number((uint64_t)s->at, to);
+	record_put_number((uint64_t)(s->object ? 0 : s->code), to);
+	if (buf_status(to) < 0 || !s->object)
+		return buf_status(to);
+	return o->config.put((unsigned char)s->key[0], s->object, to);
+}
+
+static int write_row(struct offline *o, struct sealed_tx *tx, const char *who, const struct said *s,
+		     struct err *err)
+{
+	struct copy_key key = {who, s->key, s->key_len};
+	_cleanup_buf_ struct buf text = {0};
+	int r;
+
+	if (!s->object && s->code != EACCES)
+		return copy_remove(&o->copy, tx, &key, err);
+	r = print(o, s, &text);
+	if (r < 0)
+		return err_set(err, -r, "no memory for the copy");
+	return copy_put(&o->copy, tx, &key, &text,
+			!s->object || o->config.is_way((unsigned char)s->key[0]) ? COPY_WAY
+										 : COPY_VALUE,
+			err);
+}
+
+/* What the writer has taken, in one transaction. `forget`: after all of them is gone. */
+static int write_taken(struct offline *o, const char *who, bool forget, struct err *err)
+{
+	struct limit limit = {.deadline = clock_mono() + WRITE_TIME};
+	_cleanup_tx_ struct sealed_tx *tx = NULL;
+	struct said *s, *next;
+	int r = copy_begin(&o->copy, limit, &tx, err);
+
+	if (r == 0 && forget)
+		r = copy_forget(&o->copy, tx, who, err);
+	HASH_ITER (hh, o->taken, s, next)
+		if (r == 0)
+			r = write_row(o, tx, who, s, err);
+	return r == 0 ? copy_end(&o->copy, tx, err) : r;
+}
+
+static void tell(struct offline *o, const struct err *err)
+{
+	uint64_t now = clock_mono();
+
+	if (o->told && now < o->told + TELL_TIME)
+		return;
+	o->told = now;
+	log_warning("the copy for offline use was not written", F_STR("file", o->config.path),
+		    F_ERR(err));
+}
+
+/* It failed: what takes something back must still be written. */
+static void give_back_locked(struct offline *o, bool forget)
+{
+	struct said *s, *next;
+
+	HASH_ITER (hh, o->taken, s, next) {
+		HASH_DEL(o->taken, s);
+		if (!s->object && !find(o->pending, s->key, s->key_len)) {
+			HASH_ADD(hh, o->pending, key, s->key_len, s);
+		} else {
+			object_put(s->object);
+			free(s);
+		}
+	}
+	o->forget = o->forget || forget;
+}
+
+static void sleep_locked(struct offline *o, uint64_t time)
+{
+	struct timespec until = clock_timespec((int64_t)(clock_mono() + time));
+
+	while (!o->stop && pthread_cond_timedwait(&o->work, &o->lock, &until) != ETIMEDOUT)
+		;
+}
+
+static void *write_on(void *arg)
+{
+	struct offline *o = arg;
+
+	pthread_mutex_lock(&o->lock);
+	for (;;) {
+		_cleanup_free_ char *who = NULL;
+		struct err err = {0};
+		int r;
+
+		while (!o->stop && !o->pending && !o->forget)
+			pthread_cond_wait(&o->work, &o->lock);
+		if (!o->pending && !o->forget)
+			break;
+		sleep_locked(o, GATHER_TIME);
+		who = o->who ? strdup(o->who) : NULL;
+		o->taken = steal(o->pending);
+		o->bytes = 0;
+		o->others = false;
+		o->forgetting = o->forget;
+		o->forget = false;
+		pthread_mutex_unlock(&o->lock);
+		r = who ? write_taken(o, who, o->forgetting, &err) : 0;
+		secmem_clear_registers();
+		pthread_mutex_lock(&o->lock);
+		if (r < 0) {
+			tell(o, &err);
+			give_back_locked(o, o->forgetting);
+			if (o->stop)
+				break;
+			sleep_locked(o, RETRY_TIME);
+		}
+		free_all(&o->taken);
+		o->forgetting = false;
+	}
+	pthread_mutex_unlock(&o->lock);
+	return NULL;
+}
+
+/* From the row's text. */
+static int understand(const struct offline *o, size_t kind, const struct buf *text,
+		      struct object **out, int64_t *at)
+{
+	struct record r = {.at = text->data, .end = text->data + text->len};
+	uint64_t code;
+
+	*at = (int64_t)record_get_number(&r);
+	code = record_get_number(&r);
+	if (r.bad)
+		return -EBADMSG;
+	if (code)
+		return -EACCES;
+	return o->config.get(kind, r.at, (size_t)(r.end - r.at), out);
+}
+
+/* 0 or -errno as offline_recall(); 1 where the file is to be asked. */
+static int recall_pending(struct offline *o, const struct said *key, char **who,
+			  struct object **out, int64_t *at)
+{
+	LOCK_SCOPE(&o->lock);
+	const struct said *s = find(o->pending, key->key, key->key_len);
+
+	if (!s && !o->forget && !o->others)
+		s = find(o->taken, key->key, key->key_len);
+	if (s) {
+		*out = object_ref(s->object);
+		*at = s->at;
+		return s->object ? 0 : s->code == EACCES ? -EACCES : -ENOENT;
+	}
+	if (o->forget || o->forgetting || !o->who)
+		return -ENOENT;
+	*who = strdup(o->who);
+	return *who ? 1 : -ENOMEM;
+}
+
+static uint64_t age_of(int64_t at)
+{
+	int64_t now = clock_wall();
+
+	return now > at ? (uint64_t)(now - at) : 0;
+}
+
+int offline_recall(struct offline *o, size_t kind, const char *path, struct limit limit,
+		   struct object **out, uint64_t *age)
+{
+	_cleanup_free_ struct said *key = said_new(kind, path);
+	_cleanup_free_ char *who = NULL;
+	_cleanup_buf_ struct buf text = {0};
+	struct err err = {0};
+	int64_t at = 0;
+	int r;
+
+	if (!key)
+		return -ENOMEM;
+	r = recall_pending(o, key, &who, out, &at);
+	if (r == 1) {
+		r = copy_read(&o->copy, &(struct copy_key){who, key->key, key->key_len}, limit,
+			      &text, &err);
+		if (r == 0)
+			r = understand(o, kind, &text, out, &at);
+		if (r < 0 && r != -ENOENT && r != -EACCES)
+			log_warning("the copy for offline use was not read",
+				    F_STR("file", o->config.path), F_STR("path", path),
+				    F_ERR(&err));
+	}
+	*age = age_of(at);
+	return r;
+}
+
+int offline_put_text(struct offline *o, const char *name, const char *text, struct limit limit)
+{
+	_cleanup_free_ struct said *said = said_new(TEXT_KIND, name);
+	_cleanup_tx_ struct sealed_tx *tx = NULL;
+	_cleanup_buf_ struct buf b = {0};
+	struct copy_key key = {.who = o->who};
+	struct err err = {0};
+	int r;
+
+	buf_add_str(&b, text);
+	if (!said || buf_status(&b) < 0)
+		return -ENOMEM;
+	key.bytes = said->key;
+	key.len = said->key_len;
+	r = copy_begin(&o->copy, limit, &tx, &err);
+	if (r == 0)
+		r = copy_put(&o->copy, tx, &key, &b, COPY_TEXT, &err);
+	return r == 0 ? copy_end(&o->copy, tx, &err) : r;
+}
+
+int offline_get_text(struct offline *o, const char *name, struct limit limit, char **out)
+{
+	_cleanup_free_ struct said *said = said_new(TEXT_KIND, name);
+	_cleanup_buf_ struct buf text = {0};
+	struct copy_key key = {.who = o->who};
+	struct err err = {0};
+	int r;
+
+	if (!said)
+		return -ENOMEM;
+	key.bytes = said->key;
+	key.len = said->key_len;
+	r = copy_read(&o->copy, &key, limit, &text, &err);
+	if (r < 0)
+		return r;
+	*out = strdup(text.data ? text.data : "");
+	return *out ? 0 : -ENOMEM;
+}
+
+int offline_open(const struct offline_config *config, struct offline **out, struct err *err)
+{
+	struct offline *o = calloc(1, sizeof(*o));
+	pthread_condattr_t attr;
+	int r;
+
+	if (!o)
+		return err_set(err, ENOMEM, "no memory");
+	o->config = *config;
+	pthread_mutex_init(&o->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&o->work, &attr);
+	pthread_condattr_destroy(&attr);
+	o->copy = (struct copy){.path = config->path, .max = config->bytes};
+	r = copy_open(&o->copy, config->key, config->limit, err);
+	if (r == 0) {
+		r = -pthread_create(&o->writer, NULL, write_on, o);
+		if (r == 0) {
+			*out = o;
+			return 0;
+		}
+		err_set(err, -r, "cannot start a thread: %s", strerror(-r));
+	}
+	copy_close(&o->copy);
+	free(o);
+	return r;
+}
+
+void offline_close(struct offline *o)
+{
+	if (!o)
+		return;
+	pthread_mutex_lock(&o->lock);
+	o->stop = true;
+	pthread_cond_signal(&o->work);
+	pthread_mutex_unlock(&o->lock);
+	pthread_join(o->writer, NULL);
+	free_all(&o->pending);
+	free_all(&o->taken);
+	copy_close(&o->copy);
+	pthread_cond_destroy(&o->work);
+	pthread_mutex_destroy(&o->lock);
+	free(o->who);
+	free(o);
+}
