@@ -337,6 +337,30 @@ def a_login_comes_later(t):
     p.proxy.close()
 
 
+@test()
+def an_engine_of_version_1(t):
+    "an engine of version 1, deeper than one name, is known from the copy; two mounts share one file"
+    p = Place(t)
+    engine = "offline/flat"
+    t.server.api("POST", f"sys/mounts/{engine}", {"type": "kv", "options": {"version": "1"}})
+    t.server.api("POST", f"{engine}/app/db", {"x": "1"})
+    t.put("db", {"y": "2"})
+    one = p.mount("ttl=1s", source=f"/{engine}/app")
+    two = p.mount()
+    assert one.read("db/x") == b"1" and two.read("db/y") == b"2" and os.listdir(one.path) == ["db"]
+    one.end()
+    two.end()
+    p.off()
+    one = p.mount("ttl=1s", source=f"/{engine}/app")
+    two = p.mount()
+    assert one.read("db/x") == b"1" and os.listdir(one.path) == ["db"]
+    assert two.read("db/y") == b"2" and source(two, "db/y") == "offline"
+    t.server.api("POST", f"{engine}/app/db", {"x": "3"})
+    p.on()
+    eventually(lambda: one.read("db/x") == b"3")
+    p.proxy.close()
+
+
 @test(products=("bao",))
 def without_a_copy_nothing_changes(t):
     "without offline= and env= a mount with no server fails, at once and with its reason"
