@@ -87,9 +87,8 @@ struct kv_ops {
 };
 static inline unsigned kv_traits(struct kv *kv, const char *path)
 {
-	if (kv->ops->traits)
-		return kv->ops->traits(kv, path);
-	return (kv->ops->flat ? KV_FLAT : 0) | (*path ? 0 : KV_ROOT);
+	return kv->ops->traits ? kv->ops->traits(kv, path)
+			       : (kv->ops->flat ? KV_FLAT : 0) | (*path ? 0 : KV_ROOT);
 }
 
 static inline void kv_free(struct kv *kv)
