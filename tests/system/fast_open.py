@@ -114,6 +114,22 @@ def a_version_is_a_file(t):
 
 
 @test()
+def watched(t):
+    "a change made elsewhere is seen as soon as the daemon notices it, long before the ttl has passed"
+    t.put("s", {"f": "first"})
+    m = t.mount(*FAST, "ttl=1h", "watch=1s")
+    with open(m / "s/f", "rb", buffering=0) as old:
+        assert old.read() == b"first"
+        t.put("s", {"f": "the second"})
+        end = time.monotonic() + 60
+        while m.read("s/f") != b"the second":
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        assert os.pread(old.fileno(), 100, 0) == b"first"
+    assert m.read(".vault/events") == b""  # it does not wait
+
+
+@test()
 def let_go_and_asked_for_again(t):
     "what the daemon and the kernel have let go of is read again, from the version that was looked up"
     for i in range(200):
