@@ -22,6 +22,7 @@ int network_open(struct network *n, const struct conf *c, struct err *err)
 				   .client_key = c->client_key,
 				   .client_key_bytes = c->client_key_bytes,
 				   .proxy = c->proxy,
+				   .srv_lookup = c->srv_lookup,
 				   .server_name = c->tls_server_name,
 				   .skip_verify = c->tls_skip_verify,
 				   .connections = c->parallel,

@@ -19,7 +19,7 @@ struct conf {
 	char *ca_cert, *ca_path, *client_cert, *client_key, *tls_server_name;
 	char *ca_bytes, *client_cert_bytes;
 	struct secret *client_key_bytes;
-	bool tls_skip_verify, no_redirects;
+	bool tls_skip_verify, no_redirects, srv_lookup;
 	char *proxy;
 	char *auth, *auth_mount, *role;
 	struct secret *token, *role_id, *secret_id, *jwt, *password;

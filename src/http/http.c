@@ -20,6 +20,7 @@
 #include "base/metric.h"
 #include "base/secmem.h"
 #include "http/route.h"
+#include "http/srv.h"
 #include "http/transfer.h"
 
 #include <errno.h>
@@ -313,8 +314,10 @@ struct http *http_new(const struct http_config *config, struct err *err)
 	h->config = *config;
 	h->incoming_tail = &h->incoming;
 	pthread_mutex_init(&h->lock, NULL);
+	h->config.srv = config->srv_lookup ? srv_new() : NULL;
 	if (http_start(h, err) < 0) {
 		curl_multi_cleanup(h->multi);
+		srv_free(h->config.srv);
 		free(h);
 		return NULL;
 	}
@@ -329,6 +332,7 @@ void http_free(struct http *h)
 		curl_easy_cleanup(h->idle[--h->idle_count]);
 	curl_multi_cleanup(h->multi);
 	curl_global_cleanup();
+	srv_free(h->config.srv);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
 }

@@ -21,6 +21,8 @@ struct http_config {
 	bool skip_verify;
 	const char *proxy;  /* for all; NULL: as HTTPS_PROXY and the like have it */
 	bool direct;	    /* past any proxy */
+	bool srv_lookup;    /* addresses without a port are looked up as services */
+	struct srv *srv;    /* private */
 	size_t connections; /* at most so many at once */
 	size_t max_body;    /* a longer answer is refused */
 };

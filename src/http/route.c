@@ -7,6 +7,8 @@
 
 #include "http/route.h"
 
+#include "http/srv.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -138,20 +140,48 @@ static void set_proxy(CURL *easy, const struct http_config *c, const char *addre
 	}
 }
 
-int route_init(struct route *r, CURL *easy, const struct http_config *config, const char *address,
-	       const char *path)
+/* The address of the service of that name, "" where there is none or the address has a port: as the
+ * official client does it (api/client.go, after draft-andrews-http-srv). The Host header stays what it
+ * would have been, the name in TLS becomes the target's. */
+static void find_service(struct route *r, const struct http_config *c,
+			 const struct http_request *req, char *to, size_t room)
 {
-	const char *socket = socket_of(address);
+	char *host = NULL, *port = NULL, *scheme = NULL;
+	struct srv_target target;
+	CURLU *url = curl_url();
+
+	*to = '\0';
+	if (url && curl_url_set(url, CURLUPART_URL, req->address, 0) == CURLUE_OK &&
+	    curl_url_get(url, CURLUPART_PORT, &port, 0) == CURLUE_NO_PORT &&
+	    curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+	    curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+	    srv_find(c->srv, host, req->limit.deadline, &target)) {
+		snprintf(to, room, "%s://%s:%u", scheme, target.host, target.port);
+		snprintf(r->host_header, sizeof(r->host_header), "%s", host);
+	}
+	curl_free(host);
+	curl_free(port);
+	curl_free(scheme);
+	curl_url_cleanup(url);
+}
+
+int route_init(struct route *r, CURL *easy, const struct http_config *config,
+	       const struct http_request *req)
+{
+	const char *socket = socket_of(req->address);
+	char service[SRV_NAME_MAX + 20] = "";
 
 	*r = (struct route){0};
 	if (!socket) {
-		set_proxy(easy, config, address);
-		return set_url(r, easy, config, address, path);
+		set_proxy(easy, config, req->address);
+		if (config->srv)
+			find_service(r, config, req, service, sizeof(service));
+		return set_url(r, easy, config, *service ? service : req->address, req->path);
 	}
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	if (curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, socket) != CURLE_OK)
 		return -ENOMEM;
-	return set_url(r, easy, config, "http://localhost", path);
+	return set_url(r, easy, config, "http://localhost", req->path);
 }
 
 void route_fini(struct route *r)

@@ -12,9 +12,10 @@ struct route {
 	char host_header[300]; /* "": what curl makes of the URL */
 };
 
-/* Sets up `easy`, which stays the caller's, to ask for `path` there. 0 or -ENOMEM. */
-int route_init(struct route *r, CURL *easy, const struct http_config *config, const char *address,
-	       const char *path);
+/* Sets up `easy`, which stays the caller's, to ask for the request's path there. Waits for DNS where
+ * services are looked up. 0 or -ENOMEM. */
+int route_init(struct route *r, CURL *easy, const struct http_config *config,
+	       const struct http_request *req);
 void route_fini(struct route *r);
 
 /* 0, or -EINVAL with a sentence. */

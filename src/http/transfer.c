@@ -85,7 +85,7 @@ static int set_headers(struct transfer *t, const struct http_request *req)
 static int set_where(struct transfer *t, const struct http_config *config,
 		     const struct http_request *req)
 {
-	int r = route_init(&t->route, t->easy, config, req->address, req->path);
+	int r = route_init(&t->route, t->easy, config, req);
 
 	if (r == 0 && t->route.host_header[0])
 		r = add_header(t, "Host", t->route.host_header);
