@@ -226,7 +226,7 @@ def away_for_longer_than_the_token_lives(t):
     m = t.mount("ttl=500ms", "max_stale=8s", "timeout=3s", "max_retries=0", "negative_ttl=100ms",
                 env={"VAULT_ADDR": proxy.address, "VAULT_ROLE_ID": role_id,
                      "VAULT_SECRET_ID": secret_id})
-    m.expect("fetch failed|request failed|renewal failed|login failed|the token|left out")
+    m.expect("does not serve|fetch failed|request failed|renewal failed|login failed|the token|left out")
     name = m / "db/x"
     tell = lambda what: os.getxattr(name, f"user.vault.{what}").decode()
     assert m.read("db/x") == b"1" and tell("source") in ("server", "cache")
