@@ -140,10 +140,19 @@ static int describe(const struct auth_config *a, const struct auth_method *metho
 		    const struct conf *c, char **about)
 {
 	_cleanup_secret_ struct secret *role_id = NULL;
-	const char *const parts[] = {method->name,   c->address,      c->server_namespace,
-				     a->mount,	     a->role,	      a->username,
-				     a->jwt_file,    a->aws.role_arn, a->aws.file,
-				     a->aws.profile, c->client_cert};
+	const char *const parts[] = {method->name,
+				     c->address,
+				     c->server_namespace,
+				     a->mount,
+				     a->role,
+				     a->username,
+				     a->jwt_file,
+				     a->aws.role_arn,
+				     a->aws.container_path,
+				     a->aws.container_url,
+				     a->aws.file,
+				     a->aws.profile,
+				     c->client_cert};
 	_cleanup_buf_ struct buf b = {0};
 
 	if (a->role_id || a->role_id_file)

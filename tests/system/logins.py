@@ -3,13 +3,19 @@
 """Every way to log in, against real servers: that it does, that it does so anew when its token has
 died, and what it says when it is refused."""
 
+import json
 import os
+import socket
+import subprocess
+import sys
+import threading
 
 from fake_aws import FakeContainer, FakeMetadata, FakeSts
 from fake_kubernetes import FakeKubernetes
 from harness import main, skip, test
 from ldap import Ldap, find_slapd
 from login import certificate, enable, expect, kill_tokens, mount, no_such_mount, refused, save, serves
+from mount import VAULTFS, clean_environment
 from proxy import LOSE_ANSWER, PASS, Proxy
 from server import Server
 from signer import Signer
@@ -409,6 +415,76 @@ def aws_of_workloads(t):
     expect(refused(t, *base, AWS_CONTAINER_CREDENTIALS_RELATIVE_URI="x"), "is no path")
     for service in (sts, container):
         service.close()
+
+
+# A network of its own, in which ECS's address is ours: answers once it listens, then runs the rest.
+ECS = r"""
+import http.server, json, subprocess, sys, threading
+keys = json.loads(sys.argv[1])
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        good = self.path == "/v2/credentials/id"
+        self.send_response(200 if good else 404)
+        self.end_headers()
+        self.wfile.write(json.dumps(keys if good else {}).encode())
+    def log_message(self, *args):
+        pass
+
+server = http.server.ThreadingHTTPServer(("169.254.170.2", 80), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+sys.exit(subprocess.run(sys.argv[2:], timeout=60).returncode)
+"""
+
+
+def forward(path, port):
+    """A socket in the file system by which the server is reached from another network."""
+    def copy(a, b):
+        while data := a.recv(65536):
+            b.sendall(data)
+        b.shutdown(socket.SHUT_WR)
+
+    def accept():
+        while True:
+            a, _ = listener.accept()
+            b = socket.create_connection(("127.0.0.1", port))
+            for pair in ((a, b), (b, a)):
+                threading.Thread(target=copy, args=pair, daemon=True).start()
+
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+    threading.Thread(target=accept, daemon=True).start()
+
+
+@test(products=("vault",), needs=("unshare", "ip"))
+def aws_of_ecs(t):
+    "aws: a container's keys at AWS_CONTAINER_CREDENTIALS_RELATIVE_URI, on the address that ECS has"
+    t.put("db", {"x": "1"})
+    keys = {"ASIAECS": (t.canary(), t.canary(), "arn:aws:sts::123456789012:assumed-role/app/i-1")}
+    sts = FakeSts(keys)
+    path = enable(t, "aws")
+    t.server.api("POST", f"auth/{path}/config/client", {"sts_endpoint": sts.address})
+    t.server.api("POST", f"auth/{path}/role/app", {
+        "auth_type": "iam", "bound_iam_principal_arn": "arn:aws:iam::123456789012:role/app",
+        "resolve_aws_unique_ids": False, "token_policies": "logins", "token_ttl": "1h"})
+    forward(f"{t.root}/server", t.server.port)
+    handed = {"AccessKeyId": "ASIAECS", "SecretAccessKey": keys["ASIAECS"][0],
+              "Token": keys["ASIAECS"][1]}
+    for uri, status in (("/v2/credentials/id", 0), ("/v2/credentials/other", 2)):
+        done = subprocess.run(
+            ["unshare", "-n", "sh", "-c", 'ip link set lo up && ip address add 169.254.170.2/32 dev lo'
+             ' && exec "$@"', "sh", sys.executable, "-c", ECS, json.dumps(handed), VAULTFS, "get",
+             "-o", f"auth=aws,auth_mount={path},role=app", f"secret/{t.path('db')}#x"],
+            capture_output=True, timeout=90, check=False,
+            env=clean_environment(VAULT_ADDR=f"unix://{t.root}/server", HOME=t.root,
+                                  AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=uri))
+        if b"unshare" in done.stderr or b"RTNETLINK" in done.stderr:
+            skip(done.stderr.decode())
+        assert done.returncode == status, done.stderr
+        assert done.stdout == (b"1" if status == 0 else b"")
+        assert status == 0 or b"http://169.254.170.2 answers 404" in done.stderr
+    sts.close()
 
 
 main()
