@@ -438,6 +438,40 @@ static int router_reach(struct kv *kv, const char *path, struct limit limit, enu
 	return to.kv ? to.kv->ops->reach(to.kv, to.inside, limit, out, err) : 0;
 }
 
+/* Above the engines it is no matter of rights. At an engine's root nothing is asked for the modes: the
+ * server says it when something is made there. */
+static enum kv_reach router_may_write(struct kv *kv, const char *path, unsigned any, bool below)
+{
+	_cleanup_object_ struct table *table = table_get(self(kv));
+	struct route to = find(table, path);
+	enum kv_reach may = KV_REACH_YES;
+
+	if (to.kv && to.kv->ops->known)
+		may = to.kv->ops->known->may_write(to.kv, to.inside, any, below);
+	return may == KV_REACH_UNKNOWN && !*to.inside ? KV_REACH_YES : may;
+}
+
+static struct kv_list *router_named(struct kv *kv, const char *path)
+{
+	_cleanup_object_ struct table *table = table_get(self(kv));
+	struct route to = find(table, path);
+
+	return to.kv && to.kv->ops->known ? to.kv->ops->known->named(to.kv, to.inside) : NULL;
+}
+
+static int router_rights_in(struct kv *kv, const char *folder, const char *const *names, size_t n,
+			    struct limit limit, unsigned *own, unsigned *below, struct err *err)
+{
+	struct route to = route_of(kv, folder, limit);
+
+	if (to.kv && to.kv->ops->known)
+		return to.kv->ops->known->rights_in(to.kv, to.inside, names, n, limit, own, below,
+						    err);
+	for (size_t i = 0; i < n; i++)
+		own[i] = below[i] = ~0u;
+	return 0;
+}
+
 static unsigned router_traits(struct kv *kv, const char *path)
 {
 	_cleanup_object_ struct table *table = table_get(self(kv));
@@ -468,6 +502,12 @@ static void router_free(struct kv *kv)
 	free(r);
 }
 
+static const struct kv_rights_ops router_known = {
+	.may_write = router_may_write,
+	.named = router_named,
+	.rights_in = router_rights_in,
+};
+
 static const struct kv_ops router_ops = {
 	.traits = router_traits,
 	.refresh = router_refresh,
@@ -486,6 +526,7 @@ static const struct kv_ops router_ops = {
 	.change_metadata = router_change_metadata,
 	.rights = router_rights,
 	.reach = router_reach,
+	.known = &router_known,
 	.free = router_free,
 };
 
