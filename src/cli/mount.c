@@ -201,7 +201,7 @@ static int settle_process(struct mount *m, struct err *err)
 		return 0; /* what it does cannot be done in a mount that is read-only in the kernel */
 	m->helper = helper_new(err);
 	m->namer = m->helper ? helper_new(err) : NULL;
-	return m->namer ? 0 : -err->code;
+	return m->namer ? changes_fork(&m->changes, &m->conf, err) : -err->code;
 }
 
 static void on_dead_token(void *arg)
@@ -440,9 +440,12 @@ static int make_tree(struct mount *m, struct err *err)
 
 static int start_watch(struct mount *m, struct err *err)
 {
-	struct watch_config watch = {.tree = m->tree, .timers = m->timers, .pool = m->pool};
+	struct watch_config watch = {.tree = m->tree,
+				     .timers = m->timers,
+				     .pool = m->pool,
+				     .label = m->engine.info.path};
 
-	return changes_watch(&m->changes, &m->conf, watch, err);
+	return changes_watch(&m->changes, &m->conf, watch, m->dir, err);
 }
 
 static int raise_mount(struct mount *m, struct err *err)

@@ -4,6 +4,7 @@
 #include "conf/conf.h"
 
 #include "base/secmem.h"
+#include "conf/on_change.h"
 #include "conf/option.h"
 
 #include <errno.h>
@@ -43,17 +44,19 @@ void conf_fini(struct conf *c)
 			secret_put(*(struct secret **)p);
 	}
 	rules_free(c->rules);
+	on_change_free(c->hooks);
 	*c = (struct conf){0};
 }
 
 struct reading {
 	struct conf *conf;
 	FILE *file;
-	int line;	   /* that is being read */
-	int mistake;	   /* the line of the first one; 0: none */
-	int failed;	   /* errno of reading */
-	struct err *err;   /* the mistake, without file and line */
-	struct rule *rule; /* whose section it is in; NULL: options */
+	int line;		/* that is being read */
+	int mistake;		/* the line of the first one; 0: none */
+	int failed;		/* errno of reading */
+	struct err *err;	/* the mistake, without file and line */
+	struct rule *rule;	/* whose section it is in; NULL: options */
+	struct on_change *hook; /* the same */
 };
 
 static int tell(struct reading *reading, const char *what)
@@ -70,7 +73,14 @@ static char *on_section(char *line, struct reading *reading)
 {
 	struct err why = {0};
 
-	if (rule_add(&reading->conf->rules, line, &reading->rule, &why) < 0) {
+	bool hook = on_change_is_head(line);
+	int r;
+
+	reading->rule = NULL;
+	reading->hook = NULL;
+	r = hook ? on_change_add(&reading->conf->hooks, line, &reading->hook, &why)
+		 : rule_add(&reading->conf->rules, line, &reading->rule, &why);
+	if (r < 0) {
 		tell(reading, err_text(&why));
 		return NULL;
 	}
@@ -105,7 +115,10 @@ static int on_row(void *arg, const char *section, const char *name, const char *
 	const struct option *o = option_find(name, strlen(name));
 	struct err why = {0};
 
-	if (reading->rule) {
+	if (reading->hook) {
+		if (on_change_set(reading->hook, name, value, &why) == 0)
+			return 1;
+	} else if (reading->rule) {
 		if (rule_set(reading->rule, name, value, &why) == 0)
 			return 1;
 	} else if (!o)
@@ -130,8 +143,11 @@ int conf_read_file(struct conf *c, const char *path, struct err *err)
 	if (reading.failed)
 		return err_set(err, reading.failed, "cannot read the configuration %s: %s", path,
 			       strerror(reading.failed));
-	if (line == 0 && !reading.mistake)
-		return 0;
+	if (line == 0 && !reading.mistake) {
+		if (on_change_check(c->hooks, &why) == 0)
+			return 0;
+		return err_set(err, EINVAL, "%s: %s", path, err_text(&why));
+	}
 	/* The parser's own mistakes do not stop it: ours may be on a later line. */
 	if (line == 0 || line == reading.mistake)
 		return err_set(err, EINVAL, "%s, line %d: %s", path, reading.mistake,

@@ -51,6 +51,7 @@ struct conf {
 	uint64_t scratch_max, unlink_grace; /* bytes; ms */
 	char *log, *log_format, *log_level;
 	struct rule *rules; /* of the sections of the file */
+	struct on_change *hooks;
 };
 
 enum { CONF_ENV_OFF, CONF_ENV_FALLBACK, CONF_ENV_OVERRIDE, CONF_ENV_ONLY };

@@ -50,7 +50,7 @@ int rule_add(struct rule **list, const char *head, struct rule **out, struct err
 	    strncmp(head + len - close, TAIL, close) != 0)
 		return err_set(err, EINVAL,
 			       "no section %.*s is known: expected [path \"PATTERN\"], as in "
-			       "[path \"app/tls/*\"]",
+			       "[path \"app/tls/*\"], or [on_change \"PATTERN\"]",
 			       (int)len, head);
 	len -= open + close;
 	rule = calloc(1, sizeof(*rule) + len + 1);

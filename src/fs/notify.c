@@ -62,25 +62,26 @@ static bool has_content(const struct notice_item *item)
 static void drop_pages(struct fs *fs, struct notice *notice)
 {
 	size_t i, asked = 0;
+	bool stuck = false;
 
 	for (i = 0; i < notice->count; i++)
 		if (notice->items[i].node && !notice->items[i].kept &&
 		    notice->items[i].act != NOTICE_PROBE)
 			fuse_lowlevel_notify_inval_inode(fs->session,
 							 call_ino(fs, notice->items[i].node), 0, 0);
-	for (i = 0; i < notice->count && asked < HELPER_FILES; i++) {
+	for (i = 0; i < notice->count && asked < HELPER_FILES && !stuck; i++) {
 		if (!has_content(&notice->items[i]))
 			continue;
-		if (!show(fs, &notice->items[i], HELPER_TIME))
-			break;
+		stuck = !show(fs, &notice->items[i], HELPER_TIME);
 		asked++;
 	}
 	tree_noticed(fs->tree, notice);
-	/* The rest, for whom no reader is kept waiting. */
+	/* The rest, for whom no reader is kept waiting. What the helper was told and has not done it
+	 * does later: to tell it again would be once too often. */
+	stuck = false;
 	for (; i < notice->count; i++)
-		if (has_content(&notice->items[i]) && notice->items[i].act == NOTICE_TOUCH &&
-		    !show(fs, &notice->items[i], WATCHER_TIME))
-			break;
+		if (has_content(&notice->items[i]) && notice->items[i].act == NOTICE_TOUCH)
+			stuck = !show(fs, &notice->items[i], stuck ? 0 : WATCHER_TIME);
 }
 
 /* Makes or removes the name for all to see; true where the kernel has it right by that. */

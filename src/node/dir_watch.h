@@ -9,6 +9,8 @@
 struct dir_watch {
 	uint64_t used, listed; /* clock_mono() when somebody asked for its secret, its names */
 	bool held;	       /* nobody has asked for long, but the kernel holds it for somebody */
+	bool hooked;	       /* something is to be done when it changes */
+	bool judged;	       /* `hooked` is set */
 	uint64_t probed;       /* when the kernel was asked last to let go of it */
 	bool by_data;	       /* its metadata is refused */
 	uint64_t refused_until; /* so is its listing */

@@ -12,6 +12,7 @@
 #include "event/event.h"
 #include "node/name.h"
 #include "tree/field.h"
+#include "watch/hooks.h"
 #include "vault/reply.h"
 
 #include <errno.h>
@@ -201,8 +202,36 @@ static void compare_locked(struct tree *t, struct dir *d, const struct kv_list *
 			go_locked(t, d, &then->entries[i]);
 }
 
-static void learn_names(struct tree *t, struct dir *d, struct kv_list *now)
+/* Secrets that hooks are for are held from now on. */
+static void hold_hooked_locked(const struct poll *p, struct dir *d, const struct kv_list *now,
+			       uint64_t until)
 {
+	for (size_t i = 0; p->hooks && i < now->count; i++) {
+		const struct kv_entry *e = &now->entries[i];
+		_cleanup_free_ char *path = dir_child_path(d->path, e->name);
+		char name[NAME_BYTES_MAX + 1];
+		struct node *known;
+		struct dir *child;
+
+		if (!(e->kinds & KV_ENTRY_SECRET) || !path ||
+		    !hooks_want(p->hooks, p->label, path) ||
+		    name_escape(e->name, strlen(e->name), name) < 0)
+			continue;
+		known = node_child_locked(&d->node, name);
+		if (known && (!node_is_dir(known) || dir_of(known)->watch.hooked))
+			continue;
+		child = dir_child_locked(p->tree, &d->node, name, e->name); /* its use is kept */
+		if (!child)
+			continue;
+		child->kinds = e->kinds;
+		child->kinds_until = until;
+		child->watch.hooked = child->watch.judged = true;
+	}
+}
+
+static void learn_names(const struct poll *p, struct dir *d, struct kv_list *now)
+{
+	struct tree *t = p->tree;
 	LOCK_SCOPE(&t->lock);
 	_cleanup_object_ struct kv_list *then =
 		(struct kv_list *)cache_peek(t->config.cache, TREE_LIST, d->path);
@@ -211,6 +240,7 @@ static void learn_names(struct tree *t, struct dir *d, struct kv_list *now)
 
 	if (then && !d->node.gone && (d->node.lookups || !d->node.parent))
 		compare_locked(t, d, then, now, clock_mono() + ttl);
+	hold_hooked_locked(p, d, now, clock_mono() + ttl);
 	cache_put(t->config.cache, TREE_LIST, d->path, object_ref(&now->object), ttl);
 }
 
@@ -273,6 +303,6 @@ int poll_folder(struct poll *p, struct dir *d)
 	if (r == 0)
 		r = settle_gone(p, d, now);
 	if (r == 0)
-		learn_names(t, d, now);
+		learn_names(p, d, now);
 	return r;
 }

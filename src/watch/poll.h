@@ -9,9 +9,13 @@
 /* Looking whether one directory is still what was shown of it. Both wait for the server, and show what
  * they find. The caller has a use of the directory. 0; -errno where the server did not answer. */
 
+struct on_change;
+
 struct poll {
 	struct tree *tree;
-	uint64_t timeout;	/* ns, for each request */
+	uint64_t timeout; /* ns, for each request */
+	const struct on_change *hooks;
+	const char *label;	/* of the engine */
 	atomic_int metadata_no; /* how often metadata was refused; POLL_ALLOWED once it was not */
 };
 #define POLL_ALLOWED (-1)

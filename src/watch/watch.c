@@ -14,8 +14,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "node/name.h"
 #include "event/feed.h"
 #include "vault/reply.h"
+#include "watch/hooks.h"
 #include "watch/poll.h"
 
 #include <errno.h>
@@ -141,11 +143,25 @@ static void judge_idle_locked(struct tree *t, struct dir *parent, uint64_t now)
 	t->config.changed(t->config.arg, n);
 }
 
+/* Secrets that hooks are for count as long as we know of them: the kernel may forget them meanwhile. */
+static bool is_hooked(struct watch *w, struct dir *d)
+{
+	if (!w->config.hooks)
+		return false;
+	if (!d->watch.judged) {
+		d->watch.judged = true;
+		d->watch.hooked = hooks_want(w->config.hooks, w->config.label, d->path);
+		if (d->watch.hooked)
+			node_use_locked(&d->node); /* given back when the tree ends */
+	}
+	return d->watch.hooked;
+}
+
 /* What counts in a directory and below it, folders or secrets. */
 static void gather_locked(struct watch *w, struct dir *d, bool folders, uint64_t now)
 {
 	struct tree *t = w->config.tree;
-	bool held = d->watch.held;
+	bool held = d->watch.held || is_hooked(w, d);
 	struct node *child, *next;
 
 	if (folders && dir_may_be_folder(d) &&
@@ -309,6 +325,58 @@ static void on_timer(struct timer *timer)
 	arm(w, w->count ? now : now + w->planned);
 }
 
+/* The directory of that path in the engine, which need not be there; NULL where it is outside of the
+ * mount. With a use, for the life of the mount. */
+static struct dir *hold_locked(struct tree *t, const char *path, size_t len)
+{
+	const char *prefix = t->config.prefix;
+	size_t skip = strlen(prefix);
+	struct dir *d = dir_of(t->root);
+
+	if (len < skip || strncmp(path, prefix, skip) != 0 ||
+	    (skip && len > skip && path[skip] != '/'))
+		return NULL;
+	for (const char *at = path + skip, *end = path + len; d && at < end;) {
+		char component[NAME_BYTES_MAX + 1], name[NAME_BYTES_MAX + 1];
+		size_t n = strcspn(at, "/");
+
+		n = at + n > end ? (size_t)(end - at) : n;
+		if (n && n <= NAME_BYTES_MAX) {
+			memcpy(component, at, n);
+			component[n] = '\0';
+			d = name_escape(component, n, name) < 0
+				    ? NULL
+				    : dir_child_locked(t, &d->node, name, component);
+		}
+		at += n + 1;
+	}
+	return d;
+}
+
+/* What a hook is for is looked at from the start: its secret, or the folder in which they may be. */
+static void hold_hooked(struct watch *w)
+{
+	struct tree *t = w->config.tree;
+	LOCK_SCOPE(&t->lock);
+
+	for (const struct on_change *h = w->config.hooks; h; h = h->next) {
+		const char *path = h->pattern;
+		size_t label = strlen(w->config.label), len;
+		struct dir *d;
+
+		if (!strncmp(path, w->config.label, label) && path[label] == '/')
+			path += label + 1;
+		len = strcspn(path, "*?[\\");
+		while (path[len] && len && path[len - 1] != '/')
+			len--;
+		while (len && path[len - 1] == '/')
+			len--;
+		d = hold_locked(t, path, len);
+		if (d)
+			d->watch.hooked = d->watch.judged = true;
+	}
+}
+
 struct watch *watch_new(const struct watch_config *config, struct err *err)
 {
 	struct watch *w = calloc(1, sizeof(*w));
@@ -318,7 +386,10 @@ struct watch *watch_new(const struct watch_config *config, struct err *err)
 		return NULL;
 	}
 	w->config = *config;
-	w->poll = (struct poll){.tree = config->tree, .timeout = config->timeout};
+	w->poll = (struct poll){.tree = config->tree,
+				.timeout = config->timeout,
+				.hooks = config->hooks,
+				.label = config->label};
 	w->job_max = config->parallel / 2 < JOBS_MAX ? config->parallel / 2 : JOBS_MAX;
 	if (!w->job_max)
 		w->job_max = 1;
@@ -329,6 +400,8 @@ struct watch *watch_new(const struct watch_config *config, struct err *err)
 	config->tree->watching.every = config->interval;
 	w->planned = config->interval;
 	w->begun = clock_mono();
+	if (config->hooks)
+		hold_hooked(w);
 	if (config->interval)
 		arm(w, w->begun + config->interval);
 	return w;

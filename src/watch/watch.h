@@ -11,11 +11,15 @@
 /* Looks every so often whether what is open, or was read of late, has changed at the server. */
 struct watch;
 struct tree;
+struct on_change;
 
 struct watch_config {
 	struct tree *tree;
 	struct timers *timers;
 	struct pool *pool;
+	const struct on_change
+		*hooks;	   /* what they are for is looked at whoever has it; NULL: none */
+	const char *label; /* of the engine */
 	uint64_t interval; /* ns; 0: never */
 	uint64_t timeout;  /* ns, for one request */
 	unsigned rate;	   /* requests a second that the mount may make; 0: unbounded */
