@@ -21,8 +21,10 @@
 
 #define REFUSALS_MAX 4 /* of metadata, before nobody's is asked for any more */
 
-static struct limit limit_of(const struct poll *p)
+/* Of one request more. */
+static struct limit limit_of(struct poll *p)
 {
+	atomic_fetch_add(&p->requests, 1);
 	return (struct limit){.deadline = clock_mono() + p->timeout};
 }
 
@@ -70,14 +72,21 @@ static int read_secret(struct poll *p, struct dir *d)
 	return r;
 }
 
-static bool is_shown(struct tree *t, const struct dir *d, int64_t number, enum kv_state state,
-		     int64_t created)
+static bool is_shown_locked(const struct dir *d, int64_t number, enum kv_state state,
+			    int64_t created)
 {
-	LOCK_SCOPE(&t->lock);
 	const struct secret_shown *s = &d->secret;
 
 	return s->outline && (d->changing || (s->told && s->number == number && s->state == state &&
 					      s->created == created));
+}
+
+static bool is_shown(struct tree *t, const struct dir *d, int64_t number, enum kv_state state,
+		     int64_t created)
+{
+	LOCK_SCOPE(&t->lock);
+
+	return is_shown_locked(d, number, state, created);
 }
 
 /* Whether metadata says that nothing has changed: 1; 0: something has, or it does not tell. */
@@ -109,6 +118,8 @@ int poll_secret(struct poll *p, struct dir *d)
 {
 	int r = 0;
 
+	if (d->watch.answered > p->round)
+		return 0;
 	if (!(kv_traits(p->tree->config.kv, d->path) & KV_FLAT) && !d->watch.by_data &&
 	    atomic_load(&p->metadata_no) < REFUSALS_MAX)
 		r = look_at_metadata(p, d);
@@ -286,6 +297,47 @@ static int settle_gone(struct poll *p, struct dir *d, const struct kv_list *now)
 	}
 }
 
+static size_t count_shown(struct tree *t, struct dir *d)
+{
+	LOCK_SCOPE(&t->lock);
+	struct node *child, *next;
+	size_t n = 0;
+
+	HASH_ITER (hh, d->node.children, child, next)
+		n += node_is_dir(child) && dir_of(child)->secret.told;
+	return n;
+}
+
+/* OpenBao tells the versions of all secrets in a folder at once: those that are the ones that are shown
+ * need not be asked for. */
+static void ask_children(struct poll *p, struct dir *d)
+{
+	struct tree *t = p->tree;
+	struct kv *kv = t->config.kv;
+	_cleanup_object_ struct kv_children *all = NULL;
+	struct node *child, *next;
+	int r;
+
+	if (!kv->ops->children || atomic_load(&p->plain) || count_shown(t, d) < 2)
+		return;
+	r = kv->ops->children(kv, d->path, limit_of(p), &all, NULL);
+	if (r == -EOPNOTSUPP)
+		atomic_store(&p->plain, true);
+	if (r < 0)
+		return;
+	LOCK_SCOPE(&t->lock);
+	HASH_ITER (hh, d->node.children, child, next) {
+		const struct kv_child *c;
+		struct dir *secret = dir_of(child);
+
+		if (!node_is_dir(child))
+			continue;
+		c = kv_children_find(all, dir_component(secret));
+		if (c && is_shown_locked(secret, c->number, c->state, c->created))
+			secret->watch.answered = clock_mono();
+	}
+}
+
 int poll_folder(struct poll *p, struct dir *d)
 {
 	struct tree *t = p->tree;
@@ -304,5 +356,7 @@ int poll_folder(struct poll *p, struct dir *d)
 		r = settle_gone(p, d, now);
 	if (r == 0)
 		learn_names(p, d, now);
+	if (r == 0)
+		ask_children(p, d);
 	return r;
 }

@@ -16,6 +16,9 @@ struct poll {
 	uint64_t timeout; /* ns, for each request */
 	const struct on_change *hooks;
 	const char *label;	/* of the engine */
+	uint64_t round;		/* clock_mono() at which it began */
+	atomic_uint requests;	/* made in it */
+	atomic_bool plain;	/* the server's listings have no metadata */
 	atomic_int metadata_no; /* how often metadata was refused; POLL_ALLOWED once it was not */
 };
 #define POLL_ALLOWED (-1)

@@ -42,7 +42,10 @@ struct watch {
 	struct target *targets;
 	size_t count, room, next, folders;
 	uint64_t begun, spacing, planned;
+	uint64_t requests; /* that the last round took; 0: that is not known */
+	uint64_t asked;	   /* targets that it had */
 	unsigned jobs, job_max;
+	unsigned at_folders; /* that are being looked at: secrets wait for what these tell */
 	bool failed, stopping;
 	bool all; /* somebody reads .vault/events: all that is known counts */
 };
@@ -211,22 +214,27 @@ static void drop_targets(struct watch *w)
 	w->count = w->next = 0;
 }
 
-/* The next that is due. With folders still being looked at, secrets wait for what these tell. */
+/* The next that is due. */
 static bool take(struct watch *w, struct target *out)
 {
 	LOCK_SCOPE(&w->lock);
 
 	if (w->stopping || w->failed || w->next >= w->count ||
-	    clock_mono() < w->begun + w->next * w->spacing)
+	    clock_mono() < w->begun + w->next * w->spacing ||
+	    (w->next >= w->folders && w->at_folders))
 		return false;
 	*out = w->targets[w->next++];
+	w->at_folders += out->folder;
 	return true;
 }
 
-static void failed(struct watch *w, int r)
+static void looked(struct watch *w, const struct target *target, int r)
 {
 	LOCK_SCOPE(&w->lock);
 
+	w->at_folders -= target->folder;
+	if (r == 0)
+		return;
 	if (reply_is_outage(-r) || r == -EKEYEXPIRED || r == -EKEYREJECTED)
 		w->failed = true;
 }
@@ -241,8 +249,7 @@ static void run_look(struct job *job)
 		int r = target.folder ? poll_folder(&w->poll, target.dir)
 				      : poll_secret(&w->poll, target.dir);
 
-		if (r < 0)
-			failed(w, r);
+		looked(w, &target, r);
 	}
 	free(look);
 	pthread_mutex_lock(&w->lock);
@@ -271,7 +278,9 @@ static void start_jobs_locked(struct watch *w, uint64_t now)
 /* How long a round is to take. */
 static uint64_t plan(const struct watch *w)
 {
-	uint64_t needed = w->config.rate ? w->count * 2 * NS_PER_SEC / w->config.rate : 0;
+	/* Some servers tell of many secrets at once. */
+	uint64_t requests = w->requests && w->asked ? w->requests * w->count / w->asked : w->count;
+	uint64_t needed = w->config.rate ? requests * 2 * NS_PER_SEC / w->config.rate : 0;
 
 	return needed > w->config.interval ? needed : w->config.interval;
 }
@@ -281,7 +290,9 @@ static void begin_round(struct watch *w, uint64_t now, uint64_t took)
 	gather(w);
 	w->begun = now;
 	w->failed = false;
+	w->poll.round = now;
 	w->planned = plan(w);
+	w->asked = w->count;
 	w->spacing = w->count ? w->planned / w->count : 0;
 	/* The last one may have taken longer than was planned: others make requests too. */
 	tell_pace(w, took > w->planned + w->config.interval / 10 ? took : w->planned);
@@ -314,8 +325,12 @@ static void on_timer(struct timer *timer)
 		return;
 	}
 	drop_targets(w);
-	if (w->failed)
+	if (!w->failed && atomic_load(&w->poll.requests))
+		w->requests = atomic_exchange(&w->poll.requests, 0);
+	if (w->failed) {
+		w->requests = 0;
 		w->planned = w->config.interval * OUTAGE;
+	}
 	w->failed = false;
 	if (took < w->planned) {
 		arm(w, w->begun + w->planned);

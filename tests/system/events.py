@@ -111,12 +111,16 @@ def who_is_slow_is_told(t):
     m = t.mount()
     assert m.read("s/f") == b"0"
     slow = Reader(m)
+    fast = Reader(m)
     for n in range(1100):
         m.write("s/f", str(n))
+    while fast.next().get("version") != 1101:
+        pass
     e = slow.next()
     assert e["kind"] == "lost" and e["count"] >= 1, e
     assert slow.next()["version"] == e["count"] + 2
     os.close(slow.fd)
+    os.close(fast.fd)
 
 
 @test()

@@ -186,7 +186,7 @@ def within_the_rate(t):
     m = t.mount("watch=1s", "rate=200")
     for n in range(1000):
         m.read(f"s{n}/f")
-    time.sleep(2)
+    time.sleep(15)
     mark, begun = t.server.audit_mark(), time.monotonic()
     time.sleep(10)
     count, took = len(requests(t, mark)), time.monotonic() - begun
@@ -195,6 +195,8 @@ def within_the_rate(t):
     assert watch["interval"] == 1 and watch["secrets"] == 1000, watch
     if t.product == "vault":
         assert watch["every"] >= 9.9 and watch["stretch"] >= 9.9, watch
+    else:  # OpenBao tells of all of them at once
+        assert count < 200, count
     t.note(f"{count} requests in {took:.1f} s; {watch}")
 
 
