@@ -199,6 +199,20 @@ static int add_token(const struct auth_config *a, struct buf *to, struct err *er
 	return 0;
 }
 
+int credentials_find(struct credentials *creds, struct conf *c, struct err *err)
+{
+	int r;
+
+	if (!c->address)
+		return err_set(err, EINVAL,
+			       "no server: set VAULT_ADDR, or addr= after -o or in the "
+			       "configuration; or name local:FILE");
+	r = credentials_take(creds, c, err);
+	if (r == 0)
+		r = credentials_choose(creds, err);
+	return r == 0 ? credentials_find_cache(creds, c, err) : r;
+}
+
 int credentials_who(const struct credentials *creds, const struct conf *c, char **who,
 		    struct err *err)
 {

@@ -31,6 +31,9 @@ int credentials_find_cache(struct credentials *creds, const struct conf *c, stru
 int credentials_who(const struct credentials *creds, const struct conf *c, char **who,
 		    struct err *err);
 
+/* All of these, where there is a server to log in to: else -EINVAL. */
+int credentials_find(struct credentials *creds, struct conf *c, struct err *err);
+
 void credentials_fini(struct credentials *creds);
 
 /* Whether there are any in memory already, which then must be locked. */

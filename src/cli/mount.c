@@ -4,7 +4,7 @@
  *      configure    layers of options; credentials and variables leave the environment
  *      detach       no dumps; the daemon parts from the command; memory is locked
  *      helper       forked, without secrets, before there are threads
- *      connect      timers, pool, network, login, engine
+ *      connect      timers, pool, network, login, engine; or an embedded store
  *      raise        cache, tree, file system, mount
  *      serve        until it is unmounted or told to end
  */
@@ -34,7 +34,8 @@
 #include "node/keeping.h"
 #include "node/source.h"
 #include "tree/tree.h"
-#include "kv/kv_engine.h"
+#include "kv/kv_local.h"
+#include "store/local.h"
 #include "vault/reply.h"
 #include "vault/servers.h"
 
@@ -66,6 +67,7 @@ struct mount {
 	struct pool *pool;
 	struct network network;
 	struct session *session;
+	struct embedded embedded; /* `file` is NULL for a server */
 	struct kv_engine engine;
 	struct tree_source source;
 	struct changes changes;
@@ -118,22 +120,15 @@ static const char *log_target(const struct mount *m)
 
 static bool has_server(const struct mount *m)
 {
-	return m->conf.env != CONF_ENV_ONLY;
+	return m->conf.env != CONF_ENV_ONLY && !m->embedded.file;
 }
 
 /* Who we are to the server. */
 static int take_credentials(struct mount *m, struct err *err)
 {
-	int r = 0;
-
-	if (!m->conf.address)
-		return err_set(
-			err, EINVAL,
-			"no server: set VAULT_ADDR, or addr= after -o or in the configuration");
-	r = credentials_take(&m->creds, &m->conf, err);
-	if (r == 0)
-		r = credentials_choose(&m->creds, err);
-	return r == 0 ? credentials_find_cache(&m->creds, &m->conf, err) : r;
+	if (local_is_source(m->conf.source))
+		return embedded_take(&m->embedded, &m->conf, m->conf.source, err);
+	return credentials_find(&m->creds, &m->conf, err);
 }
 
 /* What stands beside the server, or in its place. */
@@ -193,7 +188,7 @@ static int settle_process(struct mount *m, struct err *err)
 
 	memory_lock();
 	if (secmem_lock(&why) < 0) {
-		if (credentials_in_memory(&m->creds) || m->standby.key.material)
+		if (m->embedded.file || credentials_in_memory(&m->creds) || m->standby.key.material)
 			return err_set(err, why.code, "%s", err_text(&why));
 		log_warning("memory for secrets is not locked", F_ERR(&why));
 	}
@@ -526,6 +521,7 @@ static void take_down(struct mount *m)
 	network_close(&m->network);
 	helper_free(m->helper);
 	helper_free(m->namer);
+	embedded_fini(&m->embedded);
 	credentials_fini(&m->creds);
 	layers_free(m->layers);
 	free(m->dir);
@@ -541,7 +537,10 @@ static int run_daemon(struct mount *m, struct err *err)
 	if (r == 0)
 		r = start_threads(m, err);
 	if (r == 0)
-		r = has_server(m) ? connect_server(m, &status, err) : find_nothing(m, err);
+		r = m->embedded.file
+			    ? embedded_open(&m->embedded, &m->conf, true, true, &m->engine, err)
+		    : has_server(m) ? connect_server(m, &status, err)
+				    : find_nothing(m, err);
 	if (r == 0 && m->layers && layers_set_root(m->layers, m->engine.inside) < 0)
 		r = err_set(err, ENOMEM, "no memory");
 	if (r == 0) {

@@ -33,7 +33,7 @@ struct conf {
 	char *aws_container_path, *aws_container_url, *aws_container_token_file;
 	struct secret *aws_container_token;
 	uint64_t oidc_port;
-	char *token_cache, *offline_key, *offline;
+	char *token_cache, *offline_key, *offline, *key;
 	uint64_t offline_size;
 	bool revoke;
 	uint64_t timeout, ttl, negative_ttl, max_stale, watch;

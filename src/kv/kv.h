@@ -16,7 +16,7 @@ struct kv {
 };
 
 struct kv_ops {
-	bool flat; /* where traits is NULL: KV_FLAT holds for all paths, and "" is the root */
+	bool local, flat; /* a file of ours; KV_FLAT for all, "" the root, where traits is NULL */
 	unsigned (*traits)(struct kv *kv, const char *path);
 	void (*refresh)(struct kv *kv); /* asks anew for what it remembers; NULL: nothing */
 

@@ -93,7 +93,9 @@ static char *source_text(const struct subject *s)
 		return strdup(s->origin == LAYER_ENV ? "env" : "default");
 	if (s->note.recalled)
 		return strdup("offline");
-	return strdup(s->note.fetched >= s->ask->asked ? "server" : "cache");
+	if (s->note.fetched < s->ask->asked)
+		return strdup("cache");
+	return strdup(s->t->config.kv->ops->local ? "local" : "server");
 }
 
 static char *age_text(const struct subject *s)

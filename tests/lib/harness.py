@@ -27,8 +27,7 @@ import mount as mounts
 import server as servers
 
 
-class Skip(Exception):
-    pass
+Skip = servers.Skip
 
 
 class Test:
@@ -57,6 +56,10 @@ class Test:
         """Of a secret of this test, in the engine."""
         return f"{self.folder}/{name}" if name else self.folder
 
+    def place(self, name):
+        """The same, as a command and user.vault.path have it."""
+        return self.server.source(f"secret/{self.path(name)}")
+
     def put(self, name, fields, **more):
         return self.server.put(self.path(name), fields, **more)
 
@@ -71,9 +74,13 @@ class Test:
         engines)."""
         if source is not None:
             source = source[1:] or "/" if source.startswith("/") else f"secret/{self.path(source)}"
+            source = self.server.source(source)
         root = f"{self.root}/m{len(self.mounts)}"
         os.makedirs(root)
-        if env is None:
+        if self.product == "local":
+            env = self.server.environment(token, env)
+            options = (f"key=file:{self.server.key}", *options)
+        elif env is None:
             env = {"VAULT_ADDR": self.server.address, "VAULT_TOKEN": token or self.server.token}
             if self.server.tls:
                 env["VAULT_CACERT"] = self.server.ca_file
@@ -127,7 +134,10 @@ class Test:
 _tests = []
 
 
-def test(products=("vault", "bao"), seconds=90, needs=()):
+SERVERS = ("vault", "bao", "local")  # the default; see main() for the last
+
+
+def test(products=SERVERS, seconds=90, needs=()):
     """`products`: () for a test without a server. `needs`: programs."""
     def register(function):
         _tests.append((function, products, seconds, needs))
@@ -144,7 +154,7 @@ def _on_alarm(signum, frame):
 
 
 def _available(product):
-    return product == "vault" or servers.find_bao() is not None
+    return product != "bao" or servers.find_bao() is not None
 
 
 class Runner:
@@ -160,7 +170,8 @@ class Runner:
             return None
         s = self.servers.get(product)
         if s is None or s.process is None or s.process.poll() is not None:
-            s = servers.Server(product, f"{self.root}/{product}{len(os.listdir(self.root))}")
+            kind = servers.LocalStore if product == "local" else servers.Server
+            s = kind(product, f"{self.root}/{product}{len(os.listdir(self.root))}")
             self.servers[product] = s
         return s
 
@@ -209,7 +220,8 @@ class Runner:
             shutil.rmtree(self.root, ignore_errors=True)
 
 
-def main():
+def main(local=False):
+    """`local`: what is tested on servers is tested on a local store too."""
     # Who runs us in the background ignores them, and our children would too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
@@ -218,7 +230,7 @@ def main():
         print("1..0 # SKIP VAULTFS_QUICK is set")
         return
     only = os.environ.get("VAULTFS_ONLY", "")
-    wanted = os.environ.get("VAULTFS_PRODUCTS", "vault bao").split()
+    wanted = os.environ.get("VAULTFS_PRODUCTS", "vault bao local").split()
     runs = []
     skipped = []
     for function, products, seconds, needs in _tests:
@@ -226,6 +238,8 @@ def main():
             continue
         for product in products or (None,):
             if product and product not in wanted:
+                continue
+            if product == "local" and not local and products is SERVERS:
                 continue
             if product and not _available(product):
                 skipped.append(f"{product}: {function.__doc__}")

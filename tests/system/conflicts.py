@@ -389,4 +389,4 @@ def joined_removals_that_fail(t):
         proxy.close()
 
 
-main()
+main(local=True)

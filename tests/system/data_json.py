@@ -354,4 +354,4 @@ def as_shell_assignments(t):
     assert m.errno_of(open, m / ".vault/data.env") == "ENOENT"
 
 
-main()
+main(local=True)

@@ -391,4 +391,4 @@ def unlink_grace(t):
     assert t.get("s") == {"f": "other"}
 
 
-main()
+main(local=True)

@@ -294,4 +294,4 @@ def whole_secrets(t):
     t.note(f"{EDITS} edits, {t.version('s')} versions")
 
 
-main()
+main(local=True)

@@ -358,4 +358,4 @@ def rights_on_the_document(t):
     assert error(ro.write, "s/.vault/metadata.json", text) == "EROFS"
 
 
-main()
+main(local=True)

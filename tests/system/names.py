@@ -119,4 +119,4 @@ def random_names(t):
     assert t.get("ours") == {n: escape(n) for n in chunks[0][::4]}
 
 
-main()
+main(local=True)

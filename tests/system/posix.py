@@ -323,4 +323,4 @@ def read_only_mount(t):
     assert t.version("s") == 1
 
 
-main()
+main(local=True)

@@ -347,4 +347,4 @@ def matrix(t):
         proxy.close()
 
 
-main()
+main(local=True)

@@ -329,4 +329,4 @@ def an_editor_that_crashes(t):
     assert t.get("s") == {"f": "new text\n"} and t.version("s") == 2
 
 
-main()
+main(local=True)

@@ -114,4 +114,4 @@ def two_fields_of_one_version(t):
     t.note(f"{pairs} pairs, {skipped} took too long to be judged")
 
 
-main()
+main(local=True)

@@ -432,6 +432,8 @@ def too_large(t):
     assert m.errno_of(f.truncate, 3) == "EFBIG"  # half a value is worse than none
     assert m.errno_of(f.close) == "EFBIG"
     assert t.get("s") == {"f": "xxx"}
+    if t.product == "local":
+        return  # it takes what max_size lets pass
     n = t.mount("max_size=32M")
     n.expect("EFBIG|E2BIG")
     f = open(n / "s/f", "wb")
@@ -531,4 +533,4 @@ def permissions_are_forgotten(t):
     assert t.version("s") == 1
 
 
-main()
+main(local=True)

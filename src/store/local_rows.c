@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The rows of the embedded store: what is sealed about what, and the SQL. See store/local_parts.h. */
+
+#include "store/local_parts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+int local_no_memory(struct err *err)
+{
+	return err_set(err, ENOMEM, "no memory");
+}
+
+char *local_join(const char *folder, const char *name)
+{
+	char *out;
+
+	return asprintf(&out, "%s%s%s", folder, *folder ? "/" : "", name) < 0 ? NULL : out;
+}
+
+/* What a row is about: its kind, so that none passes for one of another, and its path. */
+static int about(struct buf *b, const char *kind, int64_t number, const char *path)
+{
+	buf_printf(b, "%s %" PRId64 " ", kind, number);
+	buf_add_str(b, path);
+	return buf_status(b);
+}
+
+static int bind_hash(struct local *l, sqlite3_stmt *s, int column, const char *path)
+{
+	unsigned char hash[SEALED_NAME];
+
+	if (sealed_db_name(l->db, path, strlen(path), hash) < 0)
+		return -ENOMEM;
+	sqlite3_bind_blob(s, column, hash, sizeof(hash), SQLITE_TRANSIENT);
+	return 0;
+}
+
+static int parse_row(struct local *l, const struct buf *text, cJSON **out, struct err *err)
+{
+	int r = json_parse(text->data ? text->data : "", text->len, out, NULL);
+
+	if (r == -ENOMEM)
+		return local_no_memory(err);
+	if (r == 0 && cJSON_IsObject(*out))
+		return 0;
+	cJSON_Delete(steal(*out));
+	return sealed_db_damaged(l->db, "a row makes no sense", err);
+}
+
+int local_node_get(struct sealed_tx *tx, struct local *l, const char *path, struct local_node *n,
+		   struct err *err)
+{
+	sqlite3_stmt *s = sealed_tx_prepare(tx, "SELECT id, meta FROM node WHERE hash = ?1", err);
+	_cleanup_buf_ struct buf text = {0}, what = {0};
+	int r;
+
+	*n = (struct local_node){0};
+	if (!s)
+		return -err->code;
+	if (bind_hash(l, s, 1, path) < 0 || about(&what, "meta", 0, path) < 0)
+		return local_no_memory(err);
+	r = sealed_tx_step(tx, s, err);
+	if (r <= 0)
+		return r;
+	n->id = sqlite3_column_int64(s, 0);
+	r = 0;
+	if (sqlite3_column_type(s, 1) != SQLITE_NULL) {
+		r = sealed_db_unseal_column(l->db, what.data, what.len, s, 1, &text, err);
+		if (r == 0)
+			r = parse_row(l, &text, &n->doc, err);
+	}
+	sqlite3_reset(s);
+	return r;
+}
+
+/* The parent's path, and where in `path` the own name begins. Heap. */
+static char *parent_of(const char *path, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+
+	*name = slash ? slash + 1 : path;
+	return strndup(path, slash ? (size_t)(slash - path) : 0);
+}
+
+static int node_make(struct sealed_tx *tx, struct local *l, const char *path, int64_t *id,
+		     struct err *err)
+{
+	_cleanup_buf_ struct buf sealed = {0}, what = {0};
+	const char *name;
+	_cleanup_free_ char *parent = parent_of(path, &name);
+	sqlite3_stmt *s = sealed_tx_prepare(
+		tx, "INSERT INTO node(hash, parent, name) VALUES(?1, ?2, ?3) RETURNING id", err);
+	int r;
+
+	if (!s)
+		return -err->code;
+	if (!parent || about(&what, "name", 0, parent) < 0 ||
+	    sealed_db_seal(l->db, what.data, what.len, name, strlen(name), &sealed) < 0 ||
+	    bind_hash(l, s, 1, path) < 0 || bind_hash(l, s, 2, parent) < 0)
+		return local_no_memory(err);
+	sqlite3_bind_blob(s, 3, sealed.data, (int)sealed.len, SQLITE_TRANSIENT);
+	r = sealed_tx_step(tx, s, err);
+	if (r == 1)
+		*id = sqlite3_column_int64(s, 0);
+	while (r == 1)
+		r = sealed_tx_step(tx, s, err);
+	return r;
+}
+
+/* The folders on the way to it, down from the root, which has no row. */
+static int make_above(struct sealed_tx *tx, struct local *l, const char *path, struct err *err)
+{
+	int r = 0;
+
+	for (const char *slash = strchr(path, '/'); r == 0 && slash;
+	     slash = strchr(slash + 1, '/')) {
+		_cleanup_free_ char *folder = strndup(path, (size_t)(slash - path));
+		_cleanup_node_ struct local_node n = {0};
+
+		if (!folder)
+			return local_no_memory(err);
+		r = local_node_get(tx, l, folder, &n, err);
+		if (r == 0 && !n.id)
+			r = node_make(tx, l, folder, &n.id, err);
+	}
+	return r;
+}
+
+int local_node_put(struct sealed_tx *tx, struct local *l, const char *path, struct local_node *n,
+		   struct err *err)
+{
+	_cleanup_buf_ struct buf text = {0}, sealed = {0}, what = {0};
+	sqlite3_stmt *s;
+	int r = 0;
+
+	if (!n->id)
+		r = make_above(tx, l, path, err);
+	if (r == 0 && !n->id)
+		r = node_make(tx, l, path, &n->id, err);
+	if (r < 0)
+		return r;
+	if (json_print(n->doc, false, &text) < 0 || about(&what, "meta", 0, path) < 0 ||
+	    sealed_db_seal(l->db, what.data, what.len, text.data, text.len, &sealed) < 0)
+		return local_no_memory(err);
+	s = sealed_tx_prepare(tx, "UPDATE node SET meta = ?1 WHERE id = ?2", err);
+	if (!s)
+		return -err->code;
+	sqlite3_bind_blob(s, 1, sealed.data, (int)sealed.len, SQLITE_TRANSIENT);
+	sqlite3_bind_int64(s, 2, n->id);
+	return sealed_tx_step(tx, s, err);
+}
+
+int local_node_reseal(struct sealed_tx *tx, struct local *to, const char *path,
+		      struct local_node *n, struct err *err)
+{
+	_cleanup_buf_ struct buf sealed = {0}, what = {0};
+	const char *name;
+	_cleanup_free_ char *parent = parent_of(path, &name);
+	sqlite3_stmt *s = sealed_tx_prepare(
+		tx, "UPDATE node SET hash = ?1, parent = ?2, name = ?3 WHERE id = ?4", err);
+	int r;
+
+	if (!s)
+		return -err->code;
+	if (!parent || about(&what, "name", 0, parent) < 0 ||
+	    sealed_db_seal(to->db, what.data, what.len, name, strlen(name), &sealed) < 0 ||
+	    bind_hash(to, s, 1, path) < 0 || bind_hash(to, s, 2, parent) < 0)
+		return local_no_memory(err);
+	sqlite3_bind_blob(s, 3, sealed.data, (int)sealed.len, SQLITE_TRANSIENT);
+	sqlite3_bind_int64(s, 4, n->id);
+	r = sealed_tx_step(tx, s, err);
+	return r < 0 || !n->doc ? r : local_node_put(tx, to, path, n, err);
+}
+
+static int run_for(struct sealed_tx *tx, const char *sql, int64_t id, struct err *err)
+{
+	sqlite3_stmt *s = sealed_tx_prepare(tx, sql, err);
+
+	if (!s)
+		return -err->code;
+	sqlite3_bind_int64(s, 1, id);
+	return sealed_tx_step(tx, s, err);
+}
+
+/* 1 where something is below it. */
+static int has_children(struct sealed_tx *tx, struct local *l, const char *path, struct err *err)
+{
+	sqlite3_stmt *s =
+		sealed_tx_prepare(tx, "SELECT 1 FROM node WHERE parent = ?1 LIMIT 1", err);
+	int r;
+
+	if (!s)
+		return -err->code;
+	if (bind_hash(l, s, 1, path) < 0)
+		return local_no_memory(err);
+	r = sealed_tx_step(tx, s, err);
+	sqlite3_reset(s);
+	return r;
+}
+
+int local_node_drop(struct sealed_tx *tx, struct local *l, const char *path, int64_t id,
+		    struct err *err)
+{
+	_cleanup_free_ char *at = strdup(path);
+	int r = at ? run_for(tx, "UPDATE node SET meta = NULL WHERE id = ?1", id, err)
+		   : local_no_memory(err);
+
+	while (r == 0 && *at) {
+		_cleanup_node_ struct local_node n = {0};
+		char *slash = strrchr(at, '/');
+
+		r = local_node_get(tx, l, at, &n, err);
+		if (r < 0 || !n.id || n.doc)
+			return r;
+		r = has_children(tx, l, at, err);
+		if (r != 0)
+			return r < 0 ? r : 0;
+		r = run_for(tx, "DELETE FROM node WHERE id = ?1", n.id, err);
+		*(slash ? slash : at) = '\0';
+	}
+	return r;
+}
+
+int local_body_get(struct sealed_tx *tx, struct local *l, const char *path, int64_t id,
+		   int64_t number, cJSON **data, struct err *err)
+{
+	_cleanup_buf_ struct buf text = {0}, what = {0};
+	sqlite3_stmt *s = sealed_tx_prepare(
+		tx, "SELECT body FROM version WHERE node = ?1 AND number = ?2", err);
+	int r;
+
+	if (!s)
+		return -err->code;
+	sqlite3_bind_int64(s, 1, id);
+	sqlite3_bind_int64(s, 2, number);
+	if (about(&what, "data", number, path) < 0)
+		return local_no_memory(err);
+	r = sealed_tx_step(tx, s, err);
+	if (r <= 0)
+		return r;
+	r = sealed_db_unseal_column(l->db, what.data, what.len, s, 0, &text, err);
+	sqlite3_reset(s);
+	return r < 0 ? r : parse_row(l, &text, data, err);
+}
+
+int local_body_seal(const struct sealed_db *db, const char *path, int64_t number,
+		    const struct buf *text, struct buf *sealed)
+{
+	_cleanup_buf_ struct buf what = {0};
+
+	if (about(&what, "data", number, path) < 0)
+		return -ENOMEM;
+	return sealed_db_seal(db, what.data, what.len, text->data, text->len, sealed);
+}
+
+int local_body_put(struct sealed_tx *tx, int64_t id, int64_t number, const struct buf *sealed,
+		   struct err *err)
+{
+	sqlite3_stmt *s = sealed_tx_prepare(
+		tx, "INSERT INTO version(node, number, body) VALUES(?1, ?2, ?3)", err);
+
+	if (!s)
+		return -err->code;
+	sqlite3_bind_int64(s, 1, id);
+	sqlite3_bind_int64(s, 2, number);
+	sqlite3_bind_blob64(s, 3, sealed->data, sealed->len, SQLITE_STATIC);
+	return sealed_tx_step(tx, s, err);
+}
+
+int local_body_drop(struct sealed_tx *tx, int64_t id, int64_t first, int64_t end, struct err *err)
+{
+	sqlite3_stmt *s = sealed_tx_prepare(
+		tx, "DELETE FROM version WHERE node = ?1 AND number >= ?2 AND number < ?3", err);
+
+	if (!s)
+		return -err->code;
+	sqlite3_bind_int64(s, 1, id);
+	sqlite3_bind_int64(s, 2, first);
+	sqlite3_bind_int64(s, 3, end);
+	return sealed_tx_step(tx, s, err);
+}
+
+void local_children_fini(struct local_children *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		free(c->all[i].name);
+	free(c->all);
+	*c = (struct local_children){0};
+}
+
+static int add_child(struct local *l, sqlite3_stmt *s, const struct buf *what,
+		     struct local_children *out, struct err *err)
+{
+	_cleanup_buf_ struct buf name = {0};
+	struct local_child *all, *child;
+	int r = sealed_db_unseal_column(l->db, what->data, what->len, s, 1, &name, err);
+
+	if (r < 0)
+		return r;
+	/* Doubled whenever it is full: at 0, 1, 2, 4, ... */
+	if ((out->count & (out->count - 1)) == 0) {
+		all = realloc(out->all, (out->count ? 2 * out->count : 1) * sizeof(*all));
+		if (!all)
+			return local_no_memory(err);
+		out->all = all;
+	}
+	child = &out->all[out->count];
+	*child = (struct local_child){.id = sqlite3_column_int64(s, 0),
+				      .secret = sqlite3_column_int(s, 2),
+				      .folder = sqlite3_column_int(s, 3),
+				      .name = strdup(name.data ? name.data : "")};
+	out->count++;
+	return child->name ? 0 : local_no_memory(err);
+}
+
+static int compare_children(const void *a, const void *b)
+{
+	return strcmp(((const struct local_child *)a)->name, ((const struct local_child *)b)->name);
+}
+
+int local_children_get(struct sealed_tx *tx, struct local *l, const char *path,
+		       struct local_children *out, struct err *err)
+{
+	static const char sql[] =
+		"SELECT id, name, meta IS NOT NULL, "
+		"EXISTS(SELECT 1 FROM node AS below WHERE below.parent = node.hash) "
+		"FROM node WHERE parent = ?1";
+	sqlite3_stmt *s = sealed_tx_prepare(tx, sql, err);
+	_cleanup_buf_ struct buf what = {0};
+	int r;
+
+	*out = (struct local_children){0};
+	if (!s)
+		return -err->code;
+	if (bind_hash(l, s, 1, path) < 0 || about(&what, "name", 0, path) < 0)
+		return local_no_memory(err);
+	while ((r = sealed_tx_step(tx, s, err)) == 1) {
+		r = add_child(l, s, &what, out, err);
+		if (r < 0)
+			break;
+	}
+	sqlite3_reset(s);
+	if (r < 0)
+		local_children_fini(out);
+	else if (out->count)
+		qsort(out->all, out->count, sizeof(out->all[0]), compare_children);
+	return r;
+}
