@@ -16,7 +16,7 @@ static const struct command *const commands[] = {
 	&command_ls, &command_get, &command_put, &command_edit, &command_rm,
 	&command_history, &command_diff, &command_rollback, &command_undelete, &command_destroy,
 	&command_status, &command_doctor, &command_completion,
-	&command_run, &command_resolve, &command_migrate, &command_setup,
+	&command_run, &command_resolve, &command_migrate, &command_setup, &command_local,
 };
 /* clang-format on */
 

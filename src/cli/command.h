@@ -35,7 +35,8 @@ extern const struct command command_ls, command_get, command_put, command_edit, 
 	command_status, command_doctor;
 extern const struct command command_completion; /* of complete/ */
 /* Those of tools/. */
-extern const struct command command_run, command_resolve, command_migrate, command_setup;
+extern const struct command command_run, command_resolve, command_migrate, command_setup,
+	command_local;
 
 /* What mount(8) runs, by this name; no command, but a program. */
 #define MOUNT_HELPER "mount.vaultfs"

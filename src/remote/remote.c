@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/secmem.h"
 #include "host/memory.h"
+#include "store/local.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -40,7 +41,7 @@ static void set_log_level(const struct conf *c)
 	log_set_level(!strcmp(c->log_level, "debug") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
 }
 
-static int read_options(struct remote *r, struct err *err)
+int remote_options(struct remote *r, struct err *err)
 {
 	int s = conf_read(&r->conf, r->flags.conf_file, r->flags.options, err);
 
@@ -49,26 +50,17 @@ static int read_options(struct remote *r, struct err *err)
 		s = conf_set_log_level(&r->conf, err);
 	if (s == 0)
 		s = log_open("stderr", r->conf.log_format, err);
-	if (s < 0)
-		return s;
-	set_log_level(&r->conf);
-	if (!r->conf.address)
-		return err_set(err, EINVAL,
-			       "no server: set VAULT_ADDR, or addr= after -o or in the "
-			       "configuration");
-	return 0;
+	if (s == 0)
+		set_log_level(&r->conf);
+	return s;
 }
 
 int remote_configure(struct remote *r, struct err *err)
 {
-	int s = read_options(r, err);
+	int s = remote_options(r, err);
 
 	if (s == 0)
-		s = credentials_take(&r->creds, &r->conf, err);
-	if (s == 0)
-		s = credentials_choose(&r->creds, err);
-	if (s == 0)
-		s = credentials_find_cache(&r->creds, &r->conf, err);
+		s = credentials_find(&r->creds, &r->conf, err);
 	r->local = s < 0;
 	return s;
 }
@@ -117,6 +109,22 @@ int remote_find_engine(struct remote *r, const char *path, struct err *err)
 	return s;
 }
 
+/* "local:FILE/PATH": who we are does not matter. */
+static int find_embedded(struct remote *r, struct place *place, struct err *err)
+{
+	int s = remote_options(r, err);
+
+	if (s == 0)
+		s = embedded_take(&r->embedded, &r->conf, place->full, err);
+	if (s == 0)
+		s = embedded_open(&r->embedded, &r->conf, false, false, &r->engine, err);
+	r->local = s < 0;
+	r->kv = r->engine.kv;
+	if (s == 0)
+		place->path = r->engine.inside;
+	return s;
+}
+
 int remote_find(struct remote *r, const char *word, struct place *place, struct err *err)
 {
 	int s = place_parse(place, word, err);
@@ -125,6 +133,8 @@ int remote_find(struct remote *r, const char *word, struct place *place, struct 
 		s = err_set(err, EINVAL, "/ names nothing to %s: write ENGINE/PATH, secret/app/db",
 			    r->command->name);
 	r->local = s < 0;
+	if (s == 0 && local_is_source(place->full))
+		return find_embedded(r, place, err);
 	if (s == 0)
 		s = remote_configure(r, err);
 	if (s == 0)
@@ -184,6 +194,7 @@ static void close_all(struct remote *r)
 	session_free(r->session);
 	if (r->network.http)
 		network_close(&r->network);
+	embedded_fini(&r->embedded);
 	credentials_fini(&r->creds);
 	conf_fini(&r->conf);
 	flags_fini(&r->flags);

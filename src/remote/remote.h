@@ -7,6 +7,7 @@
 #include "cli/credentials.h"
 #include "cli/flags.h"
 #include "cli/network.h"
+#include "kv/kv_local.h"
 #include "kv/kv_engine.h"
 #include "remote/place.h"
 
@@ -22,8 +23,9 @@ struct remote {
 	struct timers *timers;
 	struct pool *pool;
 	struct session *session;
-	struct kv_engine engine; /* of remote_find() */
-	struct kv *kv;		 /* its */
+	struct embedded embedded; /* in place of these, for local:FILE */
+	struct kv_engine engine;  /* of remote_find() */
+	struct kv *kv;		  /* its */
 };
 
 /* Runs a command: reads its arguments (`least` to `most` words), calls `act`, says what went wrong,
@@ -34,6 +36,7 @@ int remote_run(const struct command *c, int least, int most, int argc, char **ar
 
 /* The steps of setting up, each of which takes those before it: options and credentials; the server,
  * unasked; who we are; the engine of a path. 0 or -errno. */
+int remote_options(struct remote *r, struct err *err);
 int remote_configure(struct remote *r, struct err *err);
 int remote_open(struct remote *r, struct err *err);
 int remote_log_in(struct remote *r, struct err *err);

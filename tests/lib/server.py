@@ -324,6 +324,8 @@ class LocalStore(Server):
             self.process = None
 
     def source(self, path):
+        if path.startswith("local:"):
+            return path
         engine, _, rest = path.partition("/")
         if engine != "secret":
             raise Skip("it has one engine")

@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The local store as a file: what survives SIGKILL, what a damaged file does, what can be read in it, and
+the commands for all of it. What it does as an engine is tested by the tests of the servers."""
+
+import glob
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+
+import mount as mounts
+from harness import main, test
+
+LOCAL = ("local",)
+KILLS = int(os.environ.get("VAULTFS_KILLS", "25"))
+WRITER = """
+import os, sys
+path, first = sys.argv[1], int(sys.argv[2])
+n = first
+while True:
+    value = ("%d " % n) * 200
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.write(fd, value.encode())
+        os.close(fd)
+    except OSError:
+        sys.exit(0)
+    print(n, flush=True)
+    n += 1
+"""
+
+
+def kept(t, name):
+    """A store of this test's own: its file, and options for it."""
+    key = f"{t.root}/key"
+    with open(key, "w", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+        f.write("0123456789abcdef")
+    return f"{t.root}/{name}", f"key=file:{key}"
+
+
+def start(t, file, key, *options, wait=True, **more):
+    return t.mount(key, *options, source=f"/local:{file}", wait=wait, **more)
+
+
+def run(t, *args, **more):
+    return t.run(mounts.VAULTFS, *args, env=mounts.clean_environment(HOME=t.root), **more)
+
+
+@test(LOCAL, seconds=60 + 5 * KILLS)
+def killed_while_writing(t):
+    "SIGKILL of a daemon that writes loses nothing that was acknowledged, and tears nothing"
+    file, key = kept(t, "kill.db")
+    acknowledged, done, random_ = 0, 0, random.Random(7)
+    for _ in range(KILLS):
+        m = start(t, file, key, "auto_unmount=no")
+        os.makedirs(m / "s", exist_ok=True)
+        if acknowledged:
+            text = m.read("s/f").decode()
+            number = int(text.split()[0])
+            assert text == f"{number} " * 200, "a version is torn"
+            assert acknowledged <= number <= acknowledged + 1, (acknowledged, number)
+            acknowledged = number
+        writer = subprocess.Popen(["python3", "-c", WRITER, m / "s/f", str(acknowledged + 1)],
+                                  stdout=subprocess.PIPE, text=True)
+        first = writer.stdout.readline()
+        time.sleep(random_.uniform(0, 0.1))
+        m.process.send_signal(signal.SIGKILL)
+        m.process.wait()
+        mounts.lazy_unmount(m.path)
+        seen = (first + writer.communicate(timeout=30)[0]).split()
+        if seen:
+            acknowledged = int(seen[-1])
+        done += len(seen)
+        m.ended = True
+    assert done > KILLS / 2, done
+    t.note(f"{KILLS} kills, {done} acknowledged writes, none lost")
+    m = start(t, file, key)
+    assert int(m.read("s/f").split()[0]) >= acknowledged
+
+
+@test(LOCAL)
+def nothing_to_read(t):
+    "neither values nor names of any kind can be read in its files, while it is mounted and after"
+    file, key = kept(t, "canary.db")
+    value, name, field, custom = (t.canary() for _ in range(4))
+    m = start(t, file, key)
+    os.makedirs(m / name)
+    for text in (value, value + "2"):
+        m.write(f"{name}/{field}", text)
+    os.setxattr(m / name, "user.vault.meta.owner", custom.encode())
+
+    def look():
+        for path in glob.glob(f"{file}*"):
+            data = open(path, "rb").read()
+            for canary in (value, name, field, custom, "owner", "created_time"):
+                assert canary.encode() not in data, (path, canary)
+        return sorted(os.path.basename(p) for p in glob.glob(f"{file}*"))
+    assert look() == ["canary.db", "canary.db-shm", "canary.db-wal"]
+    assert all(os.stat(p).st_mode & 0o777 == 0o600 for p in glob.glob(f"{file}*"))
+    m.canaries = [value]
+    m.end()
+    assert look() == ["canary.db"]
+
+
+@test(LOCAL, seconds=240)
+def damaged(t):
+    "a file that was changed or cut off is refused with what to do, or reads as it was"
+    file, key = kept(t, "whole.db")
+    m = start(t, file, key)
+    os.makedirs(m / "a/b")
+    for n in range(3):
+        m.write("a/b/f", f"value {n} " * 50)
+    m.end()
+    whole = open(file, "rb").read()
+    bad = f"{t.root}/bad.db"
+    random_ = random.Random(11)
+    refused = 0
+    changes = [("cut", n) for n in (0, 1, 99, 100, 4096, len(whole) // 2, len(whole) - 1)]
+    changes += [("flip", at) for at in random_.sample([i for i, b in enumerate(whole) if b], 40)]
+    for what, at in changes:
+        data = bytearray(whole)
+        if what == "cut":
+            del data[at:]
+        else:
+            data[at] ^= 0x10
+        for path in glob.glob(f"{bad}*"):
+            os.unlink(path)
+        with open(bad, "wb") as f:
+            f.write(data)
+        status, out, err = run(t, "local", "export", "-o", key, bad, check=False)
+        if status == 0:
+            secrets = json.loads(out)["secrets"]
+            assert secrets["a/b"]["versions"]["3"] == {"f": "value 2 " * 50}, (what, at)
+        else:
+            refused += 1
+            assert status == 1 and out == b"" and bad.encode() in err, (what, at, err)
+    assert refused > 15, refused
+    t.note(f"{refused} of {len(changes)} changed files refused, the others read as they were")
+    m = start(t, bad, key, wait=False)
+    if m.wait_end() == 0:
+        raise AssertionError("the last of them was mounted")
+
+
+@test(LOCAL)
+def exported_and_imported(t):
+    "an export holds everything, for its owner alone; a store made of it is the same"
+    file, key = kept(t, "one.db")
+    m = start(t, file, key)
+    os.makedirs(m / "a")
+    m.write("a/f", "1")
+    m.write("a/f", b"\xff\x00")
+    m.end()
+    to = f"{t.root}/out.json"
+    run(t, "local", "export", "-o", key, file, to)
+    assert os.stat(to).st_mode & 0o777 == 0o600
+    assert run(t, "local", "export", "-o", key, file, to, check=False)[0] == 1
+    assert run(t, "local", "export", "-o", key, file)[1] == open(to, "rb").read()
+    run(t, "local", "import", "-o", key, f"{t.root}/two.db", to)
+    status, _, err = run(t, "local", "import", "-o", key, f"{t.root}/two.db", to, check=False)
+    assert status == 1 and b"nothing was imported" in err
+    m = start(t, f"{t.root}/two.db", key)
+    assert m.read("a/f") == b"\xff\x00" and m.read("a/.vault/versions/1/f") == b"1"
+    assert run(t, "local", "import", "-o", key, f"{t.root}/x.db", input=b"{}", check=False)[0] == 1
+
+
+@test(LOCAL)
+def rekeyed(t):
+    "after a rekey the new key alone opens it; a store that is mounted is not rekeyed"
+    file, key = kept(t, "re.db")
+    other = f"{t.root}/other"
+    with open(other, "w", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+        f.write("fedcba9876543210")
+    m = start(t, file, key)
+    os.makedirs(m / "a/b")
+    m.write("a/b/f", "kept " * 100)
+    status, _, err = run(t, "local", "rekey", "--new-key", f"file:{other}", "-o", key, file, check=False)
+    assert status == 1 and b"unmount it first" in err, err
+    m.end()
+    old = open(file, "rb").read()
+    for new in (f"file:{other}", "machine", "machine", f"file:{other}"):
+        run(t, "local", "rekey", "--new-key", new, "-o", key, file)
+        if key != f"key={new}":
+            assert run(t, "local", "export", "-o", key, file, check=False)[0] == 1
+        key = f"key={new}"
+        assert b"kept kept" in run(t, "local", "export", "-o", key, file)[1]
+    assert glob.glob(f"{file}*") == [file], "the salt is gone too"
+    now = open(file, "rb").read()
+    runs = [old[i:i + 24] for i in range(4096, len(old) - 24, 24)]
+    shared = [r for r in runs if len(set(r)) > 12 and r in now]
+    assert not [r for r in shared if b"CREATE" not in r and not r.isascii()], "sealed bytes are left"
+
+
+@test(LOCAL)
+def two_mounts(t):
+    "two mounts of one file see what the other writes, and no write is lost"
+    file, key = kept(t, "two.db")
+    a, b = start(t, file, key, "ttl=0s"), start(t, file, key, "ttl=0s")
+    os.makedirs(a / "s")
+    a.write("s/f", "0")
+    script = 'for i in $(seq 40); do printf "$i" > "$D/s/$N" || exit 1; done'
+    ps = [t.spawn("bash", "-c", script, env={**os.environ, "D": m.path, "N": n}) for m, n in ((a, "x"), (b, "y"))]
+    assert [p.wait(60) for p in ps] == [0, 0]
+    assert a.read("s/x") == b.read("s/x") == a.read("s/y") == b.read("s/y") == b"40"
+    assert os.getxattr(a / "s", "user.vault.version") == b"81"
+
+
+main()
