@@ -247,7 +247,7 @@ def fifty_readers_one_request(t):
     assert t.server.requests_since(mark, "secret/") == [("read", f"secret/data/{t.path('a')}")]
 
 
-@test(seconds=240)
+@test(seconds=900)
 def ten_thousand_secrets(t):
     "a folder of 10,000 secrets is listed, with ls -l too, by one LIST and no value read"
     n = 10000
