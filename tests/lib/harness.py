@@ -44,7 +44,7 @@ class Test:
 
     @property
     def product(self):
-        return self.server.product
+        return self.server.product if self.server else None
 
     def canary(self, text=""):
         """A value that must never be seen anywhere but in the file."""
@@ -74,7 +74,7 @@ class Test:
         engines)."""
         if source is not None:
             source = source[1:] or "/" if source.startswith("/") else f"secret/{self.path(source)}"
-            source = self.server.source(source)
+            source = self.server.source(source) if self.server else source
         root = f"{self.root}/m{len(self.mounts)}"
         os.makedirs(root)
         if self.product == "local":
