@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/secmem.h"
 #include "store/sealed_db_parts.h"
+#include "store/wal_check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -352,6 +353,29 @@ static int look(struct sealed_db *db, const struct sealed_db_config *c, struct e
 	return st.st_size == 0 ? sealed_db_damaged(db, "it is empty", err) : 0;
 }
 
+static int in_use(const struct sealed_db *db, struct err *err)
+{
+	return db->alone ? err_set(err, EBUSY, "%s is in use: unmount it first", db->path)
+			 : err_set(err, ETIMEDOUT, "%s is held by another process", db->path);
+}
+
+/* SQLite would drop what is behind the damage, and say nothing. */
+static int check_log(const struct sealed_db *db, struct err *err)
+{
+	bool damaged = false;
+	int r = wal_check_beside(db->path, db->writes.limit, &damaged);
+
+	if (r == -ETIMEDOUT)
+		return in_use(db, err);
+	if (r < 0)
+		return err_set(err, -r, "cannot check the log of %s: %s", db->path, strerror(-r));
+	return damaged ? sealed_db_damaged(db,
+					   "its log, the file beside it that ends in -wal, was "
+					   "changed, and must go with it",
+					   err)
+		       : 0;
+}
+
 /* Alone: SQLite leaves the write-ahead log only where no other connection has the file open. */
 static int choose_journal(struct sealed_tx *tx, struct err *err)
 {
@@ -369,9 +393,7 @@ static int choose_journal(struct sealed_tx *tx, struct err *err)
 				    tx->db->path);
 	if (r == 0 && alone)
 		r = sealed_tx_run(tx, "BEGIN EXCLUSIVE; COMMIT", err);
-	if (r == -ETIMEDOUT && alone)
-		return err_set(err, EBUSY, "%s is in use: unmount it first", tx->db->path);
-	return r;
+	return r == -ETIMEDOUT && alone ? in_use(tx->db, err) : r;
 }
 
 int sealed_db_open(const struct sealed_db_config *c, struct sealed_db **out, struct err *err)
@@ -382,6 +404,8 @@ int sealed_db_open(const struct sealed_db_config *c, struct sealed_db **out, str
 	if (!db)
 		return no_memory(err);
 	r = look(db, c, err);
+	if (r == 0)
+		r = check_log(db, err);
 	if (r == 0)
 		r = sealed_tx_connect(&db->writes, db, db->path, err);
 	if (r == 0)
