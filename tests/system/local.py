@@ -271,6 +271,76 @@ def rekeyed(t):
     assert not [r for r in shared if b"CREATE" not in r and not r.isascii()], "sealed bytes are left"
 
 
+@test(LOCAL, seconds=240)
+def killed_while_rekeying(t):
+    "a rekey that is killed has been done or not: one key of the two opens all of it"
+    file, _ = kept(t, "half.db")
+    keys = [f"file:{t.root}/k{n}" for n in range(2)] + ["machine"]
+    for n in range(2):
+        with open(f"{t.root}/k{n}", "w", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+            f.write(f"{n}" * 32)
+    m = start(t, file, f"key={keys[0]}")
+    for n in range(20):
+        os.makedirs(m / f"s{n}")
+        m.write(f"s{n}/f", f"{n} " * 2000)
+    m.end()
+
+    def export(key):
+        return run(t, "local", "export", "-o", f"key={key}", file, check=False)
+    whole, now, random_, turned = export(keys[0])[1], 0, random.Random(5), 0
+    for n in range(KILLS):
+        to = (now + 1 + n % 2) % 3
+        p = t.spawn(mounts.VAULTFS, "local", "rekey", "--new-key", keys[to], "-o", f"key={keys[now]}", file,
+                    env=mounts.clean_environment(HOME=t.root))
+        time.sleep(random_.uniform(0, 0.05))
+        p.kill()
+        p.wait()
+        opened = [k for k in (now, to) if export(keys[k])[:2] == (0, whole)]
+        assert len(opened) == 1, (n, opened, export(keys[now]), export(keys[to]))
+        turned += opened[0] != now
+        now = opened[0]
+    t.note(f"{KILLS} kills, {turned} of them after the new key held")
+    m = start(t, file, f"key={keys[now]}")
+    assert m.read("s19/f") == b"19 " * 2000
+
+
+@test(LOCAL)
+def passphrase(t):
+    "a passphrase comes from a descriptor, for a mount too, and another opens nothing"
+    file = f"{t.root}/phrase.db"
+
+    def command(phrase, *args):
+        fd = os.memfd_create("phrase", 0)
+        os.write(fd, phrase.encode() + b"\n")
+        os.lseek(fd, 0, os.SEEK_SET)
+        try:
+            return subprocess.run([mounts.VAULTFS, *(a.replace("FD", str(fd)) for a in args)], pass_fds=[fd],
+                                  capture_output=True, timeout=60, check=False,
+                                  env=mounts.clean_environment(HOME=t.root))
+        finally:
+            os.close(fd)
+    phrase, mnt = t.canary(), f"{t.root}/mnt"
+    os.mkdir(mnt)
+    for value in ("one", "two"):
+        done = command(phrase, "mount", "-o", "key=passphrase:FD", f"local:{file}", mnt)
+        assert done.returncode == 0, done.stderr
+        try:
+            if value == "one":
+                os.makedirs(f"{mnt}/a")
+            else:
+                assert open(f"{mnt}/a/f").read() == "one"
+            with open(f"{mnt}/a/f", "w") as f:
+                f.write(value)
+        finally:
+            t.run(mounts.VAULTFS, "umount", mnt)
+    done = command("another phrase", "mount", "-o", "key=passphrase:FD", f"local:{file}", mnt)
+    assert done.returncode == 1 and b"the key does not open" in done.stderr, done.stderr
+    assert not os.path.ismount(mnt) and phrase.encode() not in done.stderr
+    done = command(phrase, "local", "export", "-o", "key=passphrase:FD", file)
+    assert json.loads(done.stdout)["secrets"]["a"]["versions"]["2"] == {"f": "two"}, done.stderr
+    assert all(phrase.encode() not in open(p, "rb").read() for p in glob.glob(f"{file}*"))
+
+
 @test(LOCAL)
 def two_mounts(t):
     "two mounts of one file see what the other writes, and no write is lost"
