@@ -4,6 +4,7 @@
 #include "cli/help.h"
 #include "host/memory.h"
 #include "remote/remote.h"
+#include "store/local.h"
 #include "vault/health.h"
 #include "vault/token.h"
 
@@ -43,6 +44,12 @@ static const char *advice_for(int code)
 	}
 }
 
+/* The same of a store of this machine. */
+static const char *advice_for_store(int code)
+{
+	return code == EKEYREJECTED ? "name the key that it was sealed with: -o key=" : NULL;
+}
+
 /* "ok", or why not. Returns the exit status. */
 static int judge(const struct remote *r, const char *what, int s, const char *fine,
 		 const struct err *err)
@@ -51,16 +58,17 @@ static int judge(const struct remote *r, const char *what, int s, const char *fi
 		tell("ok", what, fine, NULL);
 		return EXIT_OK;
 	}
-	tell("FAIL", what, err_text(err), advice_for(-s));
+	tell("FAIL", what, err_text(err), r->embedded.file ? advice_for_store(-s) : advice_for(-s));
 	return r->local ? EXIT_LOCAL : EXIT_SERVER;
 }
 
 static int check_options(struct remote *r)
 {
 	struct err err = {0};
-	int s = remote_configure(r, &err);
+	int s = credentials_find(&r->creds, &r->conf, &err);
 	char text[300];
 
+	r->local = s < 0;
 	if (s == 0)
 		snprintf(text, sizeof(text), "%s, login by %s", r->conf.address,
 			 r->creds.method->name);
@@ -211,22 +219,55 @@ static void check_machine(void)
 		     "raise RLIMIT_MEMLOCK (LimitMEMLOCK= in a unit, limits.conf)");
 }
 
-static int check_remote(struct remote *r, const char *word)
+/* "local:FILE" has neither server nor login; all of it is read. */
+static int check_store(struct remote *r, const char *source)
 {
-	char path[1024];
+	struct err err = {0};
+	int s = embedded_take(&r->embedded, &r->conf, source, &err);
+	char text[1200];
+
+	r->local = true;
+	snprintf(text, sizeof(text), "%s, and no server; key=%s", source, r->conf.key);
+	if (judge(r, "options", s, text, &err) != EXIT_OK)
+		return EXIT_LOCAL;
+	s = embedded_open(&r->embedded, &r->conf, false, true, &r->engine, &err);
+	r->kv = r->engine.kv;
+	if (s == -ENOENT && access(r->embedded.file, F_OK) < 0) {
+		tell("ok", "store", "there is none yet: mount makes it", NULL);
+		return EXIT_OK;
+	}
+	return judge(r, "store", s, "it opens with the key, and all in it is whole", &err);
+}
+
+static int check_server_and_path(struct remote *r, const char *path)
+{
 	int status = check_options(r);
 
 	if (status == EXIT_OK)
 		status = check_server(r);
 	if (status == EXIT_OK)
 		status = check_login(r);
-	if (status != EXIT_OK)
-		return status;
-	snprintf(path, sizeof(path), "%s", word ? word : r->conf.source);
+	if (status == EXIT_OK)
+		status = check_engine(r, path);
+	return status == EXIT_OK ? check_policy(r, path) : status;
+}
+
+static int check_remote(struct remote *r, const char *word)
+{
+	_cleanup_place_ struct place place = {0};
+	struct err err = {0};
+	int s = remote_options(r, &err);
+	char path[1024];
+
+	if (s == 0 && word)
+		s = place_parse(&place, word, &err);
+	r->local = s < 0;
+	if (s < 0)
+		return judge(r, "options", s, "", &err);
+	snprintf(path, sizeof(path), "%s", word ? place.full : r->conf.source);
 	for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
 		path[n - 1] = '\0';
-	status = check_engine(r, path);
-	return status == EXIT_OK ? check_policy(r, path) : status;
+	return local_is_source(path) ? check_store(r, path) : check_server_and_path(r, path);
 }
 
 static int doctor(struct remote *r, struct err *err)

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vaultfs status: the server and the token that a mount would have here; of a mount, what it says. */
+/* vaultfs status: the server and the token that a mount would have here; of a mount, what it says; of an
+ * embedded store, whether it is whole. */
 
 #include "cli/help.h"
 #include "host/mountpoint.h"
 #include "remote/print.h"
 #include "remote/remote.h"
+#include "store/local.h"
 #include "vault/token.h"
 
 #include <errno.h>
@@ -152,9 +154,36 @@ static int mount_status(struct remote *r, const char *dir, struct err *err)
 	return EXIT_OK;
 }
 
+/* All of it is read, so that "whole" is true. */
+static int store_status(struct remote *r, const char *source, struct err *err)
+{
+	_cleanup_object_ struct kv_list *list = NULL;
+	int s = remote_options(r, err);
+
+	r->local = true;
+	if (s == 0 && r->flags.value[RENEW])
+		return remote_wrong(r, err, "there is no token to renew in %s", source);
+	if (s == 0)
+		s = embedded_take(&r->embedded, &r->conf, source, err);
+	if (s == 0)
+		s = embedded_open(&r->embedded, &r->conf, false, true, &r->engine, err);
+	r->kv = r->engine.kv;
+	if (s == 0)
+		s = r->kv->ops->list(r->kv, "", remote_limit(r), &list, err);
+	if (s < 0)
+		return s;
+	printf("store      %s\nkey        %s\nstate      whole\nentries    %zu\n", r->embedded.file,
+	       r->conf.key, list->count);
+	return EXIT_OK;
+}
+
 static int status(struct remote *r, struct err *err)
 {
-	return r->flags.count ? mount_status(r, r->flags.words[0], err) : server_status(r, err);
+	const char *word = r->flags.count ? r->flags.words[0] : NULL;
+
+	if (!word)
+		return server_status(r, err);
+	return local_is_source(word) ? store_status(r, word, err) : mount_status(r, word, err);
 }
 
 static int status_run(int argc, char **argv)
@@ -164,8 +193,8 @@ static int status_run(int argc, char **argv)
 
 const struct command command_status = {
 	.name = "status",
-	.usage = "[--renew] [OPTION...] [DIR]",
-	.summary = "Tells of the server and the token, or of a mount",
+	.usage = "[--renew] [OPTION...] [DIR|local:FILE]",
+	.summary = "Tells of the server and the token, of a mount, or of a store",
 	.help = help_remote,
 	.flags = status_flags,
 	.run = status_run,

@@ -342,6 +342,40 @@ def passphrase(t):
 
 
 @test(LOCAL)
+def status_and_doctor(t):
+    "status and doctor tell of a store, named or mounted, whether the key opens it and it is whole"
+    file, key = kept(t, "told.db")
+
+    def told(*args):
+        status, out, err = run(t, *args, check=False)
+        return status, (out + err).decode()
+    status, text = told("doctor", "-o", key, f"local:{file}")
+    assert status == 0 and "ok    store    there is none yet" in text, text
+    m = start(t, file, key)
+    os.makedirs(m / "a")
+    m.write("a/f", "1")
+    for place in (f"local:{file}", m.path, m / "a"):
+        status, text = told("doctor", "-o", key, place)
+        assert status == 0 and "ok    store    it opens with the key" in text and "server:" not in text, text
+    status, text = told("status", "-o", key, f"local:{file}")
+    assert status == 0 and f"store      {file}\n" in text and "entries    1\n" in text, text
+    assert told("status", m.path)[0] == 0
+    status, text = told("status", "--renew", "-o", key, f"local:{file}")
+    assert status == 1 and "no token to renew" in text, text
+    m.end()
+    with open(f"{t.root}/wrong", "w", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+        f.write("f" * 32)
+    status, text = told("doctor", "-o", f"key=file:{t.root}/wrong", f"local:{file}")
+    assert status == 1 and "FAIL  store" in text and "-> name the key" in text, text
+    status, text = told("doctor", f"local:{file}")
+    assert status == 1 and "FAIL  store    cannot read" in text and ".salt" in text, text
+    os.truncate(file, os.path.getsize(file) // 2)
+    for command in ("status", "doctor"):
+        status, text = told(command, "-o", key, f"local:{file}")
+        assert status == 1 and "is damaged" in text and "put back a copy" in text, text
+
+
+@test(LOCAL)
 def two_mounts(t):
     "two mounts of one file see what the other writes, and no write is lost"
     file, key = kept(t, "two.db")
