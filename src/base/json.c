@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <utlist.h>
 
 #define MARK	    '\x01'
 #define NUMBER_MARK "\"\\u0001#" /* a string that starts so is a number */
@@ -486,4 +487,18 @@ int64_t json_get_int(const cJSON *object, const char *name, int64_t otherwise)
 bool json_get_bool(const cJSON *object, const char *name)
 {
 	return cJSON_IsTrue(json_get(object, name));
+}
+
+static int compare_members(const cJSON *a, const cJSON *b)
+{
+	return strcmp(a->string, b->string);
+}
+
+/* cJSON's lists are those of utlist. */
+void json_sort(cJSON *item)
+{
+	if (cJSON_IsObject(item))
+		DL_SORT(item->child, compare_members);
+	for (cJSON *c = item->child; c; c = c->next)
+		json_sort(c);
 }

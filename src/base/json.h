@@ -48,6 +48,9 @@ const char *json_get_str(const cJSON *object, const char *name);
 int64_t json_get_int(const cJSON *object, const char *name, int64_t otherwise);
 bool json_get_bool(const cJSON *object, const char *name);
 
+/* Puts the members of all objects in it in the order of their names: servers give them another. */
+void json_sort(cJSON *item);
+
 static inline bool json_is_number(const cJSON *item)
 {
 	return cJSON_IsRaw(item);

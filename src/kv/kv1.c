@@ -25,7 +25,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <uthash.h>
-#include <utlist.h>
 
 #define SIGHTS_MAX  16384
 #define KEY_LEN	    32
@@ -81,20 +80,6 @@ static int kv1_call(struct kv1 *k, const char *method, const char *path, const c
 	return vault_call(k->vault, &call, answer, err);
 }
 
-static int compare_members(const cJSON *a, const cJSON *b)
-{
-	return strcmp(a->string, b->string);
-}
-
-/* Servers order the members of objects anew. cJSON's lists are those of utlist. */
-static void sort_members(cJSON *item)
-{
-	if (cJSON_IsObject(item))
-		DL_SORT(item->child, compare_members);
-	for (cJSON *c = item->child; c; c = c->next)
-		sort_members(c);
-}
-
 static void add_value(const struct kv_field *f, struct buf *to)
 {
 	_cleanup_json_ cJSON *json = NULL;
@@ -102,7 +87,7 @@ static void add_value(const struct kv_field *f, struct buf *to)
 	if (f->type == KV_OBJECT || f->type == KV_ARRAY)
 		json_parse(f->text, f->len, &json, NULL);
 	if (json) {
-		sort_members(json);
+		json_sort(json);
 		if (json_print(json, false, to) < 0)
 			to->failed = true;
 	} else {

@@ -182,7 +182,7 @@ int remote_read(struct remote *r, const struct place *at, int64_t number, struct
 	return 0;
 }
 
-static void close_all(struct remote *r)
+void remote_close(struct remote *r)
 {
 	session_stop(r->session);
 	pool_free(r->pool);
@@ -233,6 +233,6 @@ int remote_run(const struct command *c, int least, int most, int argc, char **ar
 	if (status < 0)
 		status = command_fail(r.local || status == -ENOMEM ? EXIT_LOCAL : EXIT_SERVER, "%s",
 				      err_text(&err));
-	close_all(&r);
+	remote_close(&r);
 	return status;
 }

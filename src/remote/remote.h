@@ -50,6 +50,9 @@ int remote_find(struct remote *r, const char *word, struct place *place, struct 
 int remote_read(struct remote *r, const struct place *at, int64_t number, struct kv_version **out,
 		struct err *err);
 
+/* Takes down what was set up; for one that remote_run() does not know of. */
+void remote_close(struct remote *r);
+
 /* Time for one call. */
 struct limit remote_limit(const struct remote *r);
 

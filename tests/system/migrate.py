@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""vaultfs migrate: .env files and environments become secrets, and can be read back."""
+"""vaultfs migrate: .env files and environments become secrets, and can be read back; secrets of a local store
+or of a server are copied to another."""
 
+import base64
+import hashlib
 import json
 import os
 import pty
@@ -10,6 +13,7 @@ import threading
 
 from harness import main, test
 from mount import VAULTFS, clean_environment
+from server import Server
 
 # Every syntax that there is, with what it means; see src/conf/dotenv.c.
 ODD = [
@@ -273,6 +277,271 @@ def on_a_terminal(t):
     assert p.wait(30) == 0
     text = out.decode()
     assert "VARIABLE" in text and "1 of 1 variables" in text and value not in text, text
+
+
+class Copy:
+    """Secrets of every kind at the test's server, below its folder "from", and a way to copy them."""
+
+    KINDS = {"n": 4503599627370497, "f": 1.25, "m": -7, "b": False, "t": True, "z": None, "o": {"b": [1, {"y": 1, "a": "<&>"}], "a": {}},
+             "l": [], "s": "text", "e": "", "num": "7", "lines": "a\nb\n", "ünï cödé/#": "✓"}
+    NAMES = ["db", "deep/er/than/that", "with blank", "ünï✓", "a#b", "%2F", "both", "both/below", "x.y+z@w=1"]
+
+    def __init__(self, t, fill=True):
+        self.t = t
+        self.secret = t.canary()
+        self.raw = b"\xff\x00\xfe" + os.urandom(40)
+        self.want = {}
+        self.key = f"{t.root}/key"
+        with open(self.key, "w") as f:
+            f.write("0123456789abcdef")
+        os.chmod(self.key, 0o600)
+        self.env = clean_environment(VAULT_ADDR=t.server.address, VAULT_TOKEN=t.server.token, HOME=t.root)
+        for i, name in enumerate(self.NAMES if fill else []):
+            self.put(f"from/{name}", {**self.KINDS, "i": i, "password": self.secret})
+        if fill:
+            self.put("from/raw", {"key": base64.b64encode(self.raw).decode()})
+            mark = "vaultfs.b64." + hashlib.sha256(b"key").hexdigest()[:32]
+            self.meta = {"custom_metadata": {mark: "1", "expires_at": "2030-01-01", "owner": "ops"},
+                         "max_versions": 7, "cas_required": True, "delete_version_after": "3000h0m0s"}
+            t.server.api("POST", "secret/metadata/" + t.path("from/raw"), self.meta)
+            self.put("from/gone", {"x": "1"})
+            t.server.delete(t.path("from/gone"))
+            del self.want["gone"]
+
+    def put(self, path, fields):
+        self.t.put(path, fields)
+        self.want[path.split("/", 1)[1]] = fields
+
+    def __call__(self, *args, status=0, key=True):
+        more = ["-o", f"key=file:{self.key}"] if key else []
+        done = subprocess.run([VAULTFS, "migrate", *more, *args], capture_output=True, timeout=120,
+                              check=False, env=self.env, stdin=subprocess.DEVNULL)
+        out, err = done.stdout.decode(), done.stderr.decode()
+        assert done.returncode == status, (done.returncode, out, err)
+        assert self.secret not in out + err, "a value was printed"
+        return out if status == 0 else out + err
+
+    def at(self, path=""):
+        return f"secret/{self.t.path(path)}"
+
+    def conf(self, server, token=None, **more):
+        """A file for --from-conf."""
+        name = f"{self.t.root}/from.conf"
+        with open(f"{self.t.root}/from.token", "w", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+            f.write(token or server.token)
+        rows = {"addr": server.address, "auth": "token", "token_file": f"{self.t.root}/from.token", **more}
+        write(self.t, "".join(f"{k} = {v}\n" for k, v in rows.items()), "from.conf")
+        return name
+
+    def stored(self, file):
+        """{path: export} of a local store."""
+        done = subprocess.run([VAULTFS, "local", "export", "-o", f"key=file:{self.key}", file],
+                              capture_output=True, check=True, env=self.env)
+        return json.loads(done.stdout)["secrets"]
+
+    def check(self, server, top, mount="secret"):
+        """All of it is at a server, once, and nothing else."""
+        for name, fields in self.want.items():
+            path = f"{top}/{name}"
+            assert server.get(path, mount=mount) == fields, (name, server.get(path, mount=mount))
+            assert server.version(path, mount=mount) == 1, name
+        assert server.get(f"{top}/gone", mount=mount) is None
+
+
+def metadata(server, path):
+    return server.api("GET", f"secret/metadata/{path}")["data"]
+
+
+def writes_since(server, mark):
+    return [r for r in server.requests_since(mark, "secret/") if r[0] in ("create", "update", "patch", "delete")]
+
+
+@test(seconds=180)
+def server_to_store_and_back(t):
+    "secrets go to a local store and back: types, bytes, names and metadata are kept, and again writes nothing"
+    c = Copy(t)
+    store = f"local:{t.root}/copy.db"
+    out = c("--from", f"vault:{c.at('from')}", "--dry-run", f"{store}/kept")
+    assert not os.path.exists(f"{t.root}/copy.db") and out.count("\tcreate\n") == len(c.want), out
+    assert "********" in out and "\tis deleted, left out\n" in out
+    out = c("--from", f"vault:{c.at('from')}", f"{store}/kept")
+    assert f"{len(c.want)} secrets written; 0 there already; 0 left, since they differ; 1 left out" in out, out
+    found = c.stored(f"{t.root}/copy.db")
+    assert {p: list(s["versions"].values()) for p, s in found.items()} == \
+        {f"kept/{n}": [f] for n, f in c.want.items()}
+    kept = found["kept/raw"]["metadata"]
+    assert all(kept[k] == v for k, v in c.meta.items()), kept
+    again = c("--from", f"vault:{c.at('from')}", f"{store}/kept")
+    assert f"0 secrets written; {len(c.want)} there already" in again, again
+    assert c.stored(f"{t.root}/copy.db") == found
+    c("--from", f"{store}/kept", c.at(), "--prefix", "back")
+    c.check(t.server, t.path("back"))
+    back = metadata(t.server, t.path("back/raw"))
+    assert all(back[k] == v for k, v in c.meta.items()), back
+    assert t.mount(source="back").read("raw/key") == c.raw
+    mark = t.server.audit_mark()
+    again = c("--from", f"{store}/kept", c.at("back"))
+    assert "0 secrets written" in again and "0 left," in again, again
+    assert not writes_since(t.server, mark)
+    c("--from", f"{store}/kept", f"local:{t.root}/other.db")
+    assert set(c.stored(f"{t.root}/other.db")) == set(c.want)
+    c("--from", f"{store}/kept", f"{store}/kept/in", status=1)
+
+
+@test(seconds=120)
+def numbers_as_servers_keep_them(t):
+    "numbers that a server keeps in another spelling are copied once; to a store they go as they are"
+    c = Copy(t, fill=False)
+    t.put("from/a", {"n": 1})
+    first, file = f"{t.root}/first.db", f"{t.root}/numbers.db"
+    key = ("-o", f"key=file:{c.key}")
+    c("--from", f"vault:{c.at('from')}", f"local:{first}")
+    text = subprocess.run([VAULTFS, "local", "export", *key, first], capture_output=True, check=True,
+                          env=c.env).stdout.decode()
+    odd = '"n":12345678901234567890,"e":1E3,"one":1.0,"o":{"z":[1.10,{"q":-0.5e-1}],"a":1}'
+    data = json.loads(text)
+    data["secrets"]["a"]["versions"]["1"] = "HERE"
+    text = json.dumps(data).replace('"HERE"', "{" + odd + "}")
+    subprocess.run([VAULTFS, "local", "import", *key, file], input=text.encode(), check=True, env=c.env,
+                   stdout=subprocess.DEVNULL)
+    conf = write(t, f"key = file:{c.key}\n", "store.conf")
+    run = ("--from", f"local:{file}", "--from-conf", conf, c.at("to"))
+    c(*run, key=False)
+    want = json.loads("{" + odd + "}")
+    got = t.get("to/a")
+    assert {k: got[k] for k in ("e", "one", "o")} == {k: want[k] for k in ("e", "one", "o")}, got
+    assert "0 secrets written; 1 there already" in c(*run, key=False) and t.version("to/a") == 1
+    c("--from", f"local:{file}", f"local:{t.root}/third.db")
+    kept = subprocess.run([VAULTFS, "local", "export", *key, f"{t.root}/third.db"], capture_output=True,
+                          check=True, env=c.env).stdout.decode()
+    for number in ("12345678901234567890", "1E3", "1.0", "1.10", "-0.5e-1"):
+        assert number in kept, (number, kept)
+    out = c("--from", f"vault:{c.at('to')}", f"local:{t.root}/third.db", status=1)
+    assert "1 left, since they differ" in out, out
+
+
+@test(seconds=180)
+def server_to_server(t):
+    "secrets of another server, that a file describes, are copied with a token for that one alone"
+    c = Copy(t)
+    other = Server(t.product, f"{t.root}/other")
+    try:
+        other.policy("reads", {f"secret/{k}/{t.folder}/*": ["read", "list"] for k in ("data", "metadata")})
+        source = t.server
+        source.policy(f"reads-{t.folder}", {f"secret/{k}/{t.folder}/*": ["read", "list"] for k in ("data", "metadata")})
+        token = source.make_token(policies=[f"reads-{t.folder}"])
+        conf = c.conf(source, token)
+        c.env = clean_environment(VAULT_ADDR=other.address, VAULT_TOKEN=other.token, HOME=t.root)
+        run = ("--from", f"vault:{c.at('from')}", "--from-conf", conf, "secret/moved/here")
+        mark = source.audit_mark()
+        c(*run, key=False)
+        c.check(other, "moved/here")
+        got = metadata(other, "moved/here/raw")
+        assert all(got[k] == v for k, v in c.meta.items()), got
+        assert not writes_since(source, mark), "the source was written to"
+        mark = other.audit_mark()
+        assert "0 secrets written" in c(*run, key=False)
+        assert not writes_since(other, mark)
+        # What nobody may list is no empty folder; and what lies about is not tried on the source.
+        assert "cannot list" in c("--from", "vault:secret/elsewhere", *run[2:], key=False, status=2)
+        with open(f"{t.root}/.vault-token", "w") as f:
+            f.write(source.token)
+        bare = write(t, f"addr = {source.address}\n", "bare.conf")
+        c(*run[:3], bare, run[4], key=False, status=1)
+        assert "addr is missing" in c(*run[:3], write(t, "ttl = 1m\n", "none.conf"), run[4], key=False, status=1)
+    finally:
+        other.stop()
+
+
+@test(seconds=120)
+def copies_that_differ(t):
+    "what differs stays without --overwrite; a missing mark or word of metadata is added; others' versions count"
+    c = Copy(t)
+    run = ("--from", f"vault:{c.at('from')}", c.at("to"))
+    t.put("to/db", {"mine": "1"})
+    t.put("to/raw", c.want["raw"])
+    t.server.api("POST", f"secret/metadata/{t.path('to/raw')}", {"custom_metadata": {"owner": "us"}})
+    out = c(*run, status=1)
+    assert "2 left, since they differ (--overwrite" in out, out
+    assert t.get("to/db") == {"mine": "1"}
+    assert metadata(t.server, t.path("to/raw"))["custom_metadata"] == {"owner": "us"}
+    c(*run, "--overwrite")
+    assert t.get("to/db") == c.want["db"], t.get("to/db")
+    assert t.version("to/db") == 2, t.version("to/db")
+    assert t.server.get(t.path("to/db"), version=1) == {"mine": "1"}
+    got = metadata(t.server, t.path("to/raw"))
+    assert got["custom_metadata"] == c.meta["custom_metadata"]
+    assert got["max_versions"] == 0, "settings are for secrets that are new"
+    assert t.mount(source="to").read("raw/key") == c.raw
+    t.server.api("POST", f"secret/metadata/{t.path('to/raw')}", {"custom_metadata": {"more": "x"}})
+    before = t.version("to/raw")
+    c(*run, status=1)  # without its mark it is other text
+    c(*run, "--overwrite")
+    got = metadata(t.server, t.path("to/raw"))["custom_metadata"]
+    assert got == {**c.meta["custom_metadata"], "more": "x"} and t.version("to/raw") == before + 1
+    t.server.api("POST", f"secret/metadata/{t.path('from/db')}", {"custom_metadata": {"team": "a"}})
+    assert "\tadd metadata\n" in c(*run)
+    assert metadata(t.server, t.path("to/db"))["custom_metadata"] == {"team": "a"} and t.version("to/db") == 2
+    assert t.server.list(t.path("to")) and "0 secrets written" in c(*run)
+
+
+@test(seconds=120)
+def copies_of_version_one(t):
+    "an engine of version 1 is a source, and a target of what it can hold"
+    c = Copy(t)
+    engine = f"one-{t.folder}".lower()
+    t.server.enable(engine, 1)
+    t.server.api("POST", f"{engine}/a/b", c.KINDS)
+    c("--from", f"vault:{engine}/a", c.at("v1"))
+    assert t.get("v1/b") == c.KINDS, t.get("v1/b")
+    c("--from", f"vault:{c.at('v1')}", f"{engine}/again")
+    assert t.server.api("GET", f"{engine}/again/b")["data"] == c.KINDS
+    assert "0 secrets written" in c("--from", f"vault:{c.at('v1')}", f"{engine}/again")
+    out = c("--from", f"vault:{c.at('from')}", f"{engine}/no", status=2)
+    assert "cannot mark" in out, out
+    t.server.disable(engine)
+
+
+@test(seconds=180)
+def copy_that_is_killed(t):
+    "a copy that is killed half-way is ended by another run, with one version a secret"
+    c = Copy(t, fill=False)
+    t.server.fill(t.path("from"), 150, {"f": "x", "password": c.secret})
+    words = [VAULTFS, "migrate", "--from", f"vault:{c.at('from')}", c.at("to")]
+    p = subprocess.Popen(words, env=c.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while len(t.server.list(t.path("to"))) < 10:
+        assert p.poll() is None or len(t.server.list(t.path("to"))) >= 10
+    p.kill()
+    p.wait()
+    before = len(t.server.list(t.path("to")))
+    out = c("--from", f"vault:{c.at('from')}", c.at("to"))
+    assert f"{150 - before} secrets written; {before} there already" in out, out
+    for n in range(150):
+        assert t.get(f"to/s{n}") == {"f": "x", "password": c.secret} and t.version(f"to/s{n}") == 1
+    t.note(f"killed after {before} of 150")
+
+
+@test()
+def wrong_origins(t):
+    "an origin that is wrong, empty or within itself is refused, and nothing is written"
+    c = Copy(t, fill=False)
+    t.put("from/a", {"x": "1"})
+    good = ("--from", f"vault:{c.at('from')}")
+    for args, sentence in (((*good, c.at("from")), "cannot be copied into itself"),
+                           ((*good, c.at("from/deeper")), "cannot be copied into itself"),
+                           (("--from", f"vault:{c.at('none')}", c.at("to")), "there are no secrets"),
+                           (("--from", f"vault:{c.at('from/a')}#x", c.at("to")), "is a field"),
+                           ((*good, "--env-file", "x", c.at("to")), "are for variables"),
+                           (("--from", "env://X", "--from-conf", "x", c.at("to")), "--from-conf is for"),
+                           ((*good, "--from-conf", f"{t.root}/none", c.at("to")), "cannot read"),
+                           (("--from", f"local:{t.root}/none.db", c.at("to")), "none.db")):
+        out = c(*args, status=1)
+        assert sentence in out, (args, out)
+    assert t.server.list(t.folder) == ["from/"] and not os.path.exists(f"{t.root}/none.db")
+    c("--from", f"vault:{c.at('from/a')}", c.at("single"))
+    assert t.get("single") == {"x": "1"}
+    c("--env-file", write(t, "DB_X=1\n"), f"local:{t.root}/env.db/app")
+    assert c.stored(f"{t.root}/env.db")["app/db"]["versions"] == {"1": {"x": "1"}}
 
 
 main()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vaultfs migrate: from a .env file, or the environment, to secrets.
+/* vaultfs migrate: from a .env file, or the environment, to secrets. What is in secrets
+ * already, of a local store or another server, is copied by migrate/copying.c.
  *
  *      read    the variables, the mapping
  *      plan    a place for each; what is there now
@@ -10,9 +11,11 @@
  * It may be ended anywhere and run again. */
 
 #include "cli/help.h"
+#include "migrate/copying.h"
+#include "migrate/origin.h"
+#include "migrate/plan.h"
+#include "migrate/destination.h"
 #include "remote/print.h"
-#include "tools/plan.h"
-#include "tools/reader.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,26 +29,26 @@
 #define HIDDEN	   "********"
 #define MAPPED_NEW ".vaultfs-new"
 
-enum { ENV_FILE, FROM, MAPPING_FILE, EXPORT_MAPPING, PREFIX, OVERWRITE, DRY_RUN };
+enum { ENV_FILE, FROM, MAPPING_FILE, EXPORT_MAPPING, PREFIX, OVERWRITE, DRY_RUN, FROM_CONF };
 
 static const struct flag flags[] = {
 	{0, "env-file", "FILE", "take the variables of a .env file"},
-	{0, "from", "env://P", "take the variables of the environment that begin with P"},
+	{0, "from", "SOURCE", "env://P, local:FILE or vault:PATH, as below"},
 	{0, "mapping-file", "FILE", "where they go: JSON, {\"PATH/FIELD\": \"VARIABLE\"}"},
 	{0, "export-mapping", "FILE", "write where they go to FILE, for env_map= too"},
 	{0, "prefix", "P", "put all paths below P: development"},
 	{0, "overwrite", NULL, "replace what is there and differs"},
 	{0, "dry-run", NULL, "show the plan, and write nothing to the server"},
+	{0, "from-conf", "FILE", "the server, or the key, of --from; as -c takes it"},
 	{0},
 };
 
 struct migrate {
 	struct remote *r;
-	struct reader reader;
+	struct destination target;
 	struct dotenv from;
 	struct mapping map;
 	struct plan plan;
-	char *top;	   /* "secret/app/development" */
 	const char *where; /* it is from, for people */
 	size_t skip;	   /* bytes of each name that only say where it is from */
 	size_t written, versions, same, differing;
@@ -84,10 +87,13 @@ static int read_variables(struct migrate *m, struct err *err)
 	int s;
 
 	if (!file == !from)
-		return remote_wrong(m->r, err, "say where from: --env-file FILE or --from env://P");
+		return remote_wrong(m->r, err, "say where from: --env-file FILE or --from SOURCE");
 	m->where = file ? file : "the environment";
 	if (from && strncmp(from, FROM_ENV, strlen(FROM_ENV)) != 0)
-		return remote_wrong(m->r, err, "--from takes env://PREFIX");
+		return remote_wrong(m->r, err,
+				    "--from takes env://PREFIX, local:FILE or vault:PATH");
+	if (m->r->flags.value[FROM_CONF])
+		return remote_wrong(m->r, err, "--from-conf is for --from local: and vault:");
 	s = file ? dotenv_read(file, &m->from, err)
 		 : take_environment(m, from + strlen(FROM_ENV), err);
 	if (s == 0 && !m->from.count)
@@ -100,39 +106,6 @@ static int read_variables(struct migrate *m, struct err *err)
 	return s;
 }
 
-/* ENGINE/PATH/PREFIX, under which everything goes. */
-static int find_top(struct migrate *m, struct err *err)
-{
-	const struct flags *f = &m->r->flags;
-	const char *target = f->count ? f->words[0] : m->r->conf.source, *prefix = f->value[PREFIX];
-	_cleanup_place_ struct place at = {0};
-	int s = place_parse(&at, target, err);
-
-	m->r->local = s < 0;
-	if (s < 0)
-		return s;
-	if (at.field)
-		return remote_wrong(m->r, err, "%s is a field: say what is to be above the secrets",
-				    target);
-	if (asprintf(&m->top, "%s%s%s", at.full, prefix ? "/" : "", prefix ? prefix : "") < 0)
-		return err_set(err, ENOMEM, "no memory");
-	while (strlen(m->top) && m->top[strlen(m->top) - 1] == '/')
-		m->top[strlen(m->top) - 1] = '\0';
-	return 0;
-}
-
-/* The secret of a group of items, and its latest version. */
-static int read_latest(struct migrate *m, const struct plan_item *item, char **full,
-		       struct spot *at, struct kv_version **out, struct err *err)
-{
-	int s;
-
-	if (!*full && asprintf(full, "%s/%s", m->top, item->path) < 0)
-		return err_set(err, ENOMEM, "no memory");
-	s = reader_find(&m->reader, *full, at, err);
-	return s < 0 ? s : at->kv->ops->read(at->kv, at->path, remote_limit(m->r), out, err);
-}
-
 static int judge_all(struct migrate *m, struct err *err)
 {
 	bool overwrite = m->r->flags.value[OVERWRITE] != NULL;
@@ -143,7 +116,7 @@ static int judge_all(struct migrate *m, struct err *err)
 		_cleanup_free_ char *full = NULL;
 		struct spot at;
 
-		s = read_latest(m, &m->plan.items[i], &full, &at, &now, err);
+		s = destination_read(&m->target, m->plan.items[i].path, &full, &at, &now, err);
 		if (s == 0)
 			plan_judge(&m->plan.items[i], plan_group(&m->plan, i), now, overwrite);
 	}
@@ -163,7 +136,7 @@ static int show(struct migrate *m)
 		const struct plan_item *item = &m->plan.items[i];
 		_cleanup_free_ char *full = NULL;
 
-		if (asprintf(&full, "%s/%s", m->top, item->path) < 0)
+		if (asprintf(&full, "%s/%s", m->target.top, item->path) < 0)
 			return command_fail(EXIT_LOCAL, "no memory");
 		table_add_str(&t, item->variable);
 		table_add_str(&t, full);
@@ -226,7 +199,7 @@ static int write_once(struct migrate *m, struct plan_item *items, size_t count, 
 
 	if (!changes)
 		return err_set(err, ENOMEM, "no memory");
-	s = read_latest(m, items, &full, &at, &now, err);
+	s = destination_read(&m->target, items->path, &full, &at, &now, err);
 	if (s < 0)
 		return s;
 	if (!plan_judge(items, count, now, m->r->flags.value[OVERWRITE] != NULL))
@@ -324,9 +297,8 @@ static int steps(struct migrate *m, struct err *err)
 	int s = read_variables(m, err);
 
 	if (s == 0)
-		s = reader_open(&m->reader, m->r, err);
-	if (s == 0)
-		s = find_top(m, err);
+		s = destination_open(&m->target, m->r, m->r->flags.value[PREFIX],
+				     !m->r->flags.value[DRY_RUN], err);
 	if (s == 0)
 		s = judge_all(m, err);
 	if (s == 0)
@@ -339,16 +311,36 @@ static int steps(struct migrate *m, struct err *err)
 	return s < 0 ? s : report(m);
 }
 
+/* Whole secrets, which have names and places already. */
+static int copy(struct remote *r, struct err *err)
+{
+	const char *const *value = r->flags.value;
+	struct copying_options options = {.from = value[FROM],
+					  .conf = value[FROM_CONF],
+					  .prefix = value[PREFIX],
+					  .overwrite = value[OVERWRITE] != NULL,
+					  .dry_run = value[DRY_RUN] != NULL};
+
+	if (value[ENV_FILE] || value[MAPPING_FILE] || value[EXPORT_MAPPING])
+		return remote_wrong(r, err,
+				    "--env-file and mappings are for variables, and %s has "
+				    "secrets",
+				    value[FROM]);
+	return copying_run(r, &options, err);
+}
+
 static int migrate(struct remote *r, struct err *err)
 {
 	struct migrate m = {.r = r};
-	int s = steps(&m, err);
+	int s;
 
+	if (r->flags.value[FROM] && origin_is(r->flags.value[FROM]))
+		return copy(r, err);
+	s = steps(&m, err);
 	plan_fini(&m.plan);
 	mapping_fini(&m.map);
 	dotenv_fini(&m.from);
-	reader_fini(&m.reader);
-	free(m.top);
+	destination_close(&m.target);
 	return s;
 }
 
@@ -361,14 +353,18 @@ static void help(void)
 {
 	printf("\nTARGET is the path that all secrets are put below, SOURCE if there is none.\n"
 	       "Without a mapping DB_MAX_CONNS is the field max_conns of the secret db.\n\n"
+	       "  --from env://P           the variables of the environment that begin with P\n"
+	       "  --from local:FILE[/PATH] the secrets of a local store\n"
+	       "  --from vault:PATH        the secrets of the server that --from-conf describes,\n"
+	       "                           without it of the target's\n\n"
 	       "  -c FILE                  as for mount\n"
 	       "  -o OPT,...               as for mount (vaultfs mount --help)\n");
 }
 
 const struct command command_migrate = {
 	.name = "migrate",
-	.usage = "--env-file FILE|--from env://P [OPTION...] [TARGET]",
-	.summary = "Moves the variables of a .env file to the server",
+	.usage = "--env-file FILE|--from SOURCE [OPTION...] [TARGET]",
+	.summary = "Brings a .env file, or secrets from elsewhere, to the server",
 	.help = help,
 	.flags = flags,
 	.run = migrate_run,

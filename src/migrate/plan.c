@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Plans a migration. Nothing here asks anybody. */
 
-#include "tools/plan.h"
+#include "migrate/plan.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TOOLS_PLAN_H
-#define TOOLS_PLAN_H
+#ifndef MIGRATE_PLAN_H
+#define MIGRATE_PLAN_H
 
 #include "conf/dotenv.h"
 #include "kv/kv_version.h"

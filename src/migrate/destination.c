@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Where a migration goes. A local store is like a server's engine here, save that it may be a file
+ * that is not there yet. */
+
+#include "migrate/destination.h"
+
+#include "store/local.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+bool destination_is_local(const struct destination *t)
+{
+	return t->embedded.file != NULL;
+}
+
+/* ENGINE/PATH/PREFIX */
+static int name_top(struct destination *t, const char *engine, const char *path, const char *prefix,
+		    struct err *err)
+{
+	if (asprintf(&t->top, "%s%s%s%s%s", engine, *engine && *path ? "/" : "", path,
+		     prefix ? "/" : "", prefix ? prefix : "") < 0)
+		return err_set(err, ENOMEM, "no memory");
+	while (strlen(t->top) && t->top[strlen(t->top) - 1] == '/')
+		t->top[strlen(t->top) - 1] = '\0';
+	return 0;
+}
+
+static int open_store(struct destination *t, const char *source, const char *prefix, bool create,
+		      struct err *err)
+{
+	struct remote *r = t->remote;
+	_cleanup_free_ char *engine = NULL;
+	int s = embedded_take(&t->embedded, &r->conf, source, err);
+
+	if (s == 0 && asprintf(&engine, LOCAL_SOURCE "%s", t->embedded.file) < 0)
+		return err_set(err, ENOMEM, "no memory");
+	if (s == 0)
+		s = name_top(t, engine, t->embedded.path, prefix, err);
+	if (s == 0 && (create || access(t->embedded.file, F_OK) == 0))
+		s = embedded_open(&t->embedded, &r->conf, create, false, &t->engine, err);
+	return s;
+}
+
+static int open_server(struct destination *t, const char *word, const char *prefix, struct err *err)
+{
+	struct remote *r = t->remote;
+	_cleanup_place_ struct place at = {0};
+	int s = reader_open(&t->reader, r, err);
+
+	if (s < 0)
+		return s;
+	word = word ? word : r->conf.source;
+	if (local_is_source(word))
+		return remote_wrong(r, err, "%s: name a local store as TARGET", word);
+	s = place_parse(&at, word, err);
+	r->local = s < 0;
+	if (s < 0)
+		return s;
+	if (at.field)
+		return remote_wrong(r, err, "%s is a field: say what is to be above the secrets",
+				    word);
+	return name_top(t, "", at.full, prefix, err);
+}
+
+int destination_open(struct destination *t, struct remote *r, const char *prefix, bool create,
+		     struct err *err)
+{
+	const char *word = r->flags.count ? r->flags.words[0] : NULL;
+	int s;
+
+	*t = (struct destination){.remote = r};
+	if (!word || !local_is_source(word))
+		return open_server(t, word, prefix, err);
+	s = remote_options(r, err);
+	if (s == 0)
+		s = open_store(t, word, prefix, create, err);
+	r->local = s < 0;
+	return s;
+}
+
+void destination_close(struct destination *t)
+{
+	reader_fini(&t->reader);
+	kv_free(t->engine.kv);
+	embedded_fini(&t->embedded);
+	free(t->top);
+	*t = (struct destination){0};
+}
+
+int destination_find(struct destination *t, const char *path, char **full, struct spot *at,
+		     struct err *err)
+{
+	size_t above;
+
+	if (!*full && asprintf(full, "%s%s%s", t->top, *path ? "/" : "", path) < 0)
+		return err_set(err, ENOMEM, "no memory");
+	if (!destination_is_local(t))
+		return reader_find(&t->reader, *full, at, err);
+	above = strlen(LOCAL_SOURCE) + strlen(t->embedded.file);
+	*at = (struct spot){.kv = t->engine.kv, .path = *full + above + ((*full)[above] == '/')};
+	return 0;
+}
+
+int destination_read(struct destination *t, const char *path, char **full, struct spot *at,
+		     struct kv_version **out, struct err *err)
+{
+	int s = destination_find(t, path, full, at, err);
+
+	if (s == 0 && !*at->path)
+		return err_set(err, EINVAL, "%s is no place for a secret: name one below it",
+			       *full);
+	if (s == 0 && !at->kv) {
+		*out = kv_version_empty(KV_ABSENT, 0);
+		return *out ? 0 : err_set(err, ENOMEM, "no memory");
+	}
+	return s < 0 ? s : at->kv->ops->read(at->kv, at->path, remote_limit(t->remote), out, err);
+}

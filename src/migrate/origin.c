@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From --from and --from-conf to an engine that can be read. Of another server nothing counts but
+ * what its file says: the environment and ~/.vault-token are the target's, and a token must not go
+ * to a server that it is not for. */
+
+#include "migrate/origin.h"
+
+#include "store/local.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SERVER "vault:"
+
+bool origin_is(const char *from)
+{
+	return local_is_source(from) || !strncmp(from, SERVER, strlen(SERVER));
+}
+
+static int read_conf(struct origin *o, const char *file, struct err *err)
+{
+	int s = conf_init(&o->own.conf, err);
+
+	o->own.configured = true;
+	return s < 0 ? s : conf_read_file(&o->own.conf, file, err);
+}
+
+static int open_store(struct origin *o, const char *from, struct err *err)
+{
+	const struct conf *c = &o->asked->conf;
+	int s = embedded_take(&o->embedded, c, from, err);
+
+	if (s == 0 && asprintf(&o->top, LOCAL_SOURCE "%s%s%s", o->embedded.file,
+			       *o->embedded.path ? "/" : "", o->embedded.path) < 0)
+		return err_set(err, ENOMEM, "no memory");
+	return s < 0 ? s : embedded_open(&o->embedded, c, false, false, &o->engine, err);
+}
+
+/* As credentials_find(), without what lies in a home directory. */
+static int find_credentials(struct remote *own, const char *file, struct err *err)
+{
+	int s;
+
+	if (!own->conf.address)
+		return err_set(err, EINVAL, "%s: addr is missing, the address of the server", file);
+	s = credentials_take(&own->creds, &own->conf, err);
+	own->creds.auth.home_token_file = NULL;
+	own->creds.auth.aws.file = own->conf.aws_credentials_file;
+	if (s == 0)
+		s = credentials_choose(&own->creds, err);
+	if (s == 0)
+		s = credentials_find_cache(&own->creds, &own->conf, err);
+	return s < 0 ? err_prefix(err, "%s", file) : 0;
+}
+
+/* Where the target is a local store, nobody has logged in yet. */
+static int log_in(struct origin *o, const char *file, const struct destination *t, struct err *err)
+{
+	struct remote *r = o->asked;
+	int s = 0;
+
+	if (!file && !destination_is_local(t))
+		return 0;
+	s = file ? find_credentials(r, file, err) : credentials_find(&r->creds, &r->conf, err);
+	t->remote->local = s < 0;
+	if (s == 0) {
+		s = remote_open(r, err);
+		t->remote->local = r->local;
+	}
+	return s < 0 ? s : remote_log_in(r, err);
+}
+
+static int open_server(struct origin *o, const char *path, const char *file, struct destination *t,
+		       struct err *err)
+{
+	struct remote *r = o->asked;
+	_cleanup_place_ struct place at = {0};
+	int s = place_parse(&at, path, err);
+
+	t->remote->local = s < 0;
+	if (s < 0)
+		return s;
+	if (at.field)
+		return remote_wrong(t->remote, err, "%s is a field: say what is above the secrets",
+				    path);
+	o->top = steal(at.full);
+	s = log_in(o, file, t, err);
+	return s < 0 ? s
+		     : network_find_engine(&r->network, &r->conf, o->top, remote_limit(r),
+					   &o->engine, err);
+}
+
+int origin_open(struct origin *o, const char *from, const char *file, struct destination *t,
+		struct err *err)
+{
+	int s = 0;
+
+	*o = (struct origin){.asked = file ? &o->own : t->remote};
+	o->own.command = t->remote->command;
+	if (file)
+		s = read_conf(o, file, err);
+	t->remote->local = s < 0;
+	if (s < 0)
+		return s;
+	if (!local_is_source(from))
+		return open_server(o, from + strlen(SERVER), file, t, err);
+	s = open_store(o, from, err);
+	t->remote->local = s < 0;
+	return s;
+}
+
+void origin_close(struct origin *o)
+{
+	kv_free(o->engine.kv);
+	embedded_fini(&o->embedded);
+	free(o->top);
+	remote_close(&o->own);
+	*o = (struct origin){0};
+}
+
+char *origin_path(const struct origin *o, const char *path)
+{
+	const char *above = o->engine.inside;
+	char *full;
+
+	if (asprintf(&full, "%s%s%s", above, *above && *path ? "/" : "", path) < 0)
+		return NULL;
+	return full;
+}
