@@ -287,12 +287,15 @@ def killed_while_rekeying(t):
 
     def export(key):
         return run(t, "local", "export", "-o", f"key={key}", file, check=False)
-    whole, now, random_, turned = export(keys[0])[1], 0, random.Random(5), 0
+    whole, now, random_, turned = export(keys[0])[1], 1, random.Random(5), 0
+    begun = time.monotonic()
+    run(t, "local", "rekey", "--new-key", keys[1], "-o", f"key={keys[0]}", file)
+    took = time.monotonic() - begun
     for n in range(KILLS):
         to = (now + 1 + n % 2) % 3
         p = t.spawn(mounts.VAULTFS, "local", "rekey", "--new-key", keys[to], "-o", f"key={keys[now]}", file,
                     env=mounts.clean_environment(HOME=t.root))
-        time.sleep(random_.uniform(0, 0.05))
+        time.sleep(random_.uniform(0, took))
         p.kill()
         p.wait()
         opened = [k for k in (now, to) if export(keys[k])[:2] == (0, whole)]
