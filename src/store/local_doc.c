@@ -261,23 +261,10 @@ static int check_custom(const cJSON *item, struct err *err)
 	return 0;
 }
 
-/* Adds a member where it stands in the order of names, as the servers send them. */
 static int add_custom(cJSON *custom, const cJSON *item)
 {
-	cJSON *copy = cJSON_Duplicate(item, true);
-	int at = 0;
-
 	cJSON_DeleteItemFromObjectCaseSensitive(custom, item->string);
-	for (const cJSON *i = custom->child; i && strcmp(i->string, item->string) < 0; i = i->next)
-		at++;
-	if (!copy)
-		return -ENOMEM;
-	if (at == cJSON_GetArraySize(custom))
-		return json_add(custom, item->string, json_key_len(item), copy);
-	if (cJSON_InsertItemInArray(custom, at, copy))
-		return 0;
-	cJSON_Delete(copy);
-	return -ENOMEM;
+	return json_add(custom, item->string, json_key_len(item), cJSON_Duplicate(item, true));
 }
 
 static int merge_custom(cJSON *doc, const cJSON *patch, struct err *err)
@@ -300,6 +287,7 @@ static int merge_custom(cJSON *doc, const cJSON *patch, struct err *err)
 	}
 	if (r < 0)
 		return r;
+	json_sort(custom); /* as the servers send it */
 	if (cJSON_GetArraySize(custom) > CUSTOM_MAX)
 		return err_set(err, EINVAL, "custom metadata has %d keys at most", CUSTOM_MAX);
 	return local_json_set(doc, "custom_metadata",
