@@ -115,7 +115,8 @@ static int split(const char *file, const char *key, struct row *row, struct err 
 
 static int finish(struct rows *rows, const char *file, struct err *err)
 {
-	qsort(rows->all, rows->count, sizeof(*rows->all), compare);
+	if (rows->count)
+		qsort(rows->all, rows->count, sizeof(*rows->all), compare);
 	for (size_t i = 1; i < rows->count; i++)
 		if (compare(&rows->all[i - 1], &rows->all[i]) == 0)
 			return err_set(err, EINVAL, "%s: %s%s%s is there twice", file,
