@@ -157,7 +157,7 @@ def kept_for_the_next_start(t):
         assert len(logins(t, mark, path)) == before + 1, more
     os.chmod(key, 0o644)
     expect(refused(t, *kept, f"offline_key=file:{key}", status=1), "everybody may read")
-    expect(refused(t, *kept, "offline_key=magic", status=1), "machine or file:PATH")
+    expect(refused(t, *kept, "offline_key=magic", status=1), "expected machine, file:PATH")
 
 
 @test(seconds=120)

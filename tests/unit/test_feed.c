@@ -2,6 +2,7 @@
 /* Lines for readers: from when, in what order, how much, and what is lost. */
 
 #include "event/feed.h"
+#include "unit_support.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -22,7 +23,7 @@ static int64_t version_in(const struct buf *line)
 	return at ? strtoll(at + strlen("\"version\":"), NULL, 10) : -1;
 }
 
-Test(feed, a_reader_gets_what_comes_after_it_was_opened)
+Test(feed, a_reader_gets_what_comes_after_it_was_opened, .init = support_init)
 {
 	struct feed *f = feed_new();
 	struct feed_reader *r;
@@ -42,7 +43,7 @@ Test(feed, a_reader_gets_what_comes_after_it_was_opened)
 	feed_free(f);
 }
 
-Test(feed, a_line_that_does_not_fit_comes_in_parts)
+Test(feed, a_line_that_does_not_fit_comes_in_parts, .init = support_init)
 {
 	struct feed *f = feed_new();
 	struct feed_reader *r = feed_open(f);
@@ -66,7 +67,7 @@ Test(feed, a_line_that_does_not_fit_comes_in_parts)
 	feed_free(f);
 }
 
-Test(feed, who_is_too_slow_is_told_how_much_is_lost)
+Test(feed, who_is_too_slow_is_told_how_much_is_lost, .init = support_init)
 {
 	struct feed *f = feed_new();
 	struct feed_reader *r = feed_open(f);
@@ -92,7 +93,7 @@ static void count(void *arg)
 	++*(int *)arg;
 }
 
-Test(feed, a_waker_is_called_once_or_dropped)
+Test(feed, a_waker_is_called_once_or_dropped, .init = support_init)
 {
 	struct feed *f = feed_new();
 	struct feed_reader *r = feed_open(f);
@@ -112,7 +113,7 @@ Test(feed, a_waker_is_called_once_or_dropped)
 	feed_free(f);
 }
 
-Test(feed, nobody_waits_after_its_end)
+Test(feed, nobody_waits_after_its_end, .init = support_init)
 {
 	struct feed *f = feed_new();
 	struct feed_reader *r = feed_open(f);
