@@ -18,14 +18,15 @@ struct timers {
 	bool stop;
 };
 
-static void unlink_locked(struct timers *ts, struct timer *t)
+static bool unlink_locked(struct timers *ts, struct timer *t)
 {
 	for (struct timer **p = &ts->head; *p; p = &(*p)->next) {
 		if (*p == t) {
 			*p = t->next;
-			return;
+			return true;
 		}
 	}
+	return false;
 }
 
 static void wait_locked(struct timers *ts)
@@ -101,14 +102,14 @@ void timers_free(struct timers *ts)
 	free(ts);
 }
 
-void timer_arm(struct timers *ts, struct timer *t, uint64_t at)
+bool timer_arm(struct timers *ts, struct timer *t, uint64_t at)
 {
 	LOCK_SCOPE(&ts->lock);
 	struct timer **p = &ts->head;
+	bool moved = unlink_locked(ts, t);
 
-	unlink_locked(ts, t);
 	if (t->disarming)
-		return;
+		return moved;
 	t->at = at;
 	while (*p && (*p)->at <= at)
 		p = &(*p)->next;
@@ -116,6 +117,7 @@ void timer_arm(struct timers *ts, struct timer *t, uint64_t at)
 	*p = t;
 	if (ts->head == t)
 		pthread_cond_broadcast(&ts->changed);
+	return moved;
 }
 
 void timer_disarm(struct timers *ts, struct timer *t)

@@ -24,9 +24,10 @@ struct timers *timers_new(struct err *err);
 /* Stops the thread; what was armed never fires. NULL is fine. */
 void timers_free(struct timers *ts);
 
-/* Fires once at `at` (clock_mono()). Arming an armed timer moves it; one that is being disarmed stays
- * as it is. */
-void timer_arm(struct timers *ts, struct timer *t, uint64_t at);
+/* Fires once at `at` (clock_mono()). Arming an armed timer moves it, and is true; where its call has
+ * begun, which may yet wait for a lock of the caller's, there will be another. One that is being
+ * disarmed is not armed. */
+bool timer_arm(struct timers *ts, struct timer *t, uint64_t at);
 
 /* After it returns the timer is not armed and its call is not running; not to be called from a call,
  * nor with a lock held that a call takes. */

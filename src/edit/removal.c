@@ -36,8 +36,7 @@ struct row {
 	uint64_t until;	       /* clock_mono(): what is removed later is no part of it */
 	struct removed *names; /* the first `taken` of them are on their way to the server */
 	size_t count, room, taken;
-	struct timer timer; /* while it is `timed` it has a use of the directory */
-	bool timed;
+	struct timer timer; /* while it is armed it has a use of the directory */
 	struct job job;	    /* while it is `busy` too */
 	struct waiter lane; /* for its turn to change the secret */
 	bool busy;
@@ -195,7 +194,6 @@ static void on_timer(struct timer *timer)
 	struct tree *t = row->t;
 	LOCK_SCOPE(&t->lock);
 
-	row->timed = false;
 	if (row->count)
 		start_locked(row);
 	node_unuse_locked(t, &row->d->node);
@@ -341,10 +339,8 @@ int removal_add_locked(struct tree *t, struct field *f, const struct request *rq
 	node_detach_locked(&f->node);
 	if (t->config.unlink_grace > quiet)
 		quiet = t->config.unlink_grace;
-	if (!row->timed)
+	if (!timer_arm(t->config.timers, &row->timer, clock_mono() + quiet))
 		node_use_locked(&d->node);
-	row->timed = true;
-	timer_arm(t->config.timers, &row->timer, clock_mono() + quiet);
 	return 0;
 }
 

@@ -351,8 +351,9 @@ static void on_timer(struct timer *timer)
 	struct tree *t = s->tree;
 	LOCK_SCOPE(&t->lock);
 
-	s->timed = false;
-	end_drain_locked(t, d);
+	/* One that has waited for our lock may find the next draining begun, with a time of its own. */
+	if (clock_mono() >= s->drained_by)
+		end_drain_locked(t, d);
 	node_unuse_locked(t, &d->node);
 }
 
@@ -369,10 +370,9 @@ static void drain_locked(struct tree *t, struct dir *d, struct kv_version *v,
 	s->phase = SECRET_DRAINING;
 	s->tree = t;
 	s->timer.fire = on_timer;
-	if (!s->timed)
+	s->drained_by = clock_mono() + DRAIN_TIME;
+	if (!timer_arm(t->config.timers, &s->timer, s->drained_by))
 		node_use_locked(&d->node); /* the timer's */
-	s->timed = true;
-	timer_arm(t->config.timers, &s->timer, clock_mono() + DRAIN_TIME);
 }
 
 void secret_show_locked(struct tree *t, struct dir *d, struct kv_version *v,

@@ -35,8 +35,8 @@ struct secret_shown {
 	enum secret_origin next_origin;
 	struct outline *outline; /* of what others were told of last; NULL: of nothing */
 	bool unannounced;	 /* others were not told of what is shown: it may be our own */
-	struct timer timer;	 /* ends the draining */
-	bool timed;		 /* the timer is armed, and has a use of the directory */
+	struct timer timer;	 /* ends the draining; armed, it has a use of the directory */
+	uint64_t drained_by;	 /* clock_mono() */
 	unsigned notices;	 /* that are under way */
 	struct waitq opens;	 /* parked until it is STEADY */
 	int refused;		 /* errno: the server takes the values back */

@@ -13,7 +13,7 @@ struct appointment {
 	char name;
 };
 
-static struct tally fired = TALLY_INIT;
+static struct tally fired = TALLY_INIT, began = TALLY_INIT, gate = TALLY_INIT;
 static char order[64];
 static uint64_t times[64];
 
@@ -91,6 +91,29 @@ Test(timer, arming_anew_moves_it)
 	cr_assert_str_eq(order, "ac");
 }
 
+static void wait_for_gate(struct timer *t)
+{
+	tally_add(&began);
+	tally_reaches(&gate, 1);
+	note(t);
+}
+
+/* Who counts calls to come must not be told that one which has begun was moved. */
+Test(timer, arming_says_whether_there_was_an_appointment)
+{
+	struct appointment a = {{wait_for_gate}, 'a'};
+	struct timers *ts = new_timers();
+
+	cr_assert_not(timer_arm(ts, &a.timer, clock_mono() + 3600 * NS_PER_SEC));
+	cr_assert(timer_arm(ts, &a.timer, clock_mono()));
+	cr_assert(tally_reaches(&began, 1));
+	cr_assert_not(timer_arm(ts, &a.timer, clock_mono()), "its call has begun");
+	tally_add(&gate);
+	cr_assert(tally_reaches(&fired, 2));
+	cr_assert_not(timer_arm(ts, &a.timer, clock_mono() + 3600 * NS_PER_SEC));
+	timers_free(ts);
+}
+
 static struct timers *own;
 static int rounds;
 
@@ -128,7 +151,7 @@ Test(timer, what_is_disarmed_does_not_fire)
 	cr_assert_str_eq(order, "b");
 }
 
-static struct tally began = TALLY_INIT, gate = TALLY_INIT, disarmed = TALLY_INIT;
+static struct tally disarmed = TALLY_INIT;
 static bool ended;
 static uint64_t pause_again; /* after which slow() arms itself anew */
 
