@@ -9,6 +9,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#define READ_BYTES 4096
 
 void buf_fini(struct buf *b)
 {
@@ -91,6 +94,26 @@ void buf_resize(struct buf *b, size_t len)
 		explicit_bzero(b->data + len, b->len - len);
 	b->len = len;
 	b->data[len] = '\0';
+}
+
+int buf_read(struct buf *b, int fd, size_t max)
+{
+	ssize_t n = 1;
+
+	while (n > 0 && b->len <= max) {
+		size_t had = b->len;
+
+		buf_resize(b, had + READ_BYTES);
+		if (b->failed)
+			return -ENOMEM;
+		n = TEMP_FAILURE_RETRY(read(fd, b->data + had, READ_BYTES));
+		if (n < 0)
+			n = -errno;
+		buf_resize(b, had + (size_t)(n > 0 ? n : 0));
+	}
+	if (n < 0)
+		return (int)n;
+	return b->len > max ? -EFBIG : 0;
 }
 
 int buf_status(const struct buf *b)

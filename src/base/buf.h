@@ -29,6 +29,10 @@ void buf_printf(struct buf *b, const char *fmt, ...) _printf_(2, 3);
 /* Makes it `len` bytes long; what is new is zero. */
 void buf_resize(struct buf *b, size_t len);
 
+/* Adds what a descriptor has left to read. 0, -EFBIG where that makes it longer than `max`, -ENOMEM, or
+ * -errno of read(2). */
+int buf_read(struct buf *b, int fd, size_t max);
+
 /* 0, or -ENOMEM if anything above failed. */
 int buf_status(const struct buf *b);
 

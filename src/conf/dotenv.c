@@ -323,26 +323,11 @@ int dotenv_parse(const char *text, size_t len, struct dotenv *e, struct err *err
 	return q;
 }
 
-static int read_all(int fd, struct buf *to)
-{
-	char part[4096];
-	ssize_t n;
-
-	while ((n = read(fd, part, sizeof(part))) != 0 && to->len <= DOTENV_MAX) {
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0)
-			buf_add(to, part, (size_t)n);
-	}
-	explicit_bzero(part, sizeof(part));
-	return to->len > DOTENV_MAX ? -EFBIG : buf_status(to);
-}
-
 int dotenv_read(const char *path, struct dotenv *e, struct err *err)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	_cleanup_buf_ struct buf text = {0};
-	int r = fd < 0 ? -errno : read_all(fd, &text);
+	int r = fd < 0 ? -errno : buf_read(&text, fd, DOTENV_MAX);
 
 	*e = (struct dotenv){0};
 	if (r < 0)

@@ -141,22 +141,14 @@ static int write_emptied(struct tree *t, const struct commit *c, const struct kv
 	return 0;
 }
 
-/* A binary value is marked before it is written: unmarked it would be taken for text. */
 static int put_marks(struct tree *t, const struct commit *c, const struct kv_version *onto,
 		     const struct request *rq)
 {
-	struct kv *kv = t->config.kv;
 	int r = 0;
 
-	for (size_t i = 0; i < c->count && r == 0; i++) {
-		const struct kv_change *change = &c->changes[i];
-		struct kv_mark mark = kv_mark_of(change->name, change->name_len);
-		bool marked = kv_version_marked(onto, change->name, change->name_len);
-
-		if ((change->binary && !marked) || (change->unmark && marked))
-			r = kv->ops->mark(kv, c->dir->path, &mark, change->binary, onto->number,
-					  rq->limit, rq->err);
-	}
+	for (size_t i = 0; i < c->count && r == 0; i++)
+		r = kv_mark_change(t->config.kv, c->dir->path, &c->changes[i], onto, rq->limit,
+				   rq->err);
 	return r;
 }
 

@@ -160,19 +160,32 @@ int acl_current(struct acl_memory *m, struct vault *v, struct limit limit, struc
 	return 0;
 }
 
-/* Whether the rule allows the path, or one below it. */
-static bool rule_reaches(const struct rule *rule, const char *path)
+/* Goes along a path as far as the rule says the same, a "+" being any one name. False where they part;
+ * else what is left of either is in *path and *rest. */
+static bool rule_follow(const struct rule *rule, const char **path, const char **rest)
 {
-	const char *r = rule->path;
+	const char *r = rule->path, *p = *path;
 
-	while (*path && *r) {
+	while (*p && *r) {
 		if (*r == '+' && (r[1] == '/' || !r[1]) && (r == rule->path || r[-1] == '/')) {
 			r++;
-			path += strcspn(path, "/");
-		} else if (*r++ != *path++) {
+			p += strcspn(p, "/");
+		} else if (*r++ != *p++) {
 			return false;
 		}
 	}
+	*path = p;
+	*rest = r;
+	return true;
+}
+
+/* Whether the rule allows the path, or one below it. */
+static bool rule_reaches(const struct rule *rule, const char *path)
+{
+	const char *r;
+
+	if (!rule_follow(rule, &path, &r))
+		return false;
 	if (!*path) /* the path ends within the rule: at it, or at a folder above it */
 		return !*r || *r == '/' || r == rule->path || r[-1] == '/';
 	return rule->prefix;
@@ -181,17 +194,9 @@ static bool rule_reaches(const struct rule *rule, const char *path)
 /* Whether the rule speaks of that very path. */
 static bool rule_covers(const struct rule *rule, const char *path)
 {
-	const char *r = rule->path;
+	const char *r;
 
-	while (*path && *r) {
-		if (*r == '+' && (r[1] == '/' || !r[1]) && (r == rule->path || r[-1] == '/')) {
-			r++;
-			path += strcspn(path, "/");
-		} else if (*r++ != *path++) {
-			return false;
-		}
-	}
-	return !*r && (!*path || rule->prefix);
+	return rule_follow(rule, &path, &r) && !*r && (!*path || rule->prefix);
 }
 
 /* The rule that counts among those without "+": the exact one, or the longest prefix. NULL: none. */

@@ -324,14 +324,10 @@ static int kv2_change_metadata(struct kv *kv, const char *path, const cJSON *pat
 static int kv2_mark(struct kv *kv, const char *path, const struct kv_mark *mark, bool set,
 		    int64_t number, struct limit limit, struct err *err)
 {
-	_cleanup_json_ cJSON *patch = cJSON_CreateObject();
-	cJSON *custom = cJSON_AddObjectToObject(patch, "custom_metadata");
-	char name[sizeof(KV_MARK_PREFIX) + sizeof(mark->hash)];
+	_cleanup_json_ cJSON *patch = kv_mark_patch(mark, set);
 	int r;
 
-	snprintf(name, sizeof(name), "%s%s", KV_MARK_PREFIX, mark->hash);
-	if (!custom || json_add(custom, name, strlen(name),
-				set ? json_new_string("1", 1) : cJSON_CreateNull()) < 0)
+	if (!patch)
 		return no_memory(err);
 	r = change_metadata(self(kv), path, patch, number > 0, limit, err);
 	return r < 0 ? err_prefix(err, "the mark of a binary value cannot be set") : 0;

@@ -29,28 +29,13 @@ static int compare(const void *a, const void *b)
 	return compare_keys(row->path, row->name, row->name_len, b);
 }
 
-static int read_bytes(int fd, struct buf *to)
-{
-	char part[4096];
-	ssize_t n;
-
-	while ((n = read(fd, part, sizeof(part))) != 0 && to->len <= FILE_MAX) {
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0)
-			buf_add(to, part, (size_t)n);
-	}
-	explicit_bzero(part, sizeof(part));
-	return to->len > FILE_MAX ? -EFBIG : buf_status(to);
-}
-
 static int read_object(const char *file, cJSON **out, struct err *err)
 {
 	_cleanup_close_ int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	_cleanup_json_ cJSON *json = NULL;
 	_cleanup_buf_ struct buf text = {0};
 	struct json_where where = {0};
-	int r = fd < 0 ? -errno : read_bytes(fd, &text);
+	int r = fd < 0 ? -errno : buf_read(&text, fd, FILE_MAX);
 
 	if (r < 0)
 		return err_set(err, -r, "cannot read %s: %s", file, strerror(-r));

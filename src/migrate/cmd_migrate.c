@@ -148,20 +148,14 @@ static int show(struct migrate *m)
 }
 
 /* What is no text is marked as base64 before it is written. */
-static int set_marks(struct migrate *m, const struct spot *at, const struct kv_change *changes,
-		     size_t n, const struct kv_version *now, struct err *err)
+static int set_marks(struct migrate *m, const struct spot *at, struct kv_change *changes, size_t n,
+		     const struct kv_version *now, struct err *err)
 {
 	int s = 0;
 
 	for (size_t i = 0; s == 0 && i < n; i++) {
-		const struct kv_change *c = &changes[i];
-		struct kv_mark mark = kv_mark_of(c->name, c->name_len);
-		bool marked = kv_version_marked(now, c->name, c->name_len);
-		bool misled = marked && !c->binary && kv_mark_misleads(c->text, c->len);
-
-		if ((c->binary && !marked) || misled)
-			s = at->kv->ops->mark(at->kv, at->path, &mark, c->binary, now->number,
-					      remote_limit(m->r), err);
+		changes[i].unmark = kv_mark_to_remove(now, &changes[i]);
+		s = kv_mark_change(at->kv, at->path, &changes[i], now, remote_limit(m->r), err);
 	}
 	return s;
 }

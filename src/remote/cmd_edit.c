@@ -93,18 +93,11 @@ static int sheet_write(const struct sheet *s, const struct buf *text, struct rem
 static int sheet_read(const struct sheet *s, struct buf *text, struct remote *r, struct err *err)
 {
 	_cleanup_close_ int fd = open(s->path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : 1;
+	int n = fd < 0 ? -errno : buf_read(text, fd, SIZE_MAX);
 
-	while (n > 0) {
-		size_t had = text->len;
-
-		buf_resize(text, had + 65536);
-		if (buf_status(text) < 0)
-			return err_set(err, ENOMEM, "no memory");
-		n = read(fd, text->data + had, 65536);
-		buf_resize(text, had + (size_t)(n > 0 ? n : 0));
-	}
-	return n < 0 ? remote_wrong(r, err, "cannot read %s: %s", s->path, strerror(errno)) : 0;
+	if (n == -ENOMEM)
+		return err_set(err, ENOMEM, "no memory");
+	return n < 0 ? remote_wrong(r, err, "cannot read %s: %s", s->path, strerror(-n)) : 0;
 }
 
 /* Starts it with the signals of a terminal as it expects them; we go on without. */

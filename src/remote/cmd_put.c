@@ -43,26 +43,6 @@ static void put_fini(struct put *p)
 	free(p->changes);
 }
 
-static int read_all(struct remote *r, const char *file, struct buf *to, struct err *err)
-{
-	_cleanup_close_ int own = strcmp(file, "-") ? open(file, O_RDONLY | O_CLOEXEC) : -1;
-	int fd = strcmp(file, "-") ? own : STDIN_FILENO;
-	size_t had;
-	ssize_t n = fd < 0 ? -1 : 1;
-
-	while (n > 0 && to->len <= VALUE_MAX) {
-		had = to->len;
-		buf_resize(to, had + 65536);
-		if (buf_status(to) < 0)
-			return err_set(err, ENOMEM, "no memory for %s", file);
-		n = read(fd, to->data + had, 65536);
-		buf_resize(to, had + (size_t)(n > 0 ? n : 0));
-	}
-	if (n < 0)
-		return remote_wrong(r, err, "cannot read %s: %s", file, strerror(errno));
-	return n > 0 ? remote_wrong(r, err, "%s is too large", file) : 0;
-}
-
 static int add(struct put *p, struct kv_change change, struct err *err)
 {
 	if (p->count == p->room) {
@@ -89,7 +69,8 @@ static int add_pair(struct remote *r, struct put *p, size_t i, const char *word,
 	change.text = value;
 	change.len = strlen(value);
 	if (*value == '@' || !strcmp(value, "-")) {
-		s = read_all(r, *value == '@' ? value + 1 : value, &p->texts[i], err);
+		s = remote_read_file(r, *value == '@' ? value + 1 : value, VALUE_MAX, &p->texts[i],
+				     err);
 		change.text = p->texts[i].data ? p->texts[i].data : "";
 		change.len = p->texts[i].len;
 	} else if (!strncmp(value, "\\@", 2)) {
@@ -108,7 +89,7 @@ static int add_document(struct remote *r, struct put *p, size_t i, const char *w
 	_cleanup_json_ cJSON *json = NULL;
 	struct json_where where;
 	struct kv_version *v;
-	int s = read_all(r, file, &p->texts[i], err);
+	int s = remote_read_file(r, file, VALUE_MAX, &p->texts[i], err);
 
 	if (s == 0)
 		s = json_parse(p->texts[i].data, p->texts[i].len, &json, &where);
@@ -160,15 +141,10 @@ static int put_marks(struct remote *r, const struct place *at, const struct put 
 	int s = 0;
 
 	for (size_t i = 0; s == 0 && i < p->count; i++) {
-		const struct kv_change *c = &p->changes[i];
-		struct kv_mark mark = kv_mark_of(c->name, c->name_len);
-		bool marked = kv_version_marked(latest, c->name, c->name_len);
-		bool misled = marked && !c->binary && c->type == KV_STRING &&
-			      kv_mark_misleads(c->text, c->len);
+		struct kv_change *c = &p->changes[i];
 
-		if ((c->binary && !marked) || misled)
-			s = r->kv->ops->mark(r->kv, at->path, &mark, c->binary, latest->number,
-					     remote_limit(r), err);
+		c->unmark = kv_mark_to_remove(latest, c);
+		s = kv_mark_change(r->kv, at->path, c, latest, remote_limit(r), err);
 	}
 	return s;
 }

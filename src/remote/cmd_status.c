@@ -7,6 +7,7 @@
 #include "remote/print.h"
 #include "remote/remote.h"
 #include "store/local.h"
+#include "vault/health.h"
 #include "vault/token.h"
 
 #include <errno.h>
@@ -15,38 +16,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Sealed is an answer too. Heap in the caller's JSON; NULL members where it does not say. */
-static int ask_health(struct remote *r, cJSON **out, struct err *err)
+static void print_server(struct remote *r, const struct health *health)
 {
-	_cleanup_answer_ struct vault_answer answer = {0};
-	struct vault_call call = {
-		.method = "GET",
-		.path = "sys/health",
-		.query = "standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200",
-		.anonymous = true,
-		.plain = true,
-		.limit = remote_limit(r)};
-	int s = vault_call(r->network.vault, &call, &answer, err);
-
-	if (s < 0)
-		return s;
-	if (!json_get_str(answer.json, "version"))
-		return err_set(err, EIO, "the answer from %s makes no sense: it is no health",
-			       vault_address(r->network.vault));
-	*out = steal(answer.json);
-	return 0;
-}
-
-static void print_server(struct remote *r, const cJSON *health)
-{
-	bool vault = json_get(health, "enterprise") != NULL;
+	bool vault = !strcmp(health->product, "vault");
 
 	printf("server     %s\n", vault_address(r->network.vault));
-	printf("product    %s %s\n", vault ? "Vault" : "OpenBao", json_get_str(health, "version"));
-	printf("state      %s\n", json_get_bool(health, "sealed")	  ? "sealed"
-				  : !json_get_bool(health, "initialized") ? "not initialized"
-				  : json_get_bool(health, "standby")	  ? "standby"
-									  : "active");
+	printf("product    %s %s\n", vault ? "Vault" : "OpenBao", health->version);
+	printf("state      %s\n", health->sealed	 ? "sealed"
+				  : !health->initialized ? "not initialized"
+				  : health->standby	 ? "standby"
+							 : "active");
 	if (r->conf.server_namespace)
 		printf("namespace  %s\n", r->conf.server_namespace);
 }
@@ -88,18 +67,18 @@ static int print_token(struct remote *r, struct err *err)
 
 static int server_status(struct remote *r, struct err *err)
 {
-	_cleanup_json_ cJSON *health = NULL;
+	struct health health;
 	int s = remote_configure(r, err);
 
 	if (s == 0)
 		s = remote_open(r, err);
 	if (s == 0)
-		s = ask_health(r, &health, err);
+		s = health_read(r->network.vault, remote_limit(r), &health, err);
 	if (s < 0)
 		return s;
-	print_server(r, health);
+	print_server(r, &health);
 	fflush(stdout);
-	if (json_get_bool(health, "sealed") || !json_get_bool(health, "initialized"))
+	if (health.sealed || !health.initialized)
 		return EXIT_SERVER;
 	s = remote_log_in(r, err);
 	if (s == 0 && r->flags.value[RENEW])

@@ -20,8 +20,7 @@ void place_fini(struct place *place)
 	*place = (struct place){0};
 }
 
-/* One slash between two names, and none at either end. */
-static void tidy(char *path)
+void place_tidy(char *path)
 {
 	char *to = path;
 
@@ -106,7 +105,7 @@ int place_parse(struct place *place, const char *word, struct err *err)
 
 	*place = (struct place){0};
 	if (is_file_name(word) && take_file(place, word)) {
-		tidy(place->full);
+		place_tidy(place->full);
 		return 0;
 	}
 	if (*word == '.')
@@ -119,7 +118,7 @@ int place_parse(struct place *place, const char *word, struct err *err)
 		*field++ = '\0';
 	if (field && *field)
 		place->field = strdup(field);
-	tidy(place->full);
+	place_tidy(place->full);
 	if (!*place->full && (*word != '/' || place->field))
 		return err_set(err, EINVAL, "%s names nothing: write ENGINE/PATH, secret/app/db",
 			       word);

@@ -21,6 +21,9 @@ struct place {
 int place_parse(struct place *place, const char *word, struct err *err);
 void place_fini(struct place *place);
 
+/* Leaves one slash between two names, and none at either end. */
+void place_tidy(char *path);
+
 #define _cleanup_place_ _cleanup_(place_fini)
 
 #endif

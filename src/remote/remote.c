@@ -11,10 +11,12 @@
 #include "store/local.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ARENA_MAX (1u << 20)
 
@@ -235,4 +237,18 @@ int remote_run(const struct command *c, int least, int most, int argc, char **ar
 				      err_text(&err));
 	remote_close(&r);
 	return status;
+}
+
+int remote_read_file(struct remote *r, const char *file, size_t max, struct buf *to,
+		     struct err *err)
+{
+	_cleanup_close_ int own = strcmp(file, "-") ? open(file, O_RDONLY | O_CLOEXEC) : -1;
+	int fd = strcmp(file, "-") ? own : STDIN_FILENO;
+	int s = fd < 0 ? -errno : buf_read(to, fd, max);
+
+	if (s == -ENOMEM)
+		return err_set(err, ENOMEM, "no memory for %s", file);
+	if (s == -EFBIG)
+		return remote_wrong(r, err, "%s is too large", file);
+	return s < 0 ? remote_wrong(r, err, "cannot read %s: %s", file, strerror(-s)) : 0;
 }

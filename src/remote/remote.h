@@ -50,6 +50,10 @@ int remote_find(struct remote *r, const char *word, struct place *place, struct 
 int remote_read(struct remote *r, const struct place *at, int64_t number, struct kv_version **out,
 		struct err *err);
 
+/* The whole of a file, or ("-") of standard input, which has `max` bytes at most. */
+int remote_read_file(struct remote *r, const char *file, size_t max, struct buf *to,
+		     struct err *err);
+
 /* Takes down what was set up; for one that remote_run() does not know of. */
 void remote_close(struct remote *r);
 

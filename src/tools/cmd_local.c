@@ -100,22 +100,13 @@ static int export_all(struct work *w, const char *name, struct err *err)
 static int read_all(const char *name, struct buf *text, struct err *err)
 {
 	_cleanup_close_ int fd = strcmp(name, "-") ? open(name, O_RDONLY | O_CLOEXEC) : dup(0);
-	ssize_t n = 1;
+	int s = fd < 0 ? -errno : buf_read(text, fd, EXPORT_MAX);
 
-	if (fd < 0)
-		return err_set(err, errno, "cannot read %s: %s", name, strerror(errno));
-	while (n > 0 && text->len <= EXPORT_MAX) {
-		size_t at = text->len;
-
-		buf_resize(text, at + (64u << 10));
-		if (buf_status(text) < 0)
-			return err_set(err, ENOMEM, "no memory");
-		n = read(fd, text->data + at, 64u << 10);
-		buf_resize(text, at + (n > 0 ? (size_t)n : 0));
-	}
-	if (n < 0)
-		return err_set(err, errno, "cannot read %s: %s", name, strerror(errno));
-	return n > 0 ? err_set(err, EFBIG, "%s is too long", name) : 0;
+	if (s == -ENOMEM)
+		return err_set(err, ENOMEM, "no memory");
+	if (s == -EFBIG)
+		return err_set(err, EFBIG, "%s is too long", name);
+	return s < 0 ? err_set(err, -s, "cannot read %s: %s", name, strerror(-s)) : 0;
 }
 
 static int import_all(struct work *w, const char *name, struct err *err)

@@ -4,6 +4,7 @@
 
 #include "cli/help.h"
 #include "remote/print.h"
+#include "remote/remote.h"
 #include "tools/reader.h"
 #include "tools/reference.h"
 
@@ -13,26 +14,6 @@
 #include <string.h>
 
 #define TEXT_MAX (32u << 20)
-
-static int read_text(struct remote *r, const char *file, struct buf *to, struct err *err)
-{
-	_cleanup_close_ int own = strcmp(file, "-") ? open(file, O_RDONLY | O_CLOEXEC) : -1;
-	int fd = strcmp(file, "-") ? own : STDIN_FILENO;
-	ssize_t n = fd < 0 ? -1 : 1;
-
-	while (n > 0 && to->len <= TEXT_MAX) {
-		size_t had = to->len;
-
-		buf_resize(to, had + 65536);
-		if (buf_status(to) < 0)
-			return err_set(err, ENOMEM, "no memory for %s", file);
-		n = read(fd, to->data + had, 65536);
-		buf_resize(to, had + (size_t)(n > 0 ? n : 0));
-	}
-	if (n < 0)
-		return remote_wrong(r, err, "cannot read %s: %s", file, strerror(errno));
-	return n > 0 ? remote_wrong(r, err, "%s is too large", file) : 0;
-}
 
 /* "FILE:12:3: " before what is wrong. */
 static int locate(const char *file, const struct buf *text, size_t at, struct err *err)
@@ -91,7 +72,7 @@ static int resolve(struct remote *r, struct err *err)
 	const char *file = r->flags.count ? r->flags.words[0] : "-";
 	_cleanup_buf_ struct buf text = {0}, out = {0};
 	_cleanup_reader_ struct reader d = {0};
-	int s = read_text(r, file, &text, err);
+	int s = remote_read_file(r, file, TEXT_MAX, &text, err);
 
 	if (s == 0)
 		s = reader_open(&d, r, err);

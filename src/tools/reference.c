@@ -5,6 +5,8 @@
 
 #include "tools/reference.h"
 
+#include "remote/place.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -56,19 +58,6 @@ static bool unescape(const char *s, size_t len, char **out)
 	return true;
 }
 
-/* Leaves single slashes between names, and none at the ends. */
-static void tidy(char *path)
-{
-	char *to = path;
-
-	for (const char *from = path; *from; from++)
-		if (*from != '/' || (to > path && to[-1] != '/'))
-			*to++ = *from;
-	if (to > path && to[-1] == '/')
-		to--;
-	*to = '\0';
-}
-
 static int read_long(struct reference *r, const char *path, size_t path_len, const char *field,
 		     size_t field_len, struct err *err)
 {
@@ -76,7 +65,7 @@ static int read_long(struct reference *r, const char *path, size_t path_len, con
 		return err_set(err, EINVAL, "an escape is %%XX, as %%2F is");
 	if (!r->path || !r->field)
 		return err_set(err, ENOMEM, "no memory");
-	tidy(r->path);
+	place_tidy(r->path);
 	if (!*r->path || !*r->field)
 		return err_set(err, EINVAL, "a reference is " SCHEME "ENGINE/PATH#FIELD");
 	return 0;
@@ -96,7 +85,7 @@ static int read_short(struct reference *r, const char *text, size_t len, const c
 	for (char *p = r->path + strlen(source); *p; p++)
 		if (*p == '.' || *p == '_')
 			*p = '/';
-	tidy(r->path);
+	place_tidy(r->path);
 	return 0;
 }
 

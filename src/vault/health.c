@@ -19,7 +19,7 @@ static int ask(struct vault *v, struct limit limit, struct vault_answer *answer,
 		.limit = limit};
 	int r = vault_call(v, &call, answer, err);
 
-	if (r == 0 && !json_get(answer->json, "version"))
+	if (r == 0 && !json_get_str(answer->json, "version"))
 		return err_set(err, EIO, "the answer from %s makes no sense: it is no health",
 			       vault_address(v));
 	return r;
@@ -59,15 +59,14 @@ int health_check(struct http *http, const char *address, struct limit limit, str
 int health_read(struct vault *v, struct limit limit, struct health *out, struct err *err)
 {
 	_cleanup_answer_ struct vault_answer answer = {0};
-	const char *version;
 	int r = ask(v, limit, &answer, err);
 
 	if (r < 0)
 		return r;
-	version = json_get_str(answer.json, "version");
 	*out = (struct health){.product = json_get(answer.json, "enterprise") ? "vault" : "openbao",
+			       .initialized = json_get_bool(answer.json, "initialized"),
 			       .sealed = json_get_bool(answer.json, "sealed"),
 			       .standby = json_get_bool(answer.json, "standby")};
-	snprintf(out->version, sizeof(out->version), "%s", version ? version : "");
+	snprintf(out->version, sizeof(out->version), "%s", json_get_str(answer.json, "version"));
 	return 0;
 }

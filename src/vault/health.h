@@ -18,7 +18,7 @@ int health_check(struct http *http, const char *address, struct limit limit, str
 struct health {
 	const char *product; /* "vault" or "openbao" */
 	char version[64];
-	bool sealed, standby;
+	bool initialized, sealed, standby;
 };
 int health_read(struct vault *v, struct limit limit, struct health *out, struct err *err);
 
