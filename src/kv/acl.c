@@ -235,7 +235,30 @@ static enum kv_reach acl_may(const struct acl *acl, const char *path, unsigned a
 	}
 	if (granted)
 		return refused ? KV_REACH_UNKNOWN : KV_REACH_YES;
+	if (plain && !plain->prefix) /* before an exact rule none of the others counts */
+		return KV_REACH_NO;
 	return acl->uncertain ? KV_REACH_UNKNOWN : KV_REACH_NO;
+}
+
+bool acl_tells(const struct acl *acl, const char *api_path, unsigned *rights)
+{
+	const struct rule *plain = plain_rule(acl, api_path);
+
+	*rights = 0;
+	if (acl->unknown)
+		return false;
+	/* A rule that we were not told goes before a prefix. */
+	if (acl->uncertain && !acl->root && !(plain && !plain->prefix))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(capabilities); i++) {
+		unsigned right = capabilities[i].rights;
+		enum kv_reach may = right == ~0u ? KV_REACH_NO : acl_may(acl, api_path, right);
+
+		if (may == KV_REACH_UNKNOWN)
+			return false;
+		*rights |= may == KV_REACH_YES ? right : 0;
+	}
+	return true;
 }
 
 enum kv_reach acl_may_write(const struct acl *acl, const char *api_path, unsigned any, bool below)
@@ -355,9 +378,14 @@ int acl_rights_many(struct vault *v, const char *const *api_paths, size_t n, str
 	return 0;
 }
 
-int acl_rights(struct vault *v, const char *api_path, struct limit limit, unsigned *rights,
-	       struct err *err)
+int acl_rights(struct acl_memory *m, struct vault *v, const char *api_path, struct limit limit,
+	       unsigned *rights, struct err *err)
 {
+	_cleanup_object_ struct acl *acl = NULL;
+	int r = acl_current(m, v, limit, &acl, err);
+
+	if (r < 0 || acl_tells(acl, api_path, rights))
+		return r;
 	return acl_rights_many(v, &api_path, 1, limit, rights, err);
 }
 

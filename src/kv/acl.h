@@ -45,12 +45,16 @@ enum kv_reach acl_may_write(const struct acl *acl, const char *api_path, unsigne
  * trees. NULL: no memory. */
 struct kv_list *acl_named(const struct acl *acl, const char *const *folders, size_t n);
 
+/* All that it may do with an API path; false where the rules that we were told leave a doubt. */
+bool acl_tells(const struct acl *acl, const char *api_path, unsigned *rights);
+
 /* What our token may do with an API path ("secret/data/app/db"): KV_CREATE and the rest of
- * kv/kv_rights.h. From sys/capabilities-self, which the policy `default` allows; where that is refused,
- * all rights are assumed, and the server will say. Asked before it is tried, so that a program hears
- * of it when it opens a file and not when it has closed it. */
-int acl_rights(struct vault *v, const char *api_path, struct limit limit, unsigned *rights,
-	       struct err *err);
+ * kv/kv_rights.h. From the rules, which are one request a minute for all paths; else from
+ * sys/capabilities-self, which the policy `default` allows; where that is refused, all rights are
+ * assumed, and the server will say. Asked before it is tried, so that a program hears of it when it
+ * opens a file and not when it has closed it. */
+int acl_rights(struct acl_memory *m, struct vault *v, const char *api_path, struct limit limit,
+	       unsigned *rights, struct err *err);
 /* The same of `n` paths, by one request. */
 int acl_rights_many(struct vault *v, const char *const *api_paths, size_t n, struct limit limit,
 		    unsigned *rights, struct err *err);

@@ -338,7 +338,7 @@ static int kv1_rights(struct kv *kv, const char *path, struct limit limit, unsig
 
 	if (asprintf(&full, "%s/%s", k->mount, path) < 0)
 		return no_memory(err);
-	r = acl_rights(k->vault, full, limit, rights, err);
+	r = acl_rights(&k->rules, k->vault, full, limit, rights, err);
 	/* There are no patches: a right to them allows nothing. */
 	*rights &= ~(unsigned)KV_PATCH;
 	return r;

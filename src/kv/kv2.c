@@ -411,7 +411,7 @@ static int kv2_rights(struct kv *kv, const char *path, struct limit limit, unsig
 
 	if (!full)
 		return no_memory(err);
-	return acl_rights(k->vault, full, limit, rights, err);
+	return acl_rights(&k->rules, k->vault, full, limit, rights, err);
 }
 
 static int kv2_reach(struct kv *kv, const char *path, struct limit limit, enum kv_reach *out,

@@ -169,6 +169,48 @@ Test(acl, a_no_is_uncertain_where_rules_may_be_left_out, .init = support_init)
 	assert_reach("{}", "secret/data/a", KV_REACH_UNKNOWN);
 }
 
+#define WRITES(p) "\"" p "\":{\"capabilities\":[\"create\",\"update\"]}"
+
+/* `rights`: -1 where there is a doubt. */
+static void assert_tells(const char *acl_text, const char *path, int rights)
+{
+	_cleanup_object_ struct acl *acl = acl_of(acl_text);
+	unsigned told = 0;
+	bool certain = acl_tells(acl, path, &told);
+
+	cr_expect_eq(certain ? (int)told : -1, rights, "%s in %s: %d", path, acl_text, (int)told);
+}
+
+Test(acl, rights_are_told_where_the_rules_leave_no_doubt, .init = support_init)
+{
+	static const char text[] = "{\"exact_paths\":{" MAY("secret/data/a") "," DENY(
+		"secret/data/w/no") "},"
+				    "\"glob_paths\":{" WRITES("secret/data/w/") "," MAY(
+					    "secret/data/+/both") "}," VAULT "}";
+
+	assert_tells(text, "secret/data/a", KV_READ);
+	assert_tells(text, "secret/data/w/x", KV_CREATE | KV_UPDATE);
+	assert_tells(text, "secret/data/w/no", 0);
+	assert_tells(text, "secret/data/other", 0);
+	assert_tells(text, "secret/data/w/both", -1);
+	assert_tells("{\"root\":true," VAULT "}", "secret/data/x",
+		     KV_CREATE | KV_READ | KV_UPDATE | KV_DELETE | KV_LIST | KV_PATCH);
+}
+
+Test(acl, rights_are_asked_for_where_a_rule_may_be_missing, .init = support_init)
+{
+	static const char openbao[] = "{\"exact_paths\":{" WRITES(
+		"secret/data/a") "},"
+				 "\"glob_paths\":{" WRITES("secret/data/w/") "}}";
+
+	assert_tells(openbao, "secret/data/a", KV_CREATE | KV_UPDATE);
+	assert_tells(openbao, "secret/data/w/x", -1);
+	assert_tells(openbao, "secret/data/other", -1);
+	assert_tells("{\"root\":true}", "secret/data/x",
+		     KV_CREATE | KV_READ | KV_UPDATE | KV_DELETE | KV_LIST | KV_PATCH);
+	assert_tells(NULL, "secret/data/a", -1);
+}
+
 /* Rules are an object; anything else is the server's mistake and not to bring us down. */
 Test(acl, an_answer_that_makes_no_sense_does_no_harm, .init = support_init)
 {
@@ -254,7 +296,9 @@ Test(acl, what_we_were_not_told_may_allow_it, .init = support_init)
 	static const char rules[] = "{" RULES "}";
 
 	assert_write(rules, "s/data/a", false, KV_REACH_YES);
-	assert_write(rules, "s/data/one", false, KV_REACH_UNKNOWN);
+	assert_write(rules, "s/data/one", false,
+		     KV_REACH_NO); /* no other goes before an exact rule */
+	assert_write(rules, "s/data/prod/a", false, KV_REACH_UNKNOWN);
 	assert_write(rules, "other", true, KV_REACH_UNKNOWN);
 	assert_write(NULL, "other", false, KV_REACH_YES); /* nobody told us anything: try */
 	assert_write("{\"root\":true}", "other", false, KV_REACH_YES);
