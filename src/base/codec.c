@@ -7,6 +7,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,12 +85,28 @@ char *url_encode_path(const char *path)
 	return out;
 }
 
+/* EVP_sha256() is looked up anew by each that uses it, which takes longer than the hash. */
+static EVP_MD *fetched;
+
+static void fetch(void)
+{
+	fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
+static const EVP_MD *sha256(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, fetch);
+	return fetched ? fetched : EVP_sha256();
+}
+
 uint64_t stable_hash(const void *bytes, size_t len)
 {
 	unsigned char md[EVP_MAX_MD_SIZE];
 	uint64_t h = 0;
 
-	if (!EVP_Digest(bytes, len, md, NULL, EVP_sha256(), NULL))
+	if (!EVP_Digest(bytes, len, md, NULL, sha256(), NULL))
 		return 2;
 	memcpy(&h, md, sizeof(h));
 	return h > 1 ? h : h + 2;

@@ -19,12 +19,14 @@ bool kv_mark_to_remove(const struct kv_version *base, const struct kv_change *c)
 int kv_mark_change(struct kv *kv, const char *path, const struct kv_change *c,
 		   const struct kv_version *latest, struct limit limit, struct err *err)
 {
-	struct kv_mark mark = kv_mark_of(c->name, c->name_len);
-	bool marked = kv_version_marked(latest, c->name, c->name_len);
+	struct kv_mark mark;
 
-	if ((c->binary && !marked) || (c->unmark && marked))
-		return kv->ops->mark(kv, path, &mark, c->binary, latest->number, limit, err);
-	return 0;
+	if (!c->binary && !c->unmark)
+		return 0;
+	if (kv_version_marked(latest, c->name, c->name_len) == c->binary)
+		return 0;
+	mark = kv_mark_of(c->name, c->name_len);
+	return kv->ops->mark(kv, path, &mark, c->binary, latest->number, limit, err);
 }
 
 cJSON *kv_mark_patch(const struct kv_mark *mark, bool set)

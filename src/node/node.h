@@ -30,7 +30,7 @@ struct tree {
 		rights_after; /* clock_mono() before which no rights are asked for: they were not told */
 	struct fixed *fixed; /* with fast_open: contents that are held, the latest first */
 	size_t fixed_count, fixed_bytes;
-	struct secret *digests;		  /* key of the outlines; NULL: changes are not told */
+	struct outline_key *digests;	  /* key of the outlines; NULL: changes are not told */
 	struct {			  /* how changes are looked for: see watch/ */
 		uint64_t interval, every; /* ns: as configured, and as it is; 0: not at all */
 		size_t secrets, folders;

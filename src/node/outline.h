@@ -2,18 +2,19 @@
 #ifndef NODE_OUTLINE_H
 #define NODE_OUTLINE_H
 
-#include "base/secret.h"
 #include "kv/kv_version.h"
 
 /* What is remembered of a version when it is gone: its fields' names, and of each value a keyed digest,
  * by which one tells what a later version has changed. */
 struct outline;
 
-/* A key for digests, in secret memory: one for all outlines that are compared. NULL: no memory. */
-struct secret *outline_key_new(void);
+/* A key for digests, made at random: one for all outlines that are compared. NULL: no memory. */
+struct outline_key;
+struct outline_key *outline_key_new(void);
+void outline_key_free(struct outline_key *key);
 
 /* Heap; NULL: no memory. */
-struct outline *outline_new(const struct secret *key, const struct kv_version *v);
+struct outline *outline_new(const struct outline_key *key, const struct kv_version *v);
 void outline_free(struct outline *o);
 
 /* Whether it is of that very version, in that state. */

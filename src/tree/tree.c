@@ -124,7 +124,7 @@ void tree_free(struct tree *t)
 	HASH_ITER (hh, t->hidden, h, next)
 		dir_unhide_locked(t, h->path);
 	failures_fini(&t->failures);
-	secret_put(t->digests);
+	outline_key_free(t->digests);
 	pthread_mutex_destroy(&t->scratch.lock);
 	pthread_cond_destroy(&t->drained);
 	pthread_mutex_destroy(&t->lock);
