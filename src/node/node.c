@@ -10,9 +10,11 @@
 #include "node/node.h"
 
 #include "base/clock.h"
+#include "base/codec.h"
 #include "node/fixed.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -169,4 +171,12 @@ void node_finish_stat_locked(const struct tree *t, struct stat *attr)
 	     (attr->st_ctim.tv_sec == started.tv_sec && attr->st_ctim.tv_nsec < started.tv_nsec)))
 		attr->st_ctim = started;
 	attr->st_blocks = (attr->st_size + 511) / 512;
+}
+
+uint64_t node_dir_ino(const char *path, const char *component)
+{
+	_cleanup_free_ char *key = NULL;
+	int n = asprintf(&key, "d:%s%s%s", path, *path && *component ? "/" : "", component);
+
+	return n < 0 ? 2 : stable_hash(key, (size_t)n);
 }

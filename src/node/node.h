@@ -91,6 +91,9 @@ void node_stat_locked(const struct tree *t, const struct node *n, struct stat *a
 /* And what follows from size and time, once its type has told these. */
 void node_finish_stat_locked(const struct tree *t, struct stat *attr);
 
+/* The inode number of a directory below `path`, of names at the server: the same in every run. */
+uint64_t node_dir_ino(const char *path, const char *component);
+
 char *node_path_locked(const struct node *n);
 
 #endif

@@ -8,7 +8,6 @@
 #include "tree/dir.h"
 
 #include "base/clock.h"
-#include "base/codec.h"
 #include "tree/control.h"
 #include "tree/field.h"
 #include "tree/dir_traits.h"
@@ -40,20 +39,12 @@ bool dir_may_be_folder(const struct dir *d)
 	return !*d->path || clock_mono() >= d->kinds_until || (d->kinds & KV_ENTRY_FOLDER);
 }
 
-uint64_t dir_ino(const char *path, const char *component)
-{
-	_cleanup_free_ char *key = NULL;
-	int n = asprintf(&key, "d:%s%s%s", path, *path && *component ? "/" : "", component);
-
-	return n < 0 ? 2 : stable_hash(key, (size_t)n);
-}
-
 static struct dir *dir_new(struct node *parent, const char *name, char *path)
 {
 	struct dir *d = calloc(1, sizeof(*d));
 
 	if (!d || !path ||
-	    node_init_locked(&d->node, &dir_type, parent, name, dir_ino(path, "")) < 0) {
+	    node_init_locked(&d->node, &dir_type, parent, name, node_dir_ino(path, "")) < 0) {
 		free(path);
 		free(d);
 		return NULL;
@@ -445,6 +436,7 @@ static void dir_free(struct tree *t, struct node *n)
 
 	object_put(d->streamed);
 	object_put(d->streamed_version);
+	walk_fini(&d->walk);
 	layer_memo_fini(&d->layered_list);
 	layer_memo_fini(&d->layered_version);
 	object_put(d->secret.version);

@@ -60,9 +60,6 @@ static inline bool node_is_dir(const struct node *n)
 /* "app/db" below "app". Heap; NULL: no memory. */
 char *dir_child_path(const char *path, const char *component);
 
-/* The inode number of a directory below `path`, the same in every run. */
-uint64_t dir_ino(const char *path, const char *component);
-
 /* The directory of that name, made if there is no node for it yet; with a use. NULL: no memory. */
 struct dir *dir_child_locked(struct tree *t, struct node *parent, const char *name,
 			     const char *component);

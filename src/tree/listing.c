@@ -413,7 +413,7 @@ const char *tree_dirent(struct tree *t, struct listing *l, size_t i, bool full, 
 	else if (!row->raw)
 		view->attr.st_ino = stable_hash(name, strlen(name));
 	else if (row->directory)
-		view->attr.st_ino = dir_ino(dir_of(l->node)->path, row->raw);
+		view->attr.st_ino = node_dir_ino(dir_of(l->node)->path, row->raw);
 	else
 		view->attr.st_ino = field_ino(dir_of(l->node), row->raw, row->raw_len);
 	if (full && node_is_dir(l->node))

@@ -65,6 +65,27 @@ def grep_asks_for_many_at_once(t):
 
 
 @test()
+def by_inode_number(t):
+    "cp -r, which goes by inode number, has several asked for at a time too, and each once"
+    m, proxy = start(t, "parallel=8")
+    t.run("cp", "-r", m / "w", f"{t.root}/copy")
+    for i in range(SECRETS):
+        with open(f"{t.root}/copy/s{i:03}/password") as f:
+            assert f.read() == f"needle {i}"
+    assert len(data(proxy)) == SECRETS == len(set(data(proxy))), len(data(proxy))
+    assert 4 <= proxy.most <= 8, proxy.most
+
+
+@test()
+def in_no_order(t):
+    "who opens in no order has nothing asked ahead"
+    m, proxy = start(t, "parallel=8")
+    for i in range(40):
+        os.listdir(m / f"w/s{i * 67 % SECRETS:03}")
+    assert len(data(proxy)) == 40 == len(set(data(proxy))), len(data(proxy))
+
+
+@test()
 def folders_of_folders(t):
     "find through folders within folders lists each once, several at a time"
     inner = [f"f{i:02}/g{k}/s" for i in range(12) for k in range(3)]
