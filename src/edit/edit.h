@@ -78,7 +78,8 @@ int edit_rename(struct tree *t, struct node *from, const char *name, struct node
 		const char *new_name, unsigned flags, const struct request *rq);
 
 int edit_removexattr(struct tree *t, struct node *node, const char *name, const struct request *rq);
+/* `flags` as of setxattr(2). */
 int edit_setxattr(struct tree *t, struct node *node, const char *name, const char *value,
-		  size_t len, const struct request *rq);
+		  size_t len, int flags, const struct request *rq);
 
 #endif

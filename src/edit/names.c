@@ -18,6 +18,7 @@
 #include "tree/dir_traits.h"
 #include "tree/field.h"
 #include "tree/layered.h"
+#include "vault/path.h"
 #include "node/name.h"
 #include "node/writable.h"
 
@@ -74,7 +75,7 @@ static int check_component(const struct dir *parent, const char *name, char raw[
 	    strlen(parent->path) + strlen(name) + 1 > CACHE_PATH_MAX)
 		return err_set(err, ENAMETOOLONG, "the name or the path is too long");
 	len = name_unescape(name, raw);
-	r = len < 0 ? -EINVAL : name_check_component(raw, (size_t)len);
+	r = len < 0 ? -EINVAL : path_check_component(raw, (size_t)len);
 	if (r < 0)
 		return err_set(err, -r, "no path at the server can have this name");
 	return 0;

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/xattr.h>
 #include <utlist.h>
 
 static int parse_number(const char *value, size_t len, int64_t *number)
@@ -160,7 +161,7 @@ static cJSON *custom_patch(const char *key, const char *value)
 	return custom && json_add(custom, key, strlen(key), item) == 0 ? steal(patch) : NULL;
 }
 
-static int set_custom(struct tree *t, struct node *n, const char *key, const char *value,
+static int set_custom(struct tree *t, struct node *n, const char *key, const char *value, int flags,
 		      const struct request *rq)
 {
 	struct dir *d = secret_of(t, n);
@@ -179,8 +180,10 @@ static int set_custom(struct tree *t, struct node *n, const char *key, const cha
 	pthread_mutex_unlock(&t->lock);
 	if (r == PARKED)
 		return r;
-	if (!value && r == -ENODATA)
+	if (r == -ENODATA && (!value || (flags & XATTR_REPLACE)))
 		return r;
+	if (r == 0 && (flags & XATTR_CREATE))
+		return -EEXIST;
 	r = value ? metadata_check_custom(key, value, count, rq->err) : 0;
 	return r < 0 ? r : metadata_change(t, d, custom_patch(key, value), rq);
 }
@@ -230,7 +233,7 @@ static const struct settable *settable_of(const char *name)
 }
 
 int edit_setxattr(struct tree *t, struct node *node, const char *name, const char *value,
-		  size_t len, const struct request *rq)
+		  size_t len, int flags, const struct request *rq)
 {
 	const struct settable *s = settable_of(name);
 	const struct setting *setting = settings_find(name);
@@ -246,7 +249,8 @@ int edit_setxattr(struct tree *t, struct node *node, const char *name, const cha
 		return r;
 	if (s)
 		return s->set(t, node, value, len, rq);
-	return key ? set_custom(t, node, key, value, rq) : set_setting(t, node, setting, value, rq);
+	return key ? set_custom(t, node, key, value, flags, rq)
+		   : set_setting(t, node, setting, value, rq);
 }
 
 int edit_removexattr(struct tree *t, struct node *node, const char *name, const struct request *rq)
@@ -259,7 +263,7 @@ int edit_removexattr(struct tree *t, struct node *node, const char *name, const 
 	if (node_is_scratch(node))
 		return -ENODATA;
 	r = tree_permit(t, node, rq->caller, W_OK);
-	return r < 0 ? r : set_custom(t, node, key, NULL, rq);
+	return r < 0 ? r : set_custom(t, node, key, NULL, 0, rq);
 }
 
 int edit_resize(struct tree *t, struct node *node, size_t size, const struct request *rq)

@@ -5,20 +5,28 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define VALUE_MAX 1024
 
+/* As the kernel does for a file system that leaves permissions to it (xattr(7)). */
 static int run_get(struct call *c)
 {
-	int r = tree_getxattr(c->fs->tree, c->node, c->name, &c->ask, &c->text, &c->err);
+	bool ours = !strncmp(c->name, "user.", 5);
+	int r = ours ? tree_permit(c->fs->tree, c->node, &c->caller, R_OK) : 0;
 
+	if (r == 0)
+		r = tree_getxattr(c->fs->tree, c->node, c->name, &c->ask, &c->text, &c->err);
 	if (r == 0)
 		c->text_len = strlen(c->text);
 	return r;
 }
 
+/* Who may not read them is not told of any: keys of custom metadata are the secret's own. */
 static int run_list(struct call *c)
 {
+	if (tree_permit(c->fs->tree, c->node, &c->caller, R_OK) < 0)
+		return 0;
 	return tree_listxattr(c->fs->tree, c->node, &c->ask, &c->text, &c->text_len, &c->err);
 }
 
@@ -41,7 +49,8 @@ static int run_set(struct call *c)
 {
 	struct request rq = call_request(c);
 
-	return edit_setxattr(c->fs->tree, c->node, c->name, c->name2, strlen(c->name2), &rq);
+	return edit_setxattr(c->fs->tree, c->node, c->name, c->name2, strlen(c->name2), c->flags,
+			     &rq);
 }
 
 static int run_remove(struct call *c)
@@ -94,6 +103,7 @@ static void fs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const 
 	c.node = call_node(fs, ino);
 	c.name = name;
 	c.name2 = text;
+	c.flags = flags;
 	if (strncmp(name, "user.", 5) != 0)
 		fuse_reply_err(req, EOPNOTSUPP);
 	else if (!text)

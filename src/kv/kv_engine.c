@@ -7,6 +7,7 @@
 #include "kv/kv1.h"
 #include "kv/kv2.h"
 #include "kv/kv_router.h"
+#include "vault/path.h"
 
 #include <errno.h>
 #include <string.h>
@@ -82,9 +83,11 @@ static int open_above(struct vault *vault, const char *path, const struct kv_cho
 int kv_engine_open(struct vault *vault, const char *path, const struct kv_choice *choice,
 		   struct limit limit, struct kv_engine *out, struct err *err)
 {
-	int r;
+	int r = path_check(path, err);
 
 	*out = (struct kv_engine){0};
+	if (r < 0)
+		return r;
 	if (choice->version)
 		return open_unasked(vault, path, choice, out, err);
 	if (choice->mount)

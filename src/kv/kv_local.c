@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "store/local.h"
+#include "vault/path.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -186,6 +187,8 @@ int embedded_take(struct embedded *e, const struct conf *c, const char *source, 
 {
 	int r = local_source_parse(source, &e->file, &e->path, err);
 
+	if (r == 0)
+		r = path_check(e->path, err);
 	return r < 0 ? r : store_key_read("key", c->key, &e->key, err);
 }
 

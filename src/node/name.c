@@ -3,8 +3,6 @@
 
 #include "node/name.h"
 
-#include "base/codec.h"
-
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -84,18 +82,4 @@ int name_unescape(const char *name, char to[NAME_BYTES_MAX + 1])
 	if (name_escape(to, n, again) < 0 || strcmp(again, name) != 0)
 		return -EINVAL;
 	return (int)n;
-}
-
-int name_check_component(const char *bytes, size_t len)
-{
-	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
-		if (strlen(whole[i].bytes) == len && !memcmp(whole[i].bytes, bytes, len))
-			return -EINVAL;
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)bytes[i];
-
-		if (c < 0x20 || c == 0x7f || c == '/')
-			return -EINVAL;
-	}
-	return utf8_valid(bytes, len) ? 0 : -EILSEQ;
 }

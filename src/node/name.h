@@ -17,8 +17,4 @@ int name_escape(const char *bytes, size_t len, char to[NAME_BYTES_MAX + 1]);
  * yield. `to` has room for NAME_BYTES_MAX, and gets a NUL behind. */
 int name_unescape(const char *name, char to[NAME_BYTES_MAX + 1]);
 
-/* Whether the bytes can be a component of a path at the server: 0, -EINVAL, or -EILSEQ for what is
- * not UTF-8. What else the server does not take, it says when it is asked. */
-int name_check_component(const char *bytes, size_t len);
-
 #endif

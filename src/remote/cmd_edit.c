@@ -223,15 +223,21 @@ static int merge(struct edit *e, const struct kv_version *mine, struct err *err)
 	return s < 0 ? err_set(err, ENOMEM, "no memory") : 0;
 }
 
-/* What is shown of others is not ours to write. */
-static void drop_theirs(cJSON *draft)
+/* What is shown of others is not ours to write. A field may be called so too. */
+static void drop_theirs(const struct edit *e)
 {
 	cJSON *next;
 
-	for (cJSON *item = draft->child; item; item = next) {
+	for (cJSON *item = e->conflicts ? e->draft->child : NULL; item; item = next) {
+		size_t len = json_key_len(item);
+		_cleanup_free_ char *name = malloc(len + 1);
+
 		next = item->next;
-		if (!strncmp(item->string, THEIRS, strlen(THEIRS)))
-			cJSON_Delete(cJSON_DetachItemViaPointer(draft, item));
+		if (!name || strncmp(item->string, THEIRS, strlen(THEIRS)) != 0)
+			continue;
+		json_key_copy(item, name);
+		if (!kv_version_field(e->base, name, len))
+			cJSON_Delete(cJSON_DetachItemViaPointer(e->draft, item));
 	}
 }
 
@@ -288,13 +294,18 @@ static int write_draft(struct edit *e, struct err *err)
 	struct kv *kv = e->r->kv;
 	int s;
 
-	drop_theirs(e->draft);
+	drop_theirs(e);
 	e->conflicts = 0;
 	s = kv_version_parse(e->draft, NULL, &mine);
 	if (s == -EIO)
 		return remote_wrong(e->r, err, "a name stands there twice; nothing was written");
 	if (s < 0)
 		return err_set(err, ENOMEM, "no memory");
+	/* Written otherwise, perhaps, and the same. */
+	if (e->base->state == KV_LIVE && kv_version_equal(e->base, mine)) {
+		printf("%s: nothing was changed\n", e->at.full);
+		return 0;
+	}
 	s = kv->ops->write(kv, e->at.path, mine, e->base->number, remote_limit(e->r), err);
 	if (s == -EBUSY) {
 		s = merge(e, mine, err);

@@ -86,9 +86,9 @@ static int get(struct remote *r, struct err *err)
 		return remote_wrong(r, err, "no format %s is known", r->flags.value[FORMAT]);
 	if (version && flags_number(version, &number) < 0)
 		return remote_wrong(r, err, "%s is no version's number", version);
-	s = remote_find(r, r->flags.words[0], &at, err);
+	s = remote_find_version(r, r->flags.words[0], &at, err);
 	if (s == 0)
-		s = remote_read(r, &at, number, &v, err);
+		s = remote_read(r, &at, version ? number : at.version, &v, err);
 	if (s < 0)
 		return s;
 	field = r->flags.value[FIELD] ? r->flags.value[FIELD] : at.field;

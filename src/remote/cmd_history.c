@@ -180,7 +180,7 @@ static int history(struct remote *r, struct err *err)
 
 	if (format < 0)
 		return remote_wrong(r, err, "no format %s is known", r->flags.value[0]);
-	s = remote_find(r, r->flags.words[0], &at, err);
+	s = remote_find_secret(r, r->flags.words[0], &at, err);
 	if (s == 0)
 		s = r->kv->ops->metadata(r->kv, at.path, remote_limit(r), &metadata, err);
 	if (s == -ENOENT)
@@ -260,7 +260,7 @@ static int diff(struct remote *r, struct err *err)
 	for (int i = 1; i < r->flags.count; i++)
 		if (flags_number(r->flags.words[i], &numbers[i - 1]) < 0 || !numbers[i - 1])
 			return remote_wrong(r, err, "%s is no version's number", r->flags.words[i]);
-	s = remote_find(r, r->flags.words[0], &at, err);
+	s = remote_find_secret(r, r->flags.words[0], &at, err);
 	if (s == 0)
 		s = remote_read(r, &at, numbers[0], &a, err);
 	if (s == 0)

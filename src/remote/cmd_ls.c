@@ -169,6 +169,11 @@ static int walk(struct listing *l, const char *path, const char *below, unsigned
 	return s;
 }
 
+static bool is_called(const struct kv_field *f, const char *name)
+{
+	return f->name_len == strlen(name) && !memcmp(f->name, name, f->name_len);
+}
+
 /* A secret that is no folder has its fields below it, as in a mount. */
 static int list_fields(struct listing *l, const struct place *at, struct err *err)
 {
@@ -177,8 +182,14 @@ static int list_fields(struct listing *l, const struct place *at, struct err *er
 
 	if (s == -ENOENT && (!v || v->state == KV_ABSENT))
 		return err_set(err, ENOENT, "there is nothing at %s", at->full);
+	if (s == 0 && at->field && !kv_version_field(v, at->field, strlen(at->field)))
+		return err_set(err, ENOENT, "%s has no field %s", at->full, at->field);
 	for (size_t i = 0; s == 0 && i < v->count; i++) {
-		cJSON *item = json_new_string(v->fields[i].name, v->fields[i].name_len);
+		cJSON *item;
+
+		if (at->field && !is_called(&v->fields[i], at->field))
+			continue;
+		item = json_new_string(v->fields[i].name, v->fields[i].name_len);
 
 		if (!item || !cJSON_AddItemToArray(l->names, item))
 			s = -ENOMEM;
@@ -245,7 +256,7 @@ static int list_place(struct listing *l, const char *word, struct err *err)
 	bool folder = last == '/' && *word != '/' && *word != '.';
 	int s = remote_find(l->r, word, &at, err);
 
-	if (s == 0 && last != '#')
+	if (s == 0 && last != '#' && !at.field)
 		s = walk(l, at.path, "", 0, err);
 	if (s < 0 || l->names->child || !*at.path)
 		return s;

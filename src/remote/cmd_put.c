@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define VALUE_MAX (32u << 20)
-#define TRIES	  5 /* when others write at the same time */
 
 enum { CAS, MERGE };
 
@@ -28,6 +27,7 @@ struct put {
 	struct buf *texts; /* of what was read from files; one for each word */
 	struct kv_version **documents;
 	size_t count, room, words;
+	bool stdin_read;
 };
 
 static void put_fini(struct put *p)
@@ -68,7 +68,11 @@ static int add_pair(struct remote *r, struct put *p, size_t i, const char *word,
 	value++;
 	change.text = value;
 	change.len = strlen(value);
+	if (!strcmp(value, "-") && p->stdin_read)
+		return remote_wrong(r, err, "standard input is one value, and not %.*s too",
+				    (int)change.name_len, word);
 	if (*value == '@' || !strcmp(value, "-")) {
+		p->stdin_read |= !strcmp(value, "-");
 		s = remote_read_file(r, *value == '@' ? value + 1 : value, VALUE_MAX, &p->texts[i],
 				     err);
 		change.text = p->texts[i].data ? p->texts[i].data : "";
@@ -203,12 +207,16 @@ static int put_into(struct remote *r, struct put *p, struct err *err)
 		return remote_wrong(r, err, "put takes the secret, and then %s=VALUE", at.field);
 	if (cas >= 0 && (kv_traits(r->kv, at.path) & KV_FLAT))
 		return err_set(err, EOPNOTSUPP, "the engine has no check-and-set");
-	for (unsigned i = 0; i < TRIES; i++) {
+	if (kv_traits(r->kv, at.path) & (KV_ROOT | KV_OUTSIDE))
+		return err_set(err, EINVAL, "%s is an engine, and no secret", at.full);
+	for (unsigned i = 1;; i++) {
 		s = write_once(r, &at, p, cas, err);
 		if (s != -EBUSY || cas >= 0)
-			break;
+			return s;
+		if (!remote_again(r, i))
+			return err_set(err, EBUSY, "others keep changing %s: nothing was written",
+				       at.full);
 	}
-	return s;
 }
 
 static int put(struct remote *r, struct err *err)

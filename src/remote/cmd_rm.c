@@ -8,8 +8,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define TRIES 5 /* when others write at the same time */
-
 /* The last field goes with the version that holds it, as in a mount. */
 static int remove_field(struct remote *r, const struct place *at, const struct kv_version *latest,
 			struct err *err)
@@ -34,7 +32,7 @@ static int rm(struct remote *r, struct err *err)
 	_cleanup_place_ struct place at = {0};
 	int s = remote_find(r, r->flags.words[0], &at, err);
 
-	for (unsigned i = 0; s == 0 && i < TRIES; i++) {
+	for (unsigned i = 1; s == 0; i++) {
 		_cleanup_object_ struct kv_version *latest = NULL;
 
 		s = remote_read(r, &at, 0, &latest, err);
@@ -47,7 +45,10 @@ static int rm(struct remote *r, struct err *err)
 						       remote_limit(r), err);
 		if (s != -EBUSY)
 			return s;
-		s = i + 1 < TRIES ? 0 : s;
+		s = remote_again(r, i)
+			    ? 0
+			    : err_set(err, EBUSY, "others keep changing %s: nothing was removed",
+				      at.full);
 	}
 	return s;
 }

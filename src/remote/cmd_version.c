@@ -53,7 +53,7 @@ static int rollback(struct remote *r, struct err *err)
 	if (s == 0 && count != 1)
 		return remote_wrong(r, err, "one version is wanted");
 	if (s == 0)
-		s = remote_find(r, r->flags.words[0], &at, err);
+		s = remote_find_secret(r, r->flags.words[0], &at, err);
 	if (s == 0)
 		s = remote_read(r, &at, numbers[0], &old, err);
 	if (s == 0)
@@ -87,8 +87,8 @@ const struct command command_rollback = {
 };
 
 /* What must be so before anything is done to any of them. */
-static int check_there(struct remote *r, const struct place *at, const long long *numbers,
-		       size_t count, struct err *err)
+static int check_there(struct remote *r, const struct place *at, bool destroys,
+		       const long long *numbers, size_t count, struct err *err)
 {
 	_cleanup_json_ cJSON *metadata = NULL;
 	struct kv *kv = r->kv;
@@ -105,6 +105,9 @@ static int check_there(struct remote *r, const struct place *at, const long long
 		if (s == -ENOENT)
 			err_set(err, ENOENT, "there is no version %lld of %s", numbers[i],
 				at->full);
+		if (s == 0 && !destroys && v->state == KV_DESTROYED)
+			s = err_set(err, ENOENT, "version %lld of %s is destroyed, for good",
+				    numbers[i], at->full);
 	}
 	return s;
 }
@@ -135,9 +138,9 @@ static int change_versions(struct remote *r, bool destroys, struct err *err)
 	int s = words_to_versions(r, r->flags.value[VERSIONS], numbers, &count, err);
 
 	if (s == 0)
-		s = remote_find(r, r->flags.words[0], &at, err);
+		s = remote_find_secret(r, r->flags.words[0], &at, err);
 	if (s == 0)
-		s = check_there(r, &at, numbers, count, err);
+		s = check_there(r, &at, destroys, numbers, count, err);
 	if (s == 0 && destroys && !r->flags.value[YES])
 		s = confirm(r, &at, count, err);
 	for (size_t i = 0; s == 0 && i < count; i++) {

@@ -4,10 +4,12 @@
 
 #include "remote/remote.h"
 
+#include "base/cancel.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/secmem.h"
 #include "host/memory.h"
+#include "vault/path.h"
 #include "store/local.h"
 
 #include <errno.h>
@@ -127,13 +129,13 @@ static int find_embedded(struct remote *r, struct place *place, struct err *err)
 	return s;
 }
 
-int remote_find(struct remote *r, const char *word, struct place *place, struct err *err)
+static int find(struct remote *r, int s, struct place *place, struct err *err)
 {
-	int s = place_parse(place, word, err);
-
 	if (s == 0 && !*place->full && r->command != &command_ls)
 		s = err_set(err, EINVAL, "/ names nothing to %s: write ENGINE/PATH, secret/app/db",
 			    r->command->name);
+	if (s == 0 && !local_is_source(place->full))
+		s = path_check(place->full, err);
 	r->local = s < 0;
 	if (s == 0 && local_is_source(place->full))
 		return find_embedded(r, place, err);
@@ -148,6 +150,38 @@ int remote_find(struct remote *r, const char *word, struct place *place, struct 
 	if (s == 0)
 		place->path = r->engine.inside;
 	return s;
+}
+
+int remote_find(struct remote *r, const char *word, struct place *place, struct err *err)
+{
+	return find(r, place_parse(place, word, err), place, err);
+}
+
+int remote_find_version(struct remote *r, const char *word, struct place *place, struct err *err)
+{
+	return find(r, place_parse_version(place, word, err), place, err);
+}
+
+int remote_find_secret(struct remote *r, const char *word, struct place *place, struct err *err)
+{
+	int s = remote_find(r, word, place, err);
+
+	if (s == 0 && place->field)
+		return remote_wrong(r, err, "%s takes a whole secret, %s, and not its field %s",
+				    r->command->name, place->full, place->field);
+	return s;
+}
+
+bool remote_again(struct remote *r, unsigned attempt)
+{
+	uint64_t now = clock_mono(), pause = (attempt < 8 ? attempt : 8) * 10 * NS_PER_MS;
+
+	if (!r->give_up)
+		r->give_up = now + r->conf.timeout;
+	if (now >= r->give_up)
+		return false;
+	cancel_sleep(NULL, now + clock_jitter(pause));
+	return true;
 }
 
 /* "version 3 of secret/app/db" */

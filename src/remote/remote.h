@@ -26,6 +26,7 @@ struct remote {
 	struct embedded embedded; /* in place of these, for local:FILE */
 	struct kv_engine engine;  /* of remote_find() */
 	struct kv *kv;		  /* its */
+	uint64_t give_up;	  /* clock_mono(), of remote_again() */
 };
 
 /* Runs a command: reads its arguments (`least` to `most` words), calls `act`, says what went wrong,
@@ -49,6 +50,15 @@ int remote_find(struct remote *r, const char *word, struct place *place, struct 
  * others too, with a sentence that says what it is instead; the caller's. */
 int remote_read(struct remote *r, const struct place *at, int64_t number, struct kv_version **out,
 		struct err *err);
+
+/* The same of a whole secret: a field of one is none of what the command takes. */
+int remote_find_secret(struct remote *r, const char *word, struct place *place, struct err *err);
+/* The same; "db/.vault/versions/3" of a mount is a version. */
+int remote_find_version(struct remote *r, const char *word, struct place *place, struct err *err);
+
+/* After an attempt that others' writing has overtaken: waits a moment, longer each time. False when the
+ * time for it has passed. */
+bool remote_again(struct remote *r, unsigned attempt);
 
 /* The whole of a file, or ("-") of standard input, which has `max` bytes at most. */
 int remote_read_file(struct remote *r, const char *file, size_t max, struct buf *to,

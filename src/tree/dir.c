@@ -12,6 +12,7 @@
 #include "tree/field.h"
 #include "tree/dir_traits.h"
 #include "tree/layered.h"
+#include "vault/path.h"
 #include "node/name.h"
 #include "node/writable.h"
 #include "vault/reply.h"
@@ -392,7 +393,7 @@ static int dir_lookup_locked(struct tree *t, struct node *n, const char *name,
 	if (len < 0)
 		return -ENOENT;
 	w.len = (size_t)len;
-	w.component = name_check_component(w.raw, w.len) == 0;
+	w.component = path_check_component(w.raw, w.len) == 0;
 	r = layered_first_locked(t, d, &w, ask, child, ttl, err);
 	if (r == -ENOENT) {
 		r = find_served_locked(t, d, &w, ask, known, child, ttl, err);

@@ -471,6 +471,17 @@ def edit(t):
 
 
 @test()
+def edit_without_change(t):
+    "an edit that says the same in other words makes no version, and no name is lost for how it begins"
+    s = Shell(t)
+    t.put("db", {"<<< f, in version 1": "1", "g": "2"})
+    out = s.ok("edit", s.path("db"), EDITOR=editor(t, "d = dict(reversed(d.items()))"))
+    assert out == f"{s.path('db')}: nothing was changed\n" and t.version("db") == 1, out
+    s.ok("edit", s.path("db"), EDITOR=editor(t, 'd["g"] = "3"'))
+    assert t.get("db") == {"<<< f, in version 1": "1", "g": "3"} and t.version("db") == 2
+
+
+@test()
 def edit_conflicts(t):
     "what others write meanwhile is merged; what both have changed is shown and asked for again"
     s = Shell(t)
@@ -536,6 +547,81 @@ def paths_of_a_mount(t):
     status, out, _ = s.run("status", m.path)
     assert status == 0 and out
     s.fails(1, "is no mount of vaultfs", "status", t.root)
+
+
+@test()
+def control_paths_of_a_mount(t):
+    "what is below .vault is the field, or the old version, that it shows; nothing else there is a secret"
+    s = Shell(t)
+    t.put("db", {"a": "1", "b": "1"})
+    t.put("db", {"a": "2", "b": "2"})
+    m = t.mount()
+    old = m / "db/.vault/versions/1"
+    assert s.ok("get", f"{old}/a") == "1" and json.loads(s.ok("get", old)) == {"a": "1", "b": "1"}
+    assert s.ok("get", "--version", "2", f"{old}/a") == "2"
+    assert s.ok("get", m / "db/.vault/fields/a") == "2"
+    done = subprocess.run([VAULTFS, "get", "./a"], cwd=old, env=s.env(), check=True, timeout=60,
+                          capture_output=True)
+    assert done.stdout == b"1"
+    for command in (("rm", old), ("ls", old), ("edit", old), ("history", old), ("rollback", old, "1"),
+                    ("destroy", "-y", old, "1"), ("put", old, "z=1")):
+        s.fails(1, "is of an old version: name the secret", *command)
+    for name in ("db/.vault", "db/.vault/data.json", "db/.vault/versions", ".vault/status.json"):
+        s.fails(1, "is no secret, and no field of one", "get", m / name)
+    assert t.get("db") == {"a": "2", "b": "2"} and t.version("db") == 2
+
+
+@test()
+def new_paths_of_a_mount(t):
+    "a path of which more than the last name is not there yet is the mount's all the same"
+    s = Shell(t)
+    t.put("db", {"a": "1"})
+    m = t.mount()
+    assert s.ok("put", m / "no/such/folder", "x=1") == f"{s.path('no/such/folder')}: version 1\n"
+    assert t.get("no/such/folder") == {"x": "1"}
+    s.fails(1, "no secret can be called ..", "put", m / "absent/../db", "x=1")
+    s.fails(1, "no secret can be called %2f", "put", m / "absent/%2f", "x=1")
+    s.fails(1, "is no directory for secrets", "put", m / "db/a/x", "x=1")
+    assert t.get("db") == {"a": "1"}
+
+
+@test()
+def whole_secrets(t):
+    "what is done to a whole secret is not done where a field is named"
+    s = Shell(t)
+    t.put("db", {"a": "1", "b": "1"})
+    t.put("db", {"a": "2", "b": "2"})
+    field = s.path("db") + "#a"
+    for command in (("rollback", field, "1"), ("destroy", "-y", field, "1"), ("undelete", field, "1"),
+                    ("history", field), ("diff", field, "1")):
+        s.fails(1, "takes a whole secret", *command)
+    s.fails(1, "whole secret", "edit", field)
+    assert t.get("db") == {"a": "2", "b": "2"} and t.get("db", 1) == {"a": "1", "b": "1"}
+    assert s.ok("ls", field) == "a\n"
+    s.fails(2, "has no field c", "ls", s.path("db") + "#c")
+    s.ok("destroy", "-y", s.path("db"), "1")
+    s.fails(2, f"version 1 of {s.path('db')} is destroyed, for good", "undelete", s.path("db"), "1")
+
+
+@test()
+def paths_that_none_has(t):
+    "a path that would not come back as it was written is refused before anything is asked"
+    s = Shell(t)
+    for name in ("a/../b", "./b", "a/.", "..", "a\nb", ".vault/x"):
+        s.fails(1, "no path holds a name like", "put", s.path(name), "x=1")
+    s.fails(1, "not UTF-8", "put", s.path("").encode() + b"/\xff", "x=1")
+    s.fails(2, "is an engine, and no secret", "put", "secret", "x=1")
+    s.fails(1, "standard input is one value", "put", s.path("x"), "a=-", "b=-")
+
+
+@test()
+def put_beside_others(t):
+    "many who put with --merge at the same time lose nothing"
+    s = Shell(t)
+    t.put("db", {"a": "1"})
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: s.ok("put", "-m", s.path("db"), f"f{n}={n}"), range(16)))
+    assert t.get("db") == {"a": "1", **{f"f{n}": str(n) for n in range(16)}}
 
 
 @test()

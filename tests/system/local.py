@@ -50,6 +50,17 @@ def run(t, *args, **more):
     return t.run(mounts.VAULTFS, *args, env=mounts.clean_environment(HOME=t.root), **more)
 
 
+@test(LOCAL)
+def paths_that_none_has(t):
+    "a path that a mount could not show is not written, by whichever command"
+    file, key = kept(t, "paths.db")
+    for name in ("../x", "q/./x", "a\nb"):
+        status, _, err = run(t, "put", "-o", key, f"local:{file}/{name}", "a=1", check=False)
+        assert status == 1 and b"no path holds a name like" in err, err
+    status, _, err = run(t, "put", "-o", key, f"local:{file}/".encode() + b"\xff", "a=1", check=False)
+    assert status == 1 and b"not UTF-8" in err, err
+
+
 @test(LOCAL, seconds=60 + 5 * KILLS)
 def killed_while_writing(t):
     "SIGKILL of a daemon that writes loses nothing that was acknowledged, and tears nothing"

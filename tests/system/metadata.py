@@ -30,6 +30,42 @@ def error(action, *args):
 
 
 @test()
+def flags(t):
+    "setxattr(2) makes a new key, or replaces one, where it is told to do just that"
+    t.put("s", {"x": "1"})
+    m = t.mount()
+    assert error(os.setxattr, m / "s", M + "k", b"1", os.XATTR_REPLACE) == "ENODATA"
+    os.setxattr(m / "s", M + "k", b"1", os.XATTR_CREATE)
+    assert error(os.setxattr, m / "s", M + "k", b"2", os.XATTR_CREATE) == "EEXIST"
+    assert os.getxattr(m / "s", M + "k") == b"1"
+    os.setxattr(m / "s", M + "k", b"2", os.XATTR_REPLACE)
+    assert os.getxattr(m / "s", M + "k") == b"2"
+
+
+@test()
+def other_users(t):
+    "who may not read a secret is not told of its custom metadata"
+    t.put("s", {"x": "1"})
+    for path in (t.root, os.path.dirname(t.root)):
+        os.chmod(path, 0o755)
+    m = t.mount("allow_other", "uid=61000", "gid=61000", "mode=0640", "dir_mode=0750")
+    os.setxattr(m / "s", M + "owner", b"me")
+    look = """import os, sys
+os.setgroups([])
+os.setgid(60000)
+os.setuid(int(sys.argv[1]))
+print([n for n in os.listxattr(sys.argv[2]) if n.startswith("user.vault.meta")])
+try:
+    print(os.getxattr(sys.argv[2], "user.vault.meta.owner"))
+except OSError as e:
+    print(e.strerror)"""
+    _, out, _ = t.run("python3", "-c", look, "61000", m / "s")
+    assert out == b"['user.vault.meta.owner']\nb'me'\n", out
+    _, out, _ = t.run("python3", "-c", look, "65534", m / "s")
+    assert out == b"[]\nPermission denied\n", out
+
+
+@test()
 def custom_metadata(t):
     "custom metadata is got, listed, set and removed, at the server at once, by the secret or a field"
     t.put("s", {"x": "1"})

@@ -5,6 +5,7 @@
 
 #include "unit_support.h"
 
+#include "vault/path.h"
 #include "node/name.h"
 
 TestSuite(name, .fini = support_fini, .timeout = 120);
@@ -187,27 +188,27 @@ Test(name, a_component_is_printable_utf8)
 					   "%2F", ".env", "a.b", "\"",	 "\\", "~",   "vault"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
-		cr_assert_eq(name_check_component(good[i], strlen(good[i])), 0, "%s", good[i]);
+		cr_assert_eq(path_check_component(good[i], strlen(good[i])), 0, "%s", good[i]);
 }
 
 /* The server cannot hold the first three, and the last is ours. */
 Test(name, whole_names_are_no_components)
 {
-	cr_assert_eq(name_check_component("", 0), -EINVAL);
-	cr_assert_eq(name_check_component(".", 1), -EINVAL);
-	cr_assert_eq(name_check_component("..", 2), -EINVAL);
-	cr_assert_eq(name_check_component(".vault", 6), -EINVAL);
+	cr_assert_eq(path_check_component("", 0), -EINVAL);
+	cr_assert_eq(path_check_component(".", 1), -EINVAL);
+	cr_assert_eq(path_check_component("..", 2), -EINVAL);
+	cr_assert_eq(path_check_component(".vault", 6), -EINVAL);
 }
 
 Test(name, bytes_that_no_path_can_hold_are_no_components)
 {
 	for (int c = 0; c < 0x20; c++)
-		cr_assert_eq(name_check_component((char[]){'a', (char)c, 'b'}, 3), -EINVAL, "%d",
+		cr_assert_eq(path_check_component((char[]){'a', (char)c, 'b'}, 3), -EINVAL, "%d",
 			     c);
-	cr_assert_eq(name_check_component("a\x7f", 2), -EINVAL);
-	cr_assert_eq(name_check_component("a/b", 3), -EINVAL);
-	cr_assert_eq(name_check_component("/", 1), -EINVAL);
-	cr_assert_eq(name_check_component("a\xff", 2), -EILSEQ);
-	cr_assert_eq(name_check_component("\xc3", 1), -EILSEQ);
-	cr_assert_eq(name_check_component("\xed\xa0\x80", 3), -EILSEQ);
+	cr_assert_eq(path_check_component("a\x7f", 2), -EINVAL);
+	cr_assert_eq(path_check_component("a/b", 3), -EINVAL);
+	cr_assert_eq(path_check_component("/", 1), -EINVAL);
+	cr_assert_eq(path_check_component("a\xff", 2), -EILSEQ);
+	cr_assert_eq(path_check_component("\xc3", 1), -EILSEQ);
+	cr_assert_eq(path_check_component("\xed\xa0\x80", 3), -EILSEQ);
 }
