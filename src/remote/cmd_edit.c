@@ -155,6 +155,7 @@ struct edit {
 	struct kv_version *base; /* what the draft is based on */
 	cJSON *draft;
 	unsigned conflicts;
+	bool edited; /* the draft is what somebody has written */
 };
 
 static int add_member(cJSON *object, const struct kv_field *f)
@@ -306,7 +307,9 @@ static int write_draft(struct edit *e, struct err *err)
 		printf("%s: nothing was changed\n", e->at.full);
 		return 0;
 	}
-	s = kv->ops->write(kv, e->at.path, mine, e->base->number, remote_limit(e->r), err);
+	s = remote_check(e->r, &e->at, e->base, mine, err);
+	if (s == 0)
+		s = kv->ops->write(kv, e->at.path, mine, e->base->number, remote_limit(e->r), err);
 	if (s == -EBUSY) {
 		s = merge(e, mine, err);
 		return s < 0 ? s : -EBUSY;
@@ -336,6 +339,7 @@ static int edit_rounds(struct edit *e, struct err *err)
 			return 0;
 		}
 		first = false;
+		e->edited |= s == 0;
 		if (s == 0)
 			s = write_draft(e, err);
 	}
@@ -358,7 +362,7 @@ static int edit_place(struct edit *e, struct err *err)
 		return s;
 	e->draft = kv_version_json(e->base);
 	s = e->draft ? edit_rounds(e, err) : err_set(err, ENOMEM, "no memory");
-	if (s < 0 && !r->local) {
+	if (s < 0 && e->edited) {
 		fprintf(stderr, "vaultfs: what you wrote is in %s: remove it when you are done\n",
 			e->sheet.path);
 		e->sheet.dir[0] = '\0';

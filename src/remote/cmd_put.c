@@ -182,7 +182,9 @@ static int write_once(struct remote *r, const struct place *at, const struct put
 	next = kv_version_apply(latest, p->changes, p->count, !r->flags.value[MERGE]);
 	if (!next)
 		return err_set(err, ENOMEM, "no memory");
-	s = put_marks(r, at, p, latest, err);
+	s = remote_check(r, at, latest, next, err);
+	if (s == 0)
+		s = put_marks(r, at, p, latest, err);
 	if (s == 0)
 		s = r->kv->ops->write(r->kv, at->path, next, cas, remote_limit(r), err);
 	if (s == 0 && !(kv_traits(r->kv, at->path) & KV_FLAT))

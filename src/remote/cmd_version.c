@@ -59,6 +59,8 @@ static int rollback(struct remote *r, struct err *err)
 	if (s == 0)
 		s = r->kv->ops->read(r->kv, at.path, remote_limit(r), &latest, err);
 	if (s == 0)
+		s = remote_check(r, &at, latest, old, err);
+	if (s == 0)
 		s = r->kv->ops->write(r->kv, at.path, old, latest->number, remote_limit(r), err);
 	if (s < 0)
 		return s;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/secmem.h"
 #include "host/memory.h"
+#include "rule/rule_check.h"
 #include "vault/path.h"
 #include "store/local.h"
 
@@ -169,6 +170,16 @@ int remote_find_secret(struct remote *r, const char *word, struct place *place, 
 	if (s == 0 && place->field)
 		return remote_wrong(r, err, "%s takes a whole secret, %s, and not its field %s",
 				    r->command->name, place->full, place->field);
+	return s;
+}
+
+int remote_check(struct remote *r, const struct place *at, const struct kv_version *before,
+		 const struct kv_version *after, struct err *err)
+{
+	struct rules rules = {.first = r->conf.rules, .label = r->engine.info.path};
+	int s = rule_check(&rules, at->path, before, after, err);
+
+	r->local = s < 0;
 	return s;
 }
 

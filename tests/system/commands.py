@@ -615,6 +615,27 @@ def paths_that_none_has(t):
 
 
 @test()
+def sections(t):
+    "put, edit, rm and rollback hold to the sections of their configuration"
+    s = Shell(t)
+    t.put("db", {"port": "1"})
+    t.put("db", {"user": "bob", "port": "5432"})
+    conf = f"{t.root}/conf"
+    with open(conf, "w") as f:
+        f.write(f'[path "{t.path("db")}"]\nrequire = user\nmatch.port = ^[0-9]+$\n')
+    s.fails(1, "requires a field user", "put", "-c", conf, s.path("db"), "port=1")
+    s.fails(1, "port", "put", "-c", conf, "-m", s.path("db"), "port=none")
+    s.fails(1, "requires a field user", "rm", "-c", conf, s.path("db") + "#user")
+    s.fails(1, "requires a field user", "rollback", "-c", conf, s.path("db"), "1")
+    status, _, err = s.run("edit", "-c", conf, s.path("db"), EDITOR=editor(t, 'del d["user"]'))
+    assert status == 1 and "requires a field user" in err, err
+    t.run("rm", "-r", re.search(r"what you wrote is in (\S+)/[^/]+: ", err).group(1))
+    assert t.get("db") == {"user": "bob", "port": "5432"} and t.version("db") == 2
+    s.ok("put", "-c", conf, "-m", s.path("db"), "port=1")
+    assert t.get("db") == {"user": "bob", "port": "1"}
+
+
+@test()
 def put_beside_others(t):
     "many who put with --merge at the same time lose nothing"
     s = Shell(t)
