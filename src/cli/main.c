@@ -4,6 +4,7 @@
 #include "config.h"
 #include "cli/command.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@ static bool is_help(const char *arg)
 	return !strcmp(arg, "--help") || !strcmp(arg, "-h");
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	const struct command *c;
 
@@ -44,4 +45,14 @@ int main(int argc, char **argv)
 		}
 	}
 	return c->run(argc - 1, argv + 1);
+}
+
+/* What could not be written has not been said. */
+int main(int argc, char **argv)
+{
+	int status = run(argc, argv);
+
+	if ((fflush(stdout) == EOF || ferror(stdout)) && status == EXIT_OK)
+		return command_fail(EXIT_LOCAL, "cannot write the output: %s", strerror(errno));
+	return status;
 }

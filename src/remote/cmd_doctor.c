@@ -24,8 +24,14 @@ static void tell(const char *verdict, const char *what, const char *text, const 
 }
 
 /* What follows from what the server, or our own set-up, says. */
-static const char *advice_for(int code)
+static const char *advice_for(int code, const char *words)
 {
+	if (strstr(words, "is sealed"))
+		return "unseal it: vault operator unseal";
+	if (strstr(words, "namespace not found"))
+		return "name a namespace that there is: -o namespace=, VAULT_NAMESPACE";
+	if (strstr(words, "wrong version number"))
+		return "it speaks http, not https: set the address so, or the server's TLS";
 	switch (code) {
 	case EHOSTUNREACH:
 		return "is the server running, its address right, and no firewall in between?";
@@ -58,7 +64,8 @@ static int judge(const struct remote *r, const char *what, int s, const char *fi
 		tell("ok", what, fine, NULL);
 		return EXIT_OK;
 	}
-	tell("FAIL", what, err_text(err), r->embedded.file ? advice_for_store(-s) : advice_for(-s));
+	tell("FAIL", what, err_text(err),
+	     r->embedded.file ? advice_for_store(-s) : advice_for(-s, err_text(err)));
 	return r->local ? EXIT_LOCAL : EXIT_SERVER;
 }
 

@@ -646,6 +646,19 @@ def put_beside_others(t):
 
 
 @test()
+def no_room_for_the_output(t):
+    "what cannot be printed is an error, of every command"
+    s = Shell(t)
+    t.put("db", {"a": "1"})
+    for command in (("status",), ("ls", s.path()), ("get", s.path("db")), ("history", s.path("db")),
+                    ("doctor", s.path("db")), ("--help",), ("--version",)):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([VAULTFS, *command], stdout=full, stderr=subprocess.PIPE, env=s.env(),
+                                  check=False, timeout=60)
+        assert done.returncode == 1 and b"cannot write the output" in done.stderr, (command, done)
+
+
+@test()
 def status_and_doctor(t):
     "status and doctor tell of the server, the token and the machine, and what to do"
     s = Shell(t)
@@ -664,6 +677,8 @@ def status_and_doctor(t):
     dead = {"VAULT_ADDR": f"http://127.0.0.1:{free_port()}"}
     status, out, err = Shell(t).run("doctor", "-o", f"addr={dead['VAULT_ADDR']},max_retries=0")
     assert status == 2 and b"FAIL  address  cannot reach" in out and b"-> is the server" in out, out
+    status, out, _ = s.run("doctor", "-o", f"addr=https{t.server.address[4:]},max_retries=0")
+    assert status == 2 and b"it speaks http, not https" in out, out
     bad = Shell(t, "hvs.nonsense")
     status, out, _ = bad.run("doctor")
     assert status == 2 and b"FAIL  login" in out and b"vaultfs login" in out, out
