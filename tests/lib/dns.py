@@ -7,6 +7,7 @@ import struct
 import threading
 
 from harness import skip
+from mount import alone
 
 ADDRESS = "127.53.0.53"
 
@@ -80,4 +81,4 @@ class Dns:
             with open(path, "w") as f:
                 f.write(f"nameserver {ADDRESS}\noptions timeout:1 attempts:2\n")
         return ["unshare", "-m", "sh", "-c",
-                'mount --bind "$0" "$(readlink -f /etc/resolv.conf)" && exec "$@"', path, *words]
+                alone() + 'mount --bind "$0" "$(readlink -f /etc/resolv.conf)" && exec "$@"', path, *words]
