@@ -327,6 +327,22 @@ static int commit_scratch(struct tree *t, struct scratch *s, struct node *n, boo
 	return r;
 }
 
+/* The version is written by now, so that this must not be parked: it would all be done again. */
+static int remove_moved(struct tree *t, struct field *f, const struct request *rq)
+{
+	struct ask here = *rq->ask;
+	struct request now = *rq;
+	int r;
+
+	here.waiter = NULL;
+	now.ask = &here;
+	r = removal_make(t, f, &now);
+	if (r != PARKED)
+		return r;
+	LOCK_SCOPE(&t->lock);
+	return removal_add_locked(t, f, rq);
+}
+
 /* The field, or document, of that name in a directory, with a use; `there` is what was found. */
 static int file_for_scratch(struct tree *t, struct node *to, struct renaming *m, struct node *there,
 			    struct node **out, struct err *err)
@@ -352,6 +368,8 @@ static int file_for_scratch(struct tree *t, struct node *to, struct renaming *m,
 		if (r < 0)
 			return r;
 		*out = (struct node *)field_child_locked(t, m->to, m->key.text, m->raw, m->len);
+		if (*out)
+			field_stay_locked(field_of(*out));
 	}
 	return *out ? 0 : err_set(err, ENOMEM, "no memory");
 }
@@ -417,7 +435,7 @@ static int rename_a_scratch(struct tree *t, struct scratch *s, struct node *to, 
 			r = commit_scratch(t, s, n, m->no_replace, rq);
 		/* It was on its way from its own name to this one. */
 		if (r == 0 && moved && moved != n)
-			r = removal_make(t, field_of(moved), rq);
+			r = remove_moved(t, field_of(moved), rq);
 		names_drop(t, moved);
 	}
 	names_drop(t, there);

@@ -220,6 +220,7 @@ static int make_field_locked(struct tree *t, struct dir *d, const char *name,
 	if (!f)
 		return err_set(err, ENOMEM, "no memory for a file");
 	scratch_unhide_locked(t, f);
+	field_stay_locked(f);
 	if (there)
 		node_unlocal_locked(t, &f->node); /* somebody else has made it meanwhile */
 	else

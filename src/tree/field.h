@@ -41,6 +41,13 @@ uint64_t field_ino(const struct dir *d, const char *raw, size_t raw_len);
 struct field *field_child_locked(struct tree *t, struct dir *d, const char *name, const char *raw,
 				 size_t raw_len);
 
+/* It is there again, or for other reasons than it was told to be: who is to show it coming or
+ * leaving finds that done. */
+static inline void field_stay_locked(struct field *f)
+{
+	f->node.coming = f->node.leaving = false;
+}
+
 /* With fast_open: it is of this version, which is the one shown, and stays that. 0 or -ENOMEM. */
 int field_fix_locked(struct tree *t, struct field *f, struct kv_version *v);
 

@@ -503,6 +503,17 @@ def passed_descriptors(t):
 
 
 @test()
+def made_again(t):
+    "a field that others remove, and that is made anew at once, is written each time"
+    t.put("s", {"f": "0"})
+    m = t.mount("ttl=0")
+    for n in range(60):
+        t.put("s", {"f": str(n)})
+        m.write("s/here", str(n))
+        assert t.get("s") == {"f": str(n), "here": str(n)}, n
+
+
+@test()
 def removed_while_open(t):
     "a file that was removed while it was open can still be read, and is not written"
     t.put("s", {"f": "content", "g": "1"})
