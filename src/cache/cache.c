@@ -29,6 +29,7 @@ struct cache {
 	size_t bytes;
 	size_t ahead; /* flights that nobody has asked for */
 	uint64_t generation;
+	uint64_t dropped; /* the generation in which an entry was last dropped */
 };
 
 /* One fetch under way. It outlives its entry, if that is dropped. */
@@ -345,9 +346,9 @@ struct object *cache_peek(struct cache *c, size_t kind, const char *path)
 	return e ? object_ref(e->object) : NULL;
 }
 
-void cache_put(struct cache *c, size_t kind, const char *path, struct object *object, uint64_t ttl)
+static void put_locked(struct cache *c, size_t kind, const char *path, struct object *object,
+		       uint64_t ttl)
 {
-	LOCK_SCOPE(&c->lock);
 	struct entry *e = find_or_add_locked(c, kind, path);
 	const struct cache_kind *k = &c->config.kinds[kind];
 
@@ -372,6 +373,34 @@ void cache_put(struct cache *c, size_t kind, const char *path, struct object *ob
 	shrink_locked(c, e);
 }
 
+void cache_put(struct cache *c, size_t kind, const char *path, struct object *object, uint64_t ttl)
+{
+	LOCK_SCOPE(&c->lock);
+
+	put_locked(c, kind, path, object, ttl);
+}
+
+uint64_t cache_mark(struct cache *c)
+{
+	LOCK_SCOPE(&c->lock);
+
+	return c->generation;
+}
+
+bool cache_learn(struct cache *c, size_t kind, const char *path, struct object *object,
+		 uint64_t ttl, uint64_t mark)
+{
+	LOCK_SCOPE(&c->lock);
+	struct entry *e = find_locked(c, kind, path);
+
+	if ((e ? e->generation : c->dropped) > mark) {
+		object_put(object);
+		return false;
+	}
+	put_locked(c, kind, path, object, ttl);
+	return true;
+}
+
 void cache_amend(struct cache *c, size_t kind, const char *path, struct object *object)
 {
 	LOCK_SCOPE(&c->lock);
@@ -393,6 +422,7 @@ void cache_amend(struct cache *c, size_t kind, const char *path, struct object *
 /* An entry with a flight stays, empty, so that those who are parked there find the next flight. */
 static void forget_locked(struct cache *c, struct entry *e)
 {
+	c->dropped = ++c->generation;
 	if (!e->flight) {
 		remove_locked(c, e);
 		return;

@@ -60,9 +60,7 @@ struct cache_note {
 /* NULL: no memory. The pool must end before the cache is freed. */
 struct cache *cache_new(const struct cache_config *config, struct err *err);
 void cache_free(struct cache *c);
-
-/* Longer paths are -ENAMETOOLONG. */
-#define CACHE_PATH_MAX 4000
+#define CACHE_PATH_MAX 4000 /* longer paths are -ENAMETOOLONG */
 
 /* The object of that kind and path. 0, with a reference of the caller's in *out; -errno, as the
  * server's answer was; or PARKED. `note` may be NULL. */
@@ -80,21 +78,23 @@ bool cache_ahead(struct cache *c, size_t kind, const char *path);
  * not believed any more. */
 void cache_put(struct cache *c, size_t kind, const char *path, struct object *object, uint64_t ttl);
 
+/* The same of what was read past the cache: nothing, and false, where it has been put, dropped or amended
+ * since `mark`, which is of cache_mark() before it was asked for. */
+bool cache_learn(struct cache *c, size_t kind, const char *path, struct object *object,
+		 uint64_t ttl, uint64_t mark);
+uint64_t cache_mark(struct cache *c);
+
 /* Puts `object`, which it takes, in the place of the one that is there, for as long as that one was
  * fresh; does nothing where there is none. Fetches that are under way are not believed. */
 void cache_amend(struct cache *c, size_t kind, const char *path, struct object *object);
 
-/* Forgets it; fetches that are under way are not believed. */
+/* Forget; fetches that are under way are not believed. */
 void cache_drop(struct cache *c, size_t kind, const char *path);
 void cache_drop_all(struct cache *c);
 
-/* Bytes held now. */
+/* Bytes held, and things known, now; and both as metrics, before those are printed. */
 size_t cache_bytes(struct cache *c);
-
-/* Things known now. */
 size_t cache_count(struct cache *c);
-
-/* Both, as metrics: before those are printed. */
 void cache_measure(struct cache *c);
 
 #endif

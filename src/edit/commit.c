@@ -46,29 +46,25 @@ void commit_end(struct tree *t, struct dir *d)
 	waitq_wake(next);
 }
 
-static void learn(struct tree *t, struct dir *d, struct kv_version *v, enum secret_origin origin)
+/* `mark` is of before it was asked for. */
+static void learn(struct tree *t, struct dir *d, struct kv_version *v, enum secret_origin origin,
+		  uint64_t mark)
 {
 	LOCK_SCOPE(&t->lock);
-	_cleanup_object_ struct object *latest = NULL;
 
-	cache_put(t->config.cache, TREE_DATA, d->path, object_ref(&v->object),
-		  version_ttl(v, rules_ttl(&t->config.rules, d->path, t->config.ttl),
-			      t->config.negative_ttl));
-	/* The cache knows whether something newer came in meanwhile. */
-	latest = cache_peek(t->config.cache, TREE_DATA, d->path);
-	secret_show_locked(t, d, latest ? container_of(latest, struct kv_version, object) : v,
-			   origin);
+	secret_learn_locked(t, d, v, origin, mark);
 	secret_wait_drained_locked(t, d);
 }
 
 int commit_read_latest(struct tree *t, struct dir *d, const struct request *rq,
 		       enum secret_origin origin, struct kv_version **out)
 {
+	uint64_t mark = cache_mark(t->config.cache);
 	int r = t->config.kv->ops->read(t->config.kv, d->path, rq->limit, out, rq->err);
 
 	if (r < 0)
 		return r;
-	learn(t, d, *out, origin);
+	learn(t, d, *out, origin, mark);
 	return 0;
 }
 
@@ -280,7 +276,7 @@ static void publish(struct tree *t, struct dir *d, const struct kv_version *onto
 		cache_drop(t->config.cache, TREE_DATA, d->path);
 	pthread_mutex_unlock(&t->lock);
 	if (!unseen)
-		learn(t, d, v, SECRET_LOCAL);
+		learn(t, d, v, SECRET_LOCAL, UINT64_MAX);
 }
 
 static void count(int r, const struct kv_version *made)

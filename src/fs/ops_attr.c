@@ -17,10 +17,17 @@ static int run_lookup(struct call *c)
 static void reply_lookup(struct call *c)
 {
 	struct fuse_entry_param e = call_entry(c);
+	struct tree *t = c->fs->tree;
 
+	if (c->view.first)
+		tree_hold(t, c->view.node);
 	/* The kernel forgets nothing that it never heard of. */
 	if (fuse_reply_entry(c->req, &e) != 0 && c->view.node)
-		tree_forget(c->fs->tree, c->view.node, 1);
+		tree_forget(t, c->view.node, 1);
+	if (c->view.first) {
+		tree_told(t, &c->view);
+		tree_forget(t, c->view.node, 1);
+	}
 }
 
 static const struct op lookup = {

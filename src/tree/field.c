@@ -59,10 +59,14 @@ int field_rename_locked(struct tree *t, struct field *f, struct dir *to, const c
 {
 	char *copy = malloc(raw_len + 1);
 
+	struct dir *from = field_dir(f);
+
 	if (!copy || node_move_locked(t, &f->node, &to->node, name) < 0) {
 		free(copy);
 		return -ENOMEM;
 	}
+	if (from != to)
+		secret_moved_locked(f, from);
 	memcpy(copy, raw, raw_len);
 	copy[raw_len] = '\0';
 	free(f->raw);

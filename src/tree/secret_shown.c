@@ -298,6 +298,25 @@ void secret_forget_name_locked(struct tree *t, struct dir *d, const char *name)
 	t->config.changed(t->config.arg, n);
 }
 
+void secret_tell_again_locked(struct tree *t, struct field *f, const struct timespec *mtime)
+{
+	struct dir *d = field_dir(f);
+	struct timespec now = clock_timespec(d->secret.mtime);
+	struct notice *n;
+
+	if (!d->secret.told || d->secret.phase == SECRET_DRAINING ||
+	    (mtime->tv_sec == now.tv_sec && mtime->tv_nsec == now.tv_nsec))
+		return;
+	n = calloc(1, sizeof(*n) + sizeof(n->items[0]));
+	if (!n)
+		return; /* it asks by itself when the time of the attributes is over */
+	n->dir = node_use_locked(&d->node);
+	add_item(n, d, &f->node, f->node.name, false);
+	d->secret.phase = SECRET_SETTLING;
+	d->secret.notices++;
+	t->config.changed(t->config.arg, n);
+}
+
 static void proceed_locked(struct tree *t, struct dir *d, struct kv_version *v,
 			   enum secret_origin origin)
 {
@@ -392,10 +411,25 @@ void secret_show_locked(struct tree *t, struct dir *d, struct kv_version *v,
 		}
 		return;
 	}
-	if (s->told && disturbs_locked(d, v))
+	if (disturbs_locked(d, v))
 		drain_locked(t, d, v, origin);
 	else
 		proceed_locked(t, d, v, origin);
+}
+
+void secret_learn_locked(struct tree *t, struct dir *d, struct kv_version *v,
+			 enum secret_origin origin, uint64_t mark)
+{
+	const struct tree_config *c = &t->config;
+	uint64_t ttl = rules_ttl(&c->rules, d->path, c->ttl);
+	bool learnt = cache_learn(c->cache, TREE_DATA, d->path, object_ref(&v->object),
+				  version_ttl(v, ttl, c->negative_ttl), mark);
+	_cleanup_object_ struct object *latest = cache_peek(c->cache, TREE_DATA, d->path);
+
+	if (latest)
+		v = container_of(latest, struct kv_version, object);
+	if (latest || learnt)
+		secret_show_locked(t, d, v, origin);
 }
 
 void secret_withdraw_locked(struct tree *t, struct dir *d, int code)
@@ -407,7 +441,9 @@ void secret_withdraw_locked(struct tree *t, struct dir *d, int code)
 		return;
 	s->told = false;
 	fixed_release_all_locked(t);
-	object_put(steal(s->version));
+	/* Who has it open goes on reading it, where it is only to be asked for anew. */
+	if (code)
+		object_put(steal(s->version));
 	object_put(steal(s->next));
 	notify_locked(t, d, NULL, SECRET_SEEN);
 	pthread_cond_broadcast(&t->drained);
@@ -503,6 +539,14 @@ void secret_closed_locked(struct tree *t, struct field *f)
 	if (s->handles == 0)
 		object_put(steal(s->version));
 	pthread_cond_broadcast(&t->drained);
+}
+
+void secret_moved_locked(struct field *f, struct dir *from)
+{
+	from->secret.handles -= f->readers;
+	field_dir(f)->secret.handles += f->readers;
+	if (from->secret.handles == 0)
+		object_put(steal(from->secret.version));
 }
 
 struct waitq secret_settled_locked(struct tree *t, struct dir *d)

@@ -52,6 +52,11 @@ int secret_get_locked(struct tree *t, struct dir *d, const struct ask *ask, stru
 void secret_show_locked(struct tree *t, struct dir *d, struct kv_version *v,
 			enum secret_origin origin);
 
+/* What was read past the cache since cache_mark() was `mark`, or (UINT64_MAX) what we have made: keeps it
+ * and shows the latest that is known then. An answer that another has overtaken is neither. */
+void secret_learn_locked(struct tree *t, struct dir *d, struct kv_version *v,
+			 enum secret_origin origin, uint64_t mark);
+
 /* A change of ours has come to its end: what was shown meanwhile and is not ours is told. */
 void secret_changed_locked(struct tree *t, struct dir *d);
 
@@ -62,8 +67,14 @@ void secret_withdraw_locked(struct tree *t, struct dir *d, int code);
 void secret_opened_locked(struct field *f, struct kv_version *v);
 void secret_closed_locked(struct tree *t, struct field *f);
 
+/* The field was in another secret until now: those who have it open are counted where it is. */
+void secret_moved_locked(struct field *f, struct dir *from);
+
 /* The kernel is to ask anew what a name in the directory stands for. */
 void secret_forget_name_locked(struct tree *t, struct dir *d, const char *name);
+
+/* The kernel was told of the file with this time: tells it again where that is not the one shown. */
+void secret_tell_again_locked(struct tree *t, struct field *f, const struct timespec *mtime);
 
 /* The kernel's pages are put right. */
 struct waitq secret_settled_locked(struct tree *t, struct dir *d);

@@ -301,7 +301,7 @@ int tree_lookup(struct tree *t, struct node *dir, const char *name, const struct
 	if (r == 0)
 		r = settle_control_locked(t, child, ask, view, err);
 	if (r == 0)
-		child->lookups++;
+		view->first = child->lookups++ == 0;
 	node_unuse_locked(t, child);
 	/* It went between the one question and the other. */
 	if (r == -ENOENT) {
@@ -318,6 +318,23 @@ void tree_forget(struct tree *t, struct node *node, uint64_t lookups)
 	node_use_locked(node);
 	node->lookups -= lookups < node->lookups ? lookups : node->lookups;
 	node_unuse_locked(t, node);
+}
+
+void tree_hold(struct tree *t, struct node *node)
+{
+	LOCK_SCOPE(&t->lock);
+
+	node->lookups++;
+}
+
+void tree_told(struct tree *t, const struct view *view)
+{
+	LOCK_SCOPE(&t->lock);
+	struct node *n = view->node;
+
+	/* What other layers hold has no versions. */
+	if (node_is_field(n) && !n->gone && !n->local && !n->fixed && !t->config.layers)
+		secret_tell_again_locked(t, field_of(n), &view->attr.st_mtim);
 }
 
 int tree_getattr(struct tree *t, struct node *node, const struct caller *caller,

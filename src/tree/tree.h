@@ -34,6 +34,7 @@ struct view {
 	struct node *node; /* NULL: there is no such name */
 	struct stat attr;
 	uint64_t entry_ttl, attr_ttl;
+	bool first; /* tree_lookup(): the kernel may not have known it before; see tree_told() */
 };
 
 /* On success the kernel holds one reference more to view->node; tree_forget() gives it back. A name
@@ -41,6 +42,12 @@ struct view {
 int tree_lookup(struct tree *t, struct node *dir, const char *name, const struct ask *ask,
 		struct view *view, struct err *err);
 void tree_forget(struct tree *t, struct node *node, uint64_t lookups);
+/* One reference more, as if it had been looked up. */
+void tree_hold(struct tree *t, struct node *node);
+
+/* The kernel has been told of a first `view`. A notice that came before that, when it did not know the
+ * node, was nothing to it: where there is a newer version by now it is told anew. The node is held. */
+void tree_told(struct tree *t, const struct view *view);
 
 /* Between tree_noticed() and tree_notice_free(): NOTICE_APPEAR and NOTICE_LEAVE, as the kernel asks for
  * them, from memory. The first as tree_lookup(). 0 or -errno. */

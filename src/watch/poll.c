@@ -28,21 +28,14 @@ static struct limit limit_of(struct poll *p)
 	return (struct limit){.deadline = clock_mono() + p->timeout};
 }
 
-static void learn(struct tree *t, struct dir *d, struct kv_version *v)
+static void learn(struct tree *t, struct dir *d, struct kv_version *v, uint64_t mark)
 {
 	LOCK_SCOPE(&t->lock);
-	_cleanup_object_ struct object *latest = NULL;
 
 	if (d->changing || d->node.gone)
 		return;
-	cache_put(t->config.cache, TREE_DATA, d->path, object_ref(&v->object),
-		  version_ttl(v, rules_ttl(&t->config.rules, d->path, t->config.ttl),
-			      t->config.negative_ttl));
+	secret_learn_locked(t, d, v, SECRET_WATCHED, mark);
 	cache_drop(t->config.cache, TREE_METADATA, d->path);
-	/* The cache knows whether something newer came in meanwhile. */
-	latest = cache_peek(t->config.cache, TREE_DATA, d->path);
-	secret_show_locked(t, d, latest ? container_of(latest, struct kv_version, object) : v,
-			   SECRET_WATCHED);
 }
 
 static void withdraw(struct tree *t, struct dir *d, int code)
@@ -59,10 +52,11 @@ static int read_secret(struct poll *p, struct dir *d)
 {
 	struct kv *kv = p->tree->config.kv;
 	_cleanup_object_ struct kv_version *v = NULL;
+	uint64_t mark = cache_mark(p->tree->config.cache);
 	int r = kv->ops->read(kv, d->path, limit_of(p), &v, NULL);
 
 	if (r == 0) {
-		learn(p->tree, d, v);
+		learn(p->tree, d, v, mark);
 		return 0;
 	}
 	if (r == -EACCES) {

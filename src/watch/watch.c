@@ -72,7 +72,9 @@ static void add_target(struct watch *w, struct dir *d, bool folder)
 
 static bool is_recent(const struct tree *t, uint64_t used, uint64_t now)
 {
-	return used && now < used + t->config.ttl;
+	uint64_t ttl = t->config.ttl, every = t->watching.interval;
+
+	return used && now < used + (ttl > every ? ttl : every);
 }
 
 static bool kernel_holds(struct dir *d)

@@ -54,6 +54,27 @@ Test(cache, who_waits_gets_the_answer_though_the_ttl_is_nothing, .init = support
 	source_end(&s, c);
 }
 
+Test(cache, what_was_read_past_it_is_no_news_when_something_has_happened_since,
+     .init = support_init)
+{
+	struct source s = {.ttl = 60 * NS_PER_SEC};
+	struct cache *c = source_cache(&s);
+	uint64_t mark = cache_mark(c);
+
+	cr_assert(cache_learn(c, DATA, "a", source_object(&s, 100), 60 * NS_PER_SEC, mark));
+	cr_assert_eq(wait_for(c, "a").number, 100);
+	cr_assert_not(cache_learn(c, DATA, "a", source_object(&s, 101), 60 * NS_PER_SEC, mark));
+	cr_assert_eq(wait_for(c, "a").number, 100);
+	cr_assert(
+		cache_learn(c, DATA, "a", source_object(&s, 102), 60 * NS_PER_SEC, cache_mark(c)));
+	mark = cache_mark(c);
+	cache_drop(c, DATA, "a");
+	cr_assert_not(cache_learn(c, DATA, "a", source_object(&s, 103), 60 * NS_PER_SEC, mark));
+	cr_assert(cache_learn(c, DATA, "a", source_object(&s, 104), 60 * NS_PER_SEC, UINT64_MAX));
+	cr_assert_eq(wait_for(c, "a").number, 104);
+	source_end(&s, c);
+}
+
 Test(cache, it_is_fresh_for_the_ttl_and_no_longer, .init = support_init)
 {
 	struct source s = {.ttl = 60 * NS_PER_SEC};
