@@ -88,15 +88,26 @@ struct timers *timers_new(struct err *err)
 	return ts;
 }
 
+void timers_stop(struct timers *ts)
+{
+	bool stopped;
+
+	if (!ts)
+		return;
+	pthread_mutex_lock(&ts->lock);
+	stopped = ts->stop;
+	ts->stop = true;
+	pthread_cond_broadcast(&ts->changed);
+	pthread_mutex_unlock(&ts->lock);
+	if (!stopped)
+		pthread_join(ts->thread, NULL);
+}
+
 void timers_free(struct timers *ts)
 {
 	if (!ts)
 		return;
-	pthread_mutex_lock(&ts->lock);
-	ts->stop = true;
-	pthread_cond_broadcast(&ts->changed);
-	pthread_mutex_unlock(&ts->lock);
-	pthread_join(ts->thread, NULL);
+	timers_stop(ts);
 	pthread_cond_destroy(&ts->changed);
 	pthread_mutex_destroy(&ts->lock);
 	free(ts);

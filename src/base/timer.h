@@ -21,7 +21,10 @@ struct timer {
 /* Starts the thread. NULL with `err` set where that fails. */
 struct timers *timers_new(struct err *err);
 
-/* Stops the thread; what was armed never fires. NULL is fine. */
+/* Ends the thread, after which nothing fires any more; timers can be armed and disarmed still. NULL is
+ * fine, and to be told twice. */
+void timers_stop(struct timers *ts);
+/* The same, and frees it. */
 void timers_free(struct timers *ts);
 
 /* Fires once at `at` (clock_mono()). Arming an armed timer moves it, and is true; where its call has

@@ -504,6 +504,7 @@ static void take_down(struct mount *m)
 		signals_stop(&m->signals);
 	changes_stop(&m->changes);
 	session_stop(m->session);
+	timers_stop(m->timers); /* what it calls is taken down from here on */
 	pool_free(m->pool);
 	fs_free(m->fs);
 	timers_free(m->timers);

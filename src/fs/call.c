@@ -31,6 +31,7 @@
 #include <utlist.h>
 
 #define SCAN_INTERVAL (100 * NS_PER_MS)
+#define ELSEWHERE     (-1) /* who asks from a pid namespace that we do not see into */
 
 static void put(struct call *c)
 {
@@ -44,6 +45,8 @@ static void put(struct call *c)
 	pthread_mutex_unlock(&fs->calls.lock);
 	if (!last)
 		return;
+	if (c->held)
+		tree_forget(fs->tree, c->held, 1);
 	cancel_fini(&c->cancel);
 	free((char *)c->name);
 	free((char *)c->name2);
@@ -312,7 +315,7 @@ static struct call *to_heap(const struct call *from)
 	c->ask.waiter = &c->waiter;
 	c->job.run = run_in_pool;
 	c->refs = 1;
-	c->state = c->op->pool ? CALL_QUEUED : CALL_RUNNING;
+	c->state = CALL_RUNNING;
 	return c;
 }
 
@@ -333,12 +336,17 @@ static void go_on(const struct call *from)
 	calls->running++;
 	pthread_mutex_unlock(&calls->lock);
 	keep_sweeping(c->fs);
+	/* Not before that may others answer it, and so free the request. */
 	if (c->req)
 		fuse_req_interrupt_func(c->req, on_interrupt, c);
-	if (c->op->pool)
-		pool_submit(c->fs->config.pool, &c->job);
-	else
+	if (!c->op->pool) {
 		run(c);
+		return;
+	}
+	pthread_mutex_lock(&calls->lock);
+	c->state = CALL_QUEUED;
+	pthread_mutex_unlock(&calls->lock);
+	pool_submit(from->fs->config.pool, &c->job);
 }
 
 void call_start(const struct call *from)
@@ -370,7 +378,7 @@ struct call call_init(struct fs *fs, fuse_req_t req, const struct op *op)
 		c.caller = (struct caller){.uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid};
 	c.ask.asked = now;
 	/* The helper sees what is there, and sets nothing off. */
-	c.ask.asker = fs_is_own(fs, c.caller.pid) ? 0 : c.caller.pid;
+	c.ask.asker = fs_is_own(fs, c.caller.pid) ? 0 : c.caller.pid ? c.caller.pid : ELSEWHERE;
 	c.ask.deadline = now + fs->config.timeout;
 	return c;
 }

@@ -41,21 +41,21 @@ struct call {
 	uint64_t begun;
 	/* arguments */
 	struct node *node, *node2;
+	struct node *
+		held; /* where there is no request, and the kernel may forget it: a use of `node` */
 	const char *name, *name2; /* copied when the call is parked */
 	int flags;
 	mode_t mode;
 	size_t size, offset;
 	struct handle *handle;
 	struct fuse_file_info fi;
-	/* results */
-	struct view view;
+	struct view view; /* results, from here on */
 	struct listing *listing;
 	char *text;
 	size_t text_len;
 	struct content content;		 /* what was read, with a reference */
 	bool direct, unchanged, changed; /* changed: what is left is to describe it */
-	/* private */
-	struct waiter waiter;
+	struct waiter waiter;		 /* private, from here on */
 	struct job job;
 	struct cancel cancel;
 	enum { CALL_RUNNING, CALL_QUEUED, CALL_PARKED, CALL_DONE } state;

@@ -87,15 +87,51 @@ static int act_on_name(int root, enum helper_act act, char *path)
 	return r < 0 ? -errno : 0;
 }
 
-static int act(const char *root, struct message *m)
+struct root {
+	char path[MESSAGE_MAX];
+	unsigned major, minor; /* of its device: 0 and 0 is none */
+};
+
+/* What stands at the mount's place, without a question to who serves it. */
+static int open_root(struct root *root, bool is_new)
 {
-	_cleanup_close_ int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int dir = open(root->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct statx st;
+	int fd;
+
+	if (dir < 0 || statx(dir, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+		return -errno;
+	if (is_new) {
+		root->major = st.stx_dev_major;
+		root->minor = st.stx_dev_minor;
+	}
+	/* After an unmount, or below another mount: names there are not ours to make and remove. */
+	if (st.stx_dev_major != root->major || st.stx_dev_minor != root->minor)
+		return -ESTALE;
+	fd = dir;
+	dir = -1;
+	return fd;
+}
+
+static int set_root(struct root *root, const char *path)
+{
+	_cleanup_close_ int dir = -1;
+
+	snprintf(root->path, sizeof(root->path), "%s", path);
+	root->major = root->minor = 0;
+	dir = open_root(root, true);
+	return dir < 0 ? dir : 0;
+}
+
+static int act(struct root *root, struct message *m)
+{
+	_cleanup_close_ int dir = open_root(root, false);
 	_cleanup_close_ int fd = -1;
 	char *path = m->path + 1;
 	struct stat st;
 
 	if (dir < 0)
-		return -errno;
+		return dir;
 	if (m->what == HELPER_TOUCH)
 		return touch(dir, path);
 	if (m->what != HELPER_STAT)
@@ -108,7 +144,7 @@ static int act(const char *root, struct message *m)
 
 static void serve(int fd)
 {
-	char root[MESSAGE_MAX] = "";
+	struct root root = {""};
 	struct message m;
 
 	for (;;) {
@@ -122,9 +158,9 @@ static void serve(int fd)
 		((char *)&m)[n] = '\0';
 		a.number = m.number;
 		if (m.what == SET_ROOT)
-			snprintf(root, sizeof(root), "%s", m.path);
+			a.result = set_root(&root, m.path);
 		else
-			a.result = act(root, &m);
+			a.result = act(&root, &m);
 		if (send(fd, &a, sizeof(a), MSG_NOSIGNAL) < 0)
 			_exit(0);
 	}

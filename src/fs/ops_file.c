@@ -282,7 +282,8 @@ static void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 		edit_release(fs->tree, h, &rq);
 	} else {
 		c.req = NULL;
-		c.node = call_node(fs, ino);
+		c.node = c.held = call_node(fs, ino);
+		tree_hold(fs->tree, c.held);
 		c.handle = h;
 		call_start(&c);
 	}
