@@ -166,8 +166,9 @@ static int configure(struct mount *m, struct err *err)
 		r = conf_set_log_level(&m->conf, err);
 	if (r == 0)
 		r = log_open(log_target(m), m->conf.log_format, err);
-	if (r == 0 && !m->conf.use_vault)
-		m->conf.env = CONF_ENV_ONLY;
+	if (r == 0 && !m->conf.use_vault && m->conf.env == CONF_ENV_ONLY &&
+	    local_is_source(m->conf.source))
+		m->conf.env = CONF_ENV_OFF; /* it uses none */
 	if (r == 0 && has_server(m))
 		r = take_credentials(m, err);
 	else
@@ -538,10 +539,9 @@ static int run_daemon(struct mount *m, struct err *err)
 	if (r == 0)
 		r = start_threads(m, err);
 	if (r == 0)
-		r = m->embedded.file
-			    ? embedded_open(&m->embedded, &m->conf, true, true, &m->engine, err)
-		    : has_server(m) ? connect_server(m, &status, err)
-				    : find_nothing(m, err);
+		r = m->embedded.file ? embedded_mount(&m->embedded, &m->conf, &m->engine, err)
+		    : has_server(m)  ? connect_server(m, &status, err)
+				     : find_nothing(m, err);
 	if (r == 0 && m->layers && layers_set_root(m->layers, m->engine.inside) < 0)
 		r = err_set(err, ENOMEM, "no memory");
 	if (r == 0) {

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct kv_local {
 	struct kv kv;
@@ -221,6 +222,18 @@ int embedded_open(const struct embedded *e, const struct conf *c, bool create, b
 	out->inside = e->path;
 	out->kv = kv_local_new(store);
 	return out->kv ? 0 : err_set(err, ENOMEM, "no memory");
+}
+
+int embedded_mount(const struct embedded *e, const struct conf *c, struct kv_engine *out,
+		   struct err *err)
+{
+	if (*e->path && access(e->file, F_OK) < 0)
+		return err_set(
+			err, ENOENT,
+			"%s is not there, neither as a store nor as a folder of one; to make a "
+			"store of that name, mount local:%s",
+			e->file, e->file);
+	return embedded_open(e, c, true, true, out, err);
 }
 
 void embedded_fini(struct embedded *e)

@@ -31,6 +31,11 @@ int embedded_open_store(const struct embedded *e, const struct conf *c, bool cre
 int embedded_open(const struct embedded *e, const struct conf *c, bool create, bool verify,
 		  struct kv_engine *out, struct err *err);
 
+/* The same for a mount: it is made where it is named alone. Of "local:/srv/not-mounted/store" it would be
+ * the folder. */
+int embedded_mount(const struct embedded *e, const struct conf *c, struct kv_engine *out,
+		   struct err *err);
+
 void embedded_fini(struct embedded *e);
 #define _cleanup_embedded_ _cleanup_(embedded_fini)
 

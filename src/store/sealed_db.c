@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define POLL_MIN (NS_PER_MS)
 #define POLL_MAX (20 * NS_PER_MS)
@@ -124,6 +125,19 @@ static void give_back(struct sealed_tx *tx)
 	pthread_cond_signal(&tx->freed);
 }
 
+/* Whether the file that is open is still the one of that name: what is written to one that was removed,
+ * or replaced by a copy, is gone when it is closed. */
+static int check_file(const struct sealed_db *db, struct err *err)
+{
+	struct stat st;
+
+	if (stat(db->path, &st) == 0 && st.st_dev == db->device && st.st_ino == db->inode)
+		return 0;
+	return err_set(err, EIO,
+		       "%s was removed or replaced while it was in use: unmount, and mount again",
+		       db->path);
+}
+
 int sealed_tx_begin(struct sealed_db *db, bool write, struct limit limit, struct sealed_tx **out,
 		    struct err *err)
 {
@@ -133,7 +147,9 @@ int sealed_tx_begin(struct sealed_db *db, bool write, struct limit limit, struct
 	if (r < 0)
 		return r;
 	tx->limit = limit;
-	r = sealed_tx_run(tx, write ? "BEGIN IMMEDIATE" : "BEGIN", err);
+	r = write && !db->alone ? check_file(db, err) : 0;
+	if (r == 0)
+		r = sealed_tx_run(tx, write ? "BEGIN IMMEDIATE" : "BEGIN", err);
 	if (r < 0) {
 		give_back(tx);
 		return r;

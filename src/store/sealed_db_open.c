@@ -396,6 +396,17 @@ static int choose_journal(struct sealed_tx *tx, struct err *err)
 	return r == -ETIMEDOUT && alone ? in_use(tx->db, err) : r;
 }
 
+static int remember_file(struct sealed_db *db, struct err *err)
+{
+	struct stat st;
+
+	if (stat(db->path, &st) < 0)
+		return err_set(err, errno, "cannot look at %s: %s", db->path, strerror(errno));
+	db->device = st.st_dev;
+	db->inode = st.st_ino;
+	return 0;
+}
+
 int sealed_db_open(const struct sealed_db_config *c, struct sealed_db **out, struct err *err)
 {
 	struct sealed_db *db = db_new(c);
@@ -416,6 +427,8 @@ int sealed_db_open(const struct sealed_db_config *c, struct sealed_db **out, str
 		r = unlock(&db->writes, c->key, err);
 	if (r == 0 && !db->alone)
 		r = sealed_tx_connect(&db->reads, db, db->path, err);
+	if (r == 0)
+		r = remember_file(db, err);
 	if (r < 0) {
 		sealed_db_close(db);
 		return r;

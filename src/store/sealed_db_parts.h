@@ -5,6 +5,7 @@
 #include "store/sealed_db.h"
 
 #include <pthread.h>
+#include <sys/types.h>
 
 /* What sealed_db.c and sealed_db_open.c share, and nobody else sees. */
 
@@ -28,6 +29,8 @@ struct sealed_db {
 	char *path, *kind, *schema, *advice;
 	struct store_secrets *secrets; /* secret memory */
 	bool alone;
+	dev_t device; /* of the file that is open */
+	ino_t inode;
 	struct store_salts salts; /* of a machine's key */
 	size_t salt;		  /* which of them */
 	struct sealed_tx reads, writes;

@@ -51,6 +51,32 @@ def run(t, *args, **more):
 
 
 @test(LOCAL)
+def replaced_under_a_mount(t):
+    "a store that was replaced or removed while it is mounted takes no write that would be lost"
+    file, key = kept(t, "swap.db")
+    for change in (lambda: (shutil.copy(file, file + ".copy"), os.rename(file + ".copy", file)),
+                   lambda: os.unlink(file)):
+        m = start(t, file, key)
+        os.makedirs(m / "s", exist_ok=True)
+        m.write("s/f", "1")
+        change()
+        m.expect("was removed or replaced")
+        assert m.errno_of(m.write, "s/f", "2") == "EIO"
+        assert m.read("s/f") == b"1" and b"unmount, and mount again" in m.read(".vault/errors")
+        m.end()
+
+
+@test(LOCAL)
+def no_store_in_place_of_a_folder(t):
+    "a folder that is missing on the way to a store is no new store"
+    _, key = kept(t, "x")
+    m = start(t, f"{t.root}/missing/store.db", key, wait=False)
+    assert m.process.wait(20) == 1 and "is not there, neither as a store nor as a folder" in m.log(), m.log()
+    m.ended = True
+    assert not os.path.exists(f"{t.root}/missing")
+
+
+@test(LOCAL)
 def paths_that_none_has(t):
     "a path that a mount could not show is not written, by whichever command"
     file, key = kept(t, "paths.db")
