@@ -516,11 +516,13 @@ static int parse_value(struct conf *c, const struct option *o, const char *value
 /* What is wrong with it. */
 static int refuse(const struct option *o, const char *value, int r, struct err *err)
 {
+	const char *name = o->name ? o->name : o->env[0];
+
 	if (r == -ENOMEM)
 		return err_set(err, ENOMEM, "no memory");
 	if (r == -ERANGE)
-		return err_set(err, EINVAL, "%s=%s is out of bounds", o->name, value);
-	return err_set(err, EINVAL, "%s=%s: expected %s%s%s", o->name, value, expected[o->type],
+		return err_set(err, EINVAL, "%s=%s is out of bounds", name, value);
+	return err_set(err, EINVAL, "%s=%s: expected %s%s%s", name, value, expected[o->type],
 		       o->choices ? " " : "", o->choices ? o->choices : "");
 }
 

@@ -265,6 +265,18 @@ def without_a_server(t):
 
 
 @test()
+def use_vault_is_of_the_environment(t):
+    "what -o says of env goes before USE_VAULT, and a value that is none is named"
+    t.put("app/db", {"user": "server"})
+    env = {"VAULT_ADDR": t.server.address, "VAULT_TOKEN": t.server.token, "USE_VAULT": "false"}
+    m = t.mount("env=off", source="app", env=env)
+    assert m.read("db/user") == b"server"
+    m = t.mount(source="app", env={**env, "USE_VAULT": "perhaps"}, wait=False)
+    assert m.process.wait(20) == 1 and "USE_VAULT=perhaps: expected" in m.log(), m.log()
+    m.ended = True
+
+
+@test()
 def opens_within_the_kernel(t):
     "with fast_open layers answer as without, and the server's value takes their place when it comes"
     env = {"VAULT_ADDR": t.server.address, "VAULT_TOKEN": t.server.token, "DB_URL": "env"}
