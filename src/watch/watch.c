@@ -24,9 +24,10 @@
 #include <string.h>
 #include <utlist.h>
 
-#define TICK	 (20 * NS_PER_MS)
-#define JOBS_MAX 8
-#define OUTAGE	 4 /* rounds are so much rarer while the server does not answer */
+#define TICK	       (20 * NS_PER_MS)
+#define JOBS_MAX       8
+#define UNBOUNDED_RATE 1000 /* where readers have no bound: we have one */
+#define OUTAGE	       4    /* rounds are so much rarer while the server does not answer */
 
 struct target {
 	struct dir *dir; /* with a use */
@@ -282,7 +283,8 @@ static uint64_t plan(const struct watch *w)
 {
 	/* Some servers tell of many secrets at once. */
 	uint64_t requests = w->requests && w->asked ? w->requests * w->count / w->asked : w->count;
-	uint64_t needed = w->config.rate ? requests * 2 * NS_PER_SEC / w->config.rate : 0;
+	uint64_t rate = w->config.rate ? w->config.rate : UNBOUNDED_RATE;
+	uint64_t needed = requests * 2 * NS_PER_SEC / rate;
 
 	return needed > w->config.interval ? needed : w->config.interval;
 }
