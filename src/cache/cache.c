@@ -119,8 +119,10 @@ static void shrink_locked(struct cache *c, const struct entry *keep)
 	while (e && c->bytes > c->config.bytes) {
 		struct entry *before = e == c->used ? NULL : e->prev;
 
-		if (e != keep && !e->flight)
+		if (e != keep && !e->flight) {
+			c->dropped = ++c->generation;
 			remove_locked(c, e);
+		}
 		e = before;
 	}
 }

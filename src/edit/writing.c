@@ -567,9 +567,10 @@ int edit_release(struct tree *t, struct handle *h, const struct request *rq)
 
 void edit_end(struct tree *t)
 {
-	LOCK_SCOPE(&t->lock);
 	struct handle *h, *next;
 
+	tree_deafen(t);
+	LOCK_SCOPE(&t->lock);
 	scratch_end_locked(t, t->root);
 	DL_FOREACH_SAFE2 (t->handles, h, next, after) {
 		_cleanup_free_ char *path = NULL;

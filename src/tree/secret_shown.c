@@ -298,6 +298,13 @@ void secret_forget_name_locked(struct tree *t, struct dir *d, const char *name)
 	t->config.changed(t->config.arg, n);
 }
 
+/* While it settles the helper asks for it, when the cache may know of a newer one already. */
+static void let_go_locked(struct secret_shown *s)
+{
+	if (s->handles == 0 && s->phase == SECRET_STEADY)
+		object_put(steal(s->version));
+}
+
 void secret_tell_again_locked(struct tree *t, struct field *f, const struct timespec *mtime)
 {
 	struct dir *d = field_dir(f);
@@ -328,8 +335,9 @@ static void proceed_locked(struct tree *t, struct dir *d, struct kv_version *v,
 	s->state = v->state;
 	s->mtime = v->created > s->mtime ? v->created : s->mtime + 1;
 	object_put(s->version);
-	s->version = s->handles ? object_ref(v) : NULL;
+	s->version = object_ref(v);
 	notify_locked(t, d, v, origin);
+	let_go_locked(s);
 	pthread_cond_broadcast(&t->drained);
 }
 
@@ -401,13 +409,13 @@ void secret_show_locked(struct tree *t, struct dir *d, struct kv_version *v,
 
 	s->refused = 0;
 	if (is_told(s, v)) {
-		/* Our own, that somebody has seen before we could say so. */
-		if (origin == SECRET_LOCAL && s->unannounced)
-			notify_locked(t, d, v, origin);
 		/* What was to come next has been overtaken: the server went back to this one. */
 		if (s->phase == SECRET_DRAINING) {
 			object_put(steal(s->next));
 			proceed_locked(t, d, v, origin);
+		} else if (origin == SECRET_LOCAL && s->unannounced) {
+			/* Our own, that somebody has seen before we could say so. */
+			notify_locked(t, d, v, origin);
 		}
 		return;
 	}
@@ -426,8 +434,12 @@ void secret_learn_locked(struct tree *t, struct dir *d, struct kv_version *v,
 				  version_ttl(v, ttl, c->negative_ttl), mark);
 	_cleanup_object_ struct object *latest = cache_peek(c->cache, TREE_DATA, d->path);
 
-	if (latest)
+	if (latest && latest != &v->object) {
 		v = container_of(latest, struct kv_version, object);
+		/* It came over ours, or is what there was all along. */
+		if (origin == SECRET_LOCAL)
+			origin = SECRET_FOREIGN;
+	}
 	if (latest || learnt)
 		secret_show_locked(t, d, v, origin);
 }
@@ -536,8 +548,7 @@ void secret_closed_locked(struct tree *t, struct field *f)
 	s->handles--;
 	if (s->phase == SECRET_DRAINING && s->next && !disturbs_locked(d, s->next))
 		end_drain_locked(t, d);
-	if (s->handles == 0)
-		object_put(steal(s->version));
+	let_go_locked(s);
 	pthread_cond_broadcast(&t->drained);
 }
 
@@ -545,8 +556,7 @@ void secret_moved_locked(struct field *f, struct dir *from)
 {
 	from->secret.handles -= f->readers;
 	field_dir(f)->secret.handles += f->readers;
-	if (from->secret.handles == 0)
-		object_put(steal(from->secret.version));
+	let_go_locked(&from->secret);
 }
 
 struct waitq secret_settled_locked(struct tree *t, struct dir *d)
@@ -558,6 +568,7 @@ struct waitq secret_settled_locked(struct tree *t, struct dir *d)
 	pthread_cond_broadcast(&t->drained);
 	if (s->phase != SECRET_STEADY)
 		return (struct waitq){NULL};
+	let_go_locked(s);
 	return waitq_take_locked(&s->opens);
 }
 

@@ -77,6 +77,56 @@ static bool gather(struct nodes *to, struct node *n)
 	return done;
 }
 
+/* What has not been done to the name by now is done without a word. */
+static void end_item_locked(struct tree *t, struct notice_item *item)
+{
+	struct node *n = item->node;
+
+	if (item->act == NOTICE_APPEAR)
+		n->coming = false;
+	if (item->act == NOTICE_LEAVE && n->leaving) {
+		n->leaving = false;
+		node_detach_locked(n);
+	}
+	node_unuse_locked(t, n);
+}
+
+static void notice_free_locked(struct tree *t, struct notice *notice)
+{
+	for (size_t i = 0; i < notice->count; i++) {
+		if (notice->items[i].node)
+			end_item_locked(t, &notice->items[i]);
+		free(notice->items[i].name);
+		free(notice->items[i].path);
+	}
+	node_unuse_locked(t, notice->dir);
+	event_free(notice->event);
+	free(notice);
+}
+
+void tree_notice_free(struct tree *t, struct notice *notice)
+{
+	LOCK_SCOPE(&t->lock);
+
+	notice_free_locked(t, notice);
+}
+
+static void on_deaf(void *arg, struct notice *notice)
+{
+	struct tree *t = arg;
+
+	secret_settled_locked(t, dir_of(notice->dir));
+	notice_free_locked(t, notice);
+}
+
+void tree_deafen(struct tree *t)
+{
+	LOCK_SCOPE(&t->lock);
+
+	t->config.changed = on_deaf;
+	t->config.arg = t;
+}
+
 /* What the kernel has not forgotten it forgets now, without a word; so goes what it alone has kept. */
 static void forget_below(struct tree *t)
 {
@@ -112,6 +162,7 @@ void tree_free(struct tree *t)
 
 	if (!t)
 		return;
+	tree_deafen(t);
 	/* Open when the mount was ended: the kernel will not release them any more. */
 	while (t->handles)
 		tree_release(t, t->handles);
@@ -144,35 +195,6 @@ void tree_noticed(struct tree *t, struct notice *notice)
 	opens = secret_settled_locked(t, dir_of(notice->dir));
 	pthread_mutex_unlock(&t->lock);
 	waitq_wake(opens);
-}
-
-/* What has not been done to the name by now is done without a word. */
-static void end_item_locked(struct tree *t, struct notice_item *item)
-{
-	struct node *n = item->node;
-
-	if (item->act == NOTICE_APPEAR)
-		n->coming = false;
-	if (item->act == NOTICE_LEAVE && n->leaving) {
-		n->leaving = false;
-		node_detach_locked(n);
-	}
-	node_unuse_locked(t, n);
-}
-
-void tree_notice_free(struct tree *t, struct notice *notice)
-{
-	LOCK_SCOPE(&t->lock);
-
-	for (size_t i = 0; i < notice->count; i++) {
-		if (notice->items[i].node)
-			end_item_locked(t, &notice->items[i]);
-		free(notice->items[i].name);
-		free(notice->items[i].path);
-	}
-	node_unuse_locked(t, notice->dir);
-	event_free(notice->event);
-	free(notice);
 }
 
 static int describe_locked(struct tree *t, struct node *n, const struct ask *ask, struct view *view,

@@ -25,6 +25,9 @@ struct node *tree_root(struct tree *t);
 void tree_noticed(struct tree *t, struct notice *notice);
 void tree_notice_free(struct tree *t, struct notice *notice);
 
+/* From now on there is no kernel to be told of anything. */
+void tree_deafen(struct tree *t);
+
 /* Forgets all that was read, here and in the kernel. `code` is an errno that open files read from now
  * on, since we may not know these values any more; 0 where they are only to be asked for anew. */
 void tree_forget_all(struct tree *t, int code);
