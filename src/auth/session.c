@@ -20,6 +20,7 @@
 
 #include "auth/session.h"
 
+#include "auth/kept_token.h"
 #include "auth/renewal.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -45,10 +46,8 @@ struct session {
 	struct job job, watch_job, persist_job;
 	const char *watched;	   /* NULL: no file is */
 	struct stamp seen;	   /* of it; the watching job's */
-	pthread_mutex_t save_lock; /* guards `saved` and the cache; taken before the other */
-	struct secret *saved;
-	uint64_t saved_until;
-	pthread_mutex_t lock; /* guards all below */
+	struct kept_token kept;	   /* its lock is taken before the other */
+	pthread_mutex_t lock;	   /* guards all below */
 	pthread_cond_t changed;
 	struct secret *token; /* NULL: DEAD, for the reason in `why` */
 	bool persisting;      /* there never was one: the server has not answered yet */
@@ -148,57 +147,28 @@ static int login_locked(struct session *s, const struct secret *old, enum same s
 static void save(struct session *s)
 {
 	_cleanup_secret_ struct secret *token = NULL;
-	uint64_t until, now = clock_mono();
-	int r;
+	uint64_t until;
 
 	if (!s->config.cache)
 		return;
-	LOCK_SCOPE(&s->save_lock);
+	LOCK_SCOPE(&s->kept.lock);
 	pthread_mutex_lock(&s->lock);
 	token = secret_ref(s->token);
 	until = s->renewal.expires;
 	pthread_mutex_unlock(&s->lock);
-	if (!token || (until && until <= now) ||
-	    (secret_equal(token, s->saved) && until == s->saved_until))
-		return;
-	r = token_cache_write(s->config.cache, token, until ? until - now : 0);
-	if (r < 0) {
-		log_warning("the token is not kept for the next start",
-			    F_STR("file", s->config.cache->path), F_STR("reason", strerror(-r)));
-		return;
-	}
-	secret_put(s->saved);
-	s->saved = steal(token);
-	s->saved_until = until;
+	kept_token_save_locked(&s->kept, token, until);
 }
 
 /* Whether the cache had a token that the server still takes. */
 static bool take_cached(struct session *s)
 {
-	_cleanup_secret_ struct secret *token = NULL;
 	struct token_info info;
-	struct err err = {0};
-	uint64_t ttl;
-	int r = s->config.cache ? token_cache_read(s->config.cache, &token, &ttl) : -ENOENT;
+	struct secret *token;
 
-	if (r < 0) {
-		if (r != -ENOENT)
-			log_info("the token in the cache is of no use",
-				 F_STR("file", s->config.cache->path),
-				 F_STR("reason", r == -ETIME	 ? "it is over"
-						 : r == -EBADMSG ? "it is of another login or key"
-								 : strerror(-r)));
+	if (!kept_token_take(&s->kept, s->config.vault, own_limit(s), &token, &info))
 		return false;
-	}
-	r = token_lookup(s->config.vault, token, own_limit(s), &info, &err);
-	if (r < 0) {
-		log_info("the token in the cache is of no use", F_ERR(&err));
-		return false;
-	}
-	pthread_mutex_lock(&s->lock);
-	adopt_locked(s, steal(token), &info);
-	pthread_mutex_unlock(&s->lock);
-	log_info("token taken up from the cache", F_INT("ttl", info.ttl / NS_PER_SEC));
+	LOCK_SCOPE(&s->lock);
+	adopt_locked(s, token, &info);
 	return true;
 }
 
@@ -517,7 +487,7 @@ struct session *session_new(const struct session_config *config, struct err *err
 	s->watch_job.run = watch;
 	if (config->method->watched)
 		s->watched = config->method->watched(config->auth);
-	pthread_mutex_init(&s->save_lock, NULL);
+	kept_token_init(&s->kept, config->cache);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);
 	return s;
@@ -591,10 +561,9 @@ void session_free(struct session *s)
 {
 	if (!s)
 		return;
-	secret_put(s->saved);
 	secret_put(s->token);
 	pthread_cond_destroy(&s->changed);
-	pthread_mutex_destroy(&s->save_lock);
+	kept_token_fini(&s->kept);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }

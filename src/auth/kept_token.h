@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AUTH_KEPT_TOKEN_H
+#define AUTH_KEPT_TOKEN_H
+
+#include "store/token_cache.h"
+#include "vault/token.h"
+
+#include <pthread.h>
+
+/* The token in the cache, for the next start. */
+struct kept_token {
+	const struct token_cache *cache; /* NULL: none is kept */
+	pthread_mutex_t lock;		 /* guards all below, and the cache */
+	struct secret *saved;
+	uint64_t until; /* clock_mono() */
+};
+
+void kept_token_init(struct kept_token *k, const struct token_cache *cache);
+void kept_token_fini(struct kept_token *k);
+
+/* Whether the cache had a token that the server still takes: it is the caller's then, with what is
+ * known of it. Waits for the network. */
+bool kept_token_take(struct kept_token *k, struct vault *v, struct limit limit,
+		     struct secret **token, struct token_info *info);
+
+/* Brings the cache up to a token that ends at `until`, clock_mono(), or never if 0. NULL is fine. */
+void kept_token_save_locked(struct kept_token *k, struct secret *token, uint64_t until);
+
+#endif
