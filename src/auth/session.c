@@ -25,29 +25,24 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "host/stamp.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define WATCH_PAUSE	(2 * NS_PER_SEC)
 #define LOGIN_PAUSE_MIN NS_PER_SEC
 #define LOGIN_PAUSE_MAX (300 * NS_PER_SEC)
 #define PERSIST_PAUSE	(4 * NS_PER_SEC) /* nobody is burdened by it */
 
-/* What tells one state of a file from another; times in nanoseconds. */
-struct stamp {
-	uint64_t device, inode, size, changed;
-};
-
 struct session {
 	struct session_config config;
 	struct timer timer, watch_timer, persist_timer;
 	struct job job, watch_job, persist_job;
-	const char *watched;	   /* NULL: no file is */
-	struct stamp seen;	   /* of it; the watching job's */
-	struct kept_token kept;	   /* its lock is taken before the other */
-	pthread_mutex_t lock;	   /* guards all below */
+	const char *watched;	/* NULL: no file is */
+	struct stamp seen;	/* of it; the watching job's */
+	struct kept_token kept; /* its lock is taken before the other */
+	pthread_mutex_t lock;	/* guards all below */
 	pthread_cond_t changed;
 	struct secret *token; /* NULL: DEAD, for the reason in `why` */
 	bool persisting;      /* there never was one: the server has not answered yet */
@@ -55,6 +50,8 @@ struct session {
 	struct err why;
 	bool logging_in, ticking, watching, stop;
 	bool renewing;	   /* one thread is, and the others wait for `changed` */
+	bool looking;	   /* the same, of who asks whether a refused token lives */
+	uint64_t alive_at; /* clock_mono() at which the last who found that it does asked */
 	uint64_t demanded; /* clock_mono() at which the last renewal on demand began */
 	uint64_t logins;
 	uint64_t login_pause, login_after; /* not before clock_mono() says so */
@@ -231,17 +228,59 @@ static int session_get(void *arg, struct limit limit, struct secret **out, struc
 	return *out ? 0 : err_set(err, EKEYEXPIRED, "the token has expired");
 }
 
+/* Whether we are to ask the server about a token that it may have refused: 1; 0 where it is not ours any
+ * more; -EACCES where somebody has found out since that it lives, or takes too long to. */
+static int begin_look(struct session *s, const struct secret *token, uint64_t deadline)
+{
+	struct timespec end = clock_timespec((int64_t)deadline);
+	uint64_t asked = clock_mono();
+	LOCK_SCOPE(&s->lock);
+
+	while (s->looking)
+		if (pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &end) ==
+		    ETIMEDOUT)
+			return -EACCES;
+	if (!s->token || !secret_equal(s->token, token))
+		return 0;
+	if (s->alive_at > asked)
+		return -EACCES;
+	s->looking = true;
+	return 1;
+}
+
+/* `alive_at`: when the server was asked, and said that it lives; else 0. */
+static void end_look(struct session *s, uint64_t alive_at)
+{
+	LOCK_SCOPE(&s->lock);
+
+	s->alive_at = alive_at;
+	s->looking = false;
+	pthread_cond_broadcast(&s->changed);
+}
+
 static int session_rejected(void *arg, const struct secret *token, bool certain, struct limit limit,
 			    struct err *err)
 {
 	struct session *s = arg;
 	struct token_info info;
+	uint64_t begun;
+	int r = certain ? 0 : begin_look(s, token, limit.deadline);
 
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return replace(s, token, limit, err);
 	/* Only the token's own word can tell a dead one from a policy that says no. Where it cannot
-	 * be had, the refusal stands as what it seems. */
-	if (!certain && token_lookup(s->config.vault, token, limit, &info, NULL) != -EKEYEXPIRED)
-		return -EACCES;
-	return replace(s, token, limit, err);
+	 * be had, the refusal stands as what it seems. Many are refused at once: one asks. */
+	begun = clock_mono();
+	r = token_lookup(s->config.vault, token, limit, &info, NULL);
+	if (r == -EKEYEXPIRED) {
+		r = replace(s, token, limit, err);
+		end_look(s, 0);
+		return r;
+	}
+	end_look(s, r == 0 || r == -EACCES ? begun : 0);
+	return -EACCES;
 }
 
 struct vault_tokens session_tokens(struct session *s)
@@ -406,23 +445,6 @@ static void on_persist(struct timer *t)
 		pool_submit_urgent(s->config.pool, &s->persist_job);
 }
 
-static bool is_changed(const char *path, struct stamp *seen)
-{
-	struct stamp before = *seen;
-	struct stat st;
-
-	/* An empty one is about to be written. */
-	if (stat(path, &st) < 0 || st.st_size == 0)
-		return false;
-	*seen = (struct stamp){.device = st.st_dev,
-			       .inode = st.st_ino,
-			       .size = (uint64_t)st.st_size,
-			       .changed = (uint64_t)st.st_ctim.tv_sec * NS_PER_SEC +
-					  (uint64_t)st.st_ctim.tv_nsec};
-	return before.device != seen->device || before.inode != seen->inode ||
-	       before.size != seen->size || before.changed != seen->changed;
-}
-
 /* Reads the token anew where it comes from; whether it is another one then. */
 static bool look_again(struct session *s)
 {
@@ -450,7 +472,7 @@ static void watch(struct job *job)
 {
 	struct session *s = container_of(job, struct session, watch_job);
 
-	if (is_changed(s->watched, &s->seen) && look_again(s)) {
+	if (stamp_changed(s->watched, &s->seen) && look_again(s)) {
 		log_info("there is another token in the file", F_STR("file", s->watched));
 		s->config.replaced(s->config.arg);
 	}
@@ -499,7 +521,7 @@ int session_start(struct session *s, struct err *err)
 
 	/* Before it is read, so that a change in between is one. */
 	if (s->watched)
-		is_changed(s->watched, &s->seen);
+		stamp_changed(s->watched, &s->seen);
 	if (!take_cached(s)) {
 		pthread_mutex_lock(&s->lock);
 		r = login_locked(s, NULL, SAME_IS_NONE, err);

@@ -65,9 +65,10 @@ static char *request_path(const struct vault_call *call)
 	return out;
 }
 
-/* Asks with this token or with none; *address becomes who was asked. */
+/* Asks with this token or with none; *address becomes who was asked. `again`: the token is new, and what
+ * became of the old one is not to hold it up. */
 static int ask(struct vault *v, const struct vault_call *call, const struct secret *token,
-	       struct http_reply *reply, const char **address, struct err *err)
+	       bool again, struct http_reply *reply, const char **address, struct err *err)
 {
 	_cleanup_free_ char *path = request_path(call);
 	_cleanup_buf_ struct buf body = {0};
@@ -88,8 +89,8 @@ static int ask(struct vault *v, const struct vault_call *call, const struct secr
 				  .budget = v->budget,
 				  .path = call->path,
 				  .retries = call->once || call->single ? 0 : v->retries,
-				  .insists = !call->paced &&
-					     (call->insists || call->anonymous || call->token)};
+				  .insists = !call->paced && (again || call->insists ||
+							      call->anonymous || call->token)};
 	int r;
 
 	if (!path || (call->body && json_print(call->body, false, &body) < 0))
@@ -142,7 +143,7 @@ int vault_call(struct vault *v, const struct vault_call *call, struct vault_answ
 			if (r < 0)
 				return r;
 		}
-		r = ask(v, call, token ? token : call->token, &reply, &address, err);
+		r = ask(v, call, token ? token : call->token, again, &reply, &address, err);
 		about = reply_token(&reply);
 		if (r == -EACCES && token && about != REPLY_TOKEN_FINE && !again) {
 			struct err why = {0};

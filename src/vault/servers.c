@@ -289,7 +289,11 @@ static void settle(struct asking *a, const struct http_reply *reply)
 	/* With several, whoever finds that none serves still waits a little for one that does. */
 	a->spared = b[a->kind].retry && (a->probe || s->count == 1);
 	pthread_mutex_unlock(&s->lock);
-	if (a->blame == REPLY_BLAME_SERVER)
+	/* A token's end says nothing of the path. Who says it surely is not asked with that one again,
+	 * and so need not be spared; what is in doubt may be any number of refusals. */
+	if (reply_token(reply) == REPLY_TOKEN_DEAD)
+		restraint_spare(&s->restraint, &a->pass);
+	else if (a->blame == REPLY_BLAME_SERVER || reply_token(reply) == REPLY_TOKEN_DOUBTFUL)
 		restraint_bad(&s->restraint, &a->pass, 0, 0);
 	else if (a->blame == REPLY_BLAME_PATH)
 		restraint_bad(&s->restraint, &a->pass, -reply_verdict(reply, server->address, NULL),

@@ -5,11 +5,14 @@
 import errno
 import json
 import os
+import random
+import threading
 import time
 
 from harness import main, test
+from login import kill_tokens
 from mount import sanitized
-from proxy import Proxy
+from proxy import PASS, Proxy
 
 MINUTE = float(os.environ.get("VAULTFS_RENEWAL_SECONDS", "60"))
 
@@ -97,6 +100,51 @@ def revoked_token_is_replaced(t):
                 t.server.api("POST", "auth/token/revoke-accessor", {"accessor": accessor})
         action()
     assert m.log().count("logged in") == 4
+
+
+@test(seconds=120)
+def many_readers_outlive_a_token(t):
+    "sixteen readers of eighty secrets notice nothing of a token's end, and make one login"
+    t.server.fill(t.folder, 80)
+    role_id, secret_id = t.server.make_approle(t.name, token_policies="session", token_ttl="1h")
+    t.server.policy("session", EVERYTHING)
+    t.canaries.append(secret_id)
+    proxy = Proxy(t.server)
+    # A server that is far away: many requests are under way when the token dies.
+    proxy.fate = lambda method, path: path.startswith("secret/") and time.sleep(0.1) or PASS
+    m = t.mount("ttl=500ms", "max_stale=0", "negative_ttl=100ms", env={
+        "VAULT_ADDR": proxy.address, "VAULT_ROLE_ID": role_id, "VAULT_SECRET_ID": secret_id})
+    failed, reads, stop = [], [0] * 16, threading.Event()
+
+    def read(n):
+        while not stop.is_set():
+            i = random.randrange(80)
+            try:
+                assert m.read(f"s{i}/f") == str(i).encode()
+                reads[n] += 1
+            except (OSError, AssertionError) as e:
+                failed.append(f"{e!r}")
+
+    readers = [threading.Thread(target=read, args=(n,), daemon=True) for n in range(len(reads))]
+    for r in readers:
+        r.start()
+    time.sleep(1.5)
+    for life in range(1, 4):
+        mark = t.server.audit_mark()
+        kill_tokens(t, "approle")
+        end = time.monotonic() + 3
+        while time.monotonic() < end and not failed:
+            time.sleep(0.05)
+        asked = [path for _, path in t.server.requests_since(mark)]
+        lookups, logins = (asked.count(p) for p in ("auth/token/lookup-self", "auth/approle/login"))
+        t.note(f"{sum(reads)} reads, {len(failed)} failed; {lookups} lookups, {logins} logins")
+        assert logins == 1 and lookups <= 2, asked
+        assert m.log().count("logged in") == life + 1
+    stop.set()
+    for r in readers:
+        r.join()
+    proxy.close()
+    assert not failed and min(reads) > 50, (failed[:10], len(failed))
 
 
 @test()
