@@ -174,6 +174,11 @@ int transfer_init(struct transfer *t, CURL *easy, const struct http_config *conf
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, left_ms);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, left_ms);
 	curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, DNS_SECONDS);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* Else the end of a transfer waits for the thread that looks its name up, and with it all of
+	 * the others: for as long as a DNS server that does not answer is asked. */
+	curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
+#endif
 	curl_easy_setopt(e, CURLOPT_USERAGENT, "vaultfs");
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers);
 	curl_easy_setopt(e, CURLOPT_CONNECT_TO, t->route.connect_to);

@@ -3,8 +3,9 @@
 """Servers that are found by SRV records of DNS."""
 
 import subprocess
+import time
 
-from dns import Dns
+from dns import ADDRESS, Dns
 from harness import main, skip, test
 from mount import VAULTFS, clean_environment
 from server import free_port
@@ -57,6 +58,28 @@ def srv(t):
         get(t, "http://cluster.test", status=2, **on)
         dns.records[SERVICE] = [(0, 0, 0, "")]
         get(t, "http://cluster.test", status=2, **on)
+    finally:
+        dns.close()
+
+
+class Silent(Dns):
+    def answer(self, query):
+        raise ValueError("it answers nothing")
+
+
+@test(products=("vault",), needs=("unshare",))
+def no_answer_from_dns(t):
+    "a DNS server that does not answer costs a request no more than its deadline"
+    t.put("db", {"x": "1"})
+    with open(f"{t.root}/resolv.conf", "w") as f:
+        f.write(f"nameserver {ADDRESS}\noptions timeout:10 attempts:2\n")
+    dns = Silent({})
+    try:
+        begun = time.monotonic()
+        get(t, f"http://silent.test:{t.server.port}", status=2)
+        took = time.monotonic() - begun
+        t.note(f"{took:.1f} s")
+        assert 4 < took < 9
     finally:
         dns.close()
 
