@@ -34,8 +34,8 @@ enum http_fault {
 	HTTP_NO_CONNECT, /* refused, or no route */
 	HTTP_TLS,	 /* handshake or certificate */
 	HTTP_TIMEOUT,	 /* the deadline has passed */
-	HTTP_BROKEN,	 /* the connection was reset or closed before an answer */
-	HTTP_NONSENSE,	 /* an answer that is cut short, or no HTTP */
+	HTTP_BROKEN,	 /* the connection was reset or closed before the end of an answer */
+	HTTP_NONSENSE,	 /* an answer that is no HTTP */
 	HTTP_TOO_LARGE,	 /* longer than max_body */
 	HTTP_CANCELLED,
 	HTTP_NO_MEMORY,

@@ -207,6 +207,7 @@ static enum http_fault fault_of(CURLcode code)
 	case CURLE_COULDNT_RESOLVE_PROXY:
 		return HTTP_NO_HOST;
 	case CURLE_COULDNT_CONNECT:
+	case CURLE_PROXY:
 		return HTTP_NO_CONNECT;
 	case CURLE_OPERATION_TIMEDOUT:
 		return HTTP_TIMEOUT;
@@ -225,6 +226,9 @@ static enum http_fault fault_of(CURLcode code)
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
 	case CURLE_GOT_NOTHING:
+	case CURLE_PARTIAL_FILE:
+	case CURLE_HTTP2:
+	case CURLE_HTTP2_STREAM:
 		return HTTP_BROKEN;
 	default:
 		return HTTP_NONSENSE;

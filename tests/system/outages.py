@@ -244,6 +244,12 @@ def reset_within(connection):
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
+def closed_within(connection):
+    connection.sendall(WHOLE[:-10])
+    time.sleep(0.1)
+    connection.shutdown(socket.SHUT_RDWR)
+
+
 def half_closed(connection):
     connection.shutdown(socket.SHUT_WR)
     time.sleep(30)
@@ -256,11 +262,11 @@ def half_sent(connection):
 
 @test(products=(), seconds=120)
 def broken_connections(t):
-    "connections that are reset, closed by half or stall are EHOSTUNREACH, EIO or ETIMEDOUT, in time"
-    answers = {"before": reset_before, "within": reset_within, "half": half_closed,
+    "connections that are reset, closed or stall are EHOSTUNREACH or ETIMEDOUT, in time"
+    answers = {"before": reset_before, "within": reset_within, "half": half_closed, "cut": closed_within,
                "stalls": half_sent, "silent": lambda connection: time.sleep(30)}
     expected = {"before": "EHOSTUNREACH", "within": "EHOSTUNREACH", "half": "EHOSTUNREACH",
-                "stalls": "ETIMEDOUT", "silent": "ETIMEDOUT"}
+                "cut": "EHOSTUNREACH", "stalls": "ETIMEDOUT", "silent": "ETIMEDOUT"}
     fake = Scripted(answers)
     m = t.mount("timeout=3s", "max_retries=0", "ttl=0", "max_stale=0", source="/secret",
                 env=fake.env())
@@ -280,7 +286,7 @@ def broken_connections(t):
             return answers[name](connection) if once[name] == 1 else WHOLE
         return answer
 
-    fake.answers = {name: first_time(name) for name in ("before", "within", "half")}
+    fake.answers = {name: first_time(name) for name in ("before", "within", "half", "cut")}
     m = t.mount("timeout=10s", source="/secret", env=fake.env())
     for name in fake.answers:
         assert m.read(f"{name}/x") == b"1", name
