@@ -2,8 +2,9 @@
 /* The budget of failures, a token bucket that is kept as the time at which all is paid for.
  *
  * Whether a request will fail is known only afterwards, so each is judged by what came before it: the
- * same path, else its folder. What was good goes, always. What is unknown or was bad goes while there
- * is room for its failure:
+ * same path, else its folder. What was good goes, unless so much of that has just turned bad that
+ * somebody has taken a policy away: then it is unknown until it was good again. What is unknown or was
+ * bad goes while there is room for its failure:
  *
  *      room   10 ... 4   all may go             (a full bucket: nothing has failed of late)
  *              3 ... 1   the unknown may go      (so that bad ones do not keep new ones out)
@@ -84,6 +85,36 @@ static void record_locked(struct restraint *r, uint64_t key, int standing)
 	r->slots[i].standing = standing;
 }
 
+/* What is known of the path, else of its folder; *key is which. */
+static int standing_locked(const struct restraint *r, const struct restraint_pass *pass,
+			   uint64_t now, uint64_t *key)
+{
+	int standing = standing_of_locked(r, pass->self, now);
+
+	*key = pass->self;
+	if (standing != UNKNOWN)
+		return standing;
+	*key = pass->folder;
+	return standing_of_locked(r, pass->folder, now);
+}
+
+/* Whether what was good may still be taken to be. */
+static bool is_trusted_locked(const struct restraint *r, uint64_t key, uint64_t now)
+{
+	return r->turned <= now + BURST * r->interval ||
+	       r->slots[key % RESTRAINT_SLOTS].at > r->turning;
+}
+
+/* What was good has failed. */
+static void turn_locked(struct restraint *r, uint64_t now)
+{
+	if (r->turned <= now) {
+		r->turned = now;
+		r->turning = now;
+	}
+	r->turned += r->interval;
+}
+
 /* How many failures more are paid for by `now`, if those that are under way fail too. */
 static int64_t room_locked(const struct restraint *r, uint64_t now)
 {
@@ -104,14 +135,15 @@ static int admit_locked(struct restraint *r, struct restraint_pass *pass, uint64
 {
 	uint64_t now = clock_mono(), held = held_until_locked(r, pass);
 	int known = standing_of_locked(r, pass->self, now);
-	int standing = known == UNKNOWN ? standing_of_locked(r, pass->folder, now) : known;
+	uint64_t key;
+	int standing = standing_locked(r, pass, now, &key);
 	int64_t room, needed = standing > 0 ? ROOM_BAD : ROOM_NEW;
 
 	*until = held;
 	if (now < held)
 		return 0;
 	*until = 0;
-	if (standing == 0 || now >= r->owed)
+	if (now >= r->owed || (standing == 0 && is_trusted_locked(r, key, now)))
 		return 0;
 	room = room_locked(r, now);
 	if (room < needed) {
@@ -185,11 +217,13 @@ void restraint_good(struct restraint *r, struct restraint_pass *pass)
 void restraint_bad(struct restraint *r, struct restraint_pass *pass, int code, uint64_t hold)
 {
 	LOCK_SCOPE(&r->lock);
-	uint64_t now = clock_mono();
+	uint64_t now = clock_mono(), key;
 
 	land_locked(r, pass);
 	r->owed = (r->owed > now ? r->owed : now) + r->interval;
 	if (code) {
+		if (standing_locked(r, pass, now, &key) == 0)
+			turn_locked(r, now);
 		record_locked(r, pass->self, code);
 		record_locked(r, pass->folder, code);
 	}

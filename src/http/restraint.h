@@ -16,6 +16,8 @@ struct restraint {
 	pthread_mutex_t lock; /* guards all below */
 	uint64_t interval;    /* ns that a failure costs */
 	uint64_t owed;	      /* clock_mono() at which all failures so far are paid for */
+	uint64_t turned;      /* the same, of those that were good before */
+	uint64_t turning;     /* clock_mono() of the first of these in a row */
 	unsigned flying;      /* let through on credit */
 	unsigned waiting;
 	struct {

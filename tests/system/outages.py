@@ -125,6 +125,32 @@ def refusals(t):
     assert_short_log(m, begun_all)
 
 
+@test(seconds=120)
+def a_policy_is_taken_away(t):
+    "eight hundred secrets that were read, and from then on are refused, make few requests"
+    for i in range(8):
+        t.server.fill(f"{t.folder}/f{i}", 100)
+    t.put("mine/s", {"f": "1"})
+    mine = {f"secret/data/{t.path('mine')}/*": ["read"], f"secret/metadata/{t.folder}/*": ["list"]}
+    t.server.policy("taken", {f"secret/data/{t.folder}/*": ["read"], **mine})
+    m = t.mount("negative_ttl=100ms", "ttl=1s", "watch=0", token=t.server.make_token(policies=["taken"]))
+    m.expect("EAGAIN")
+    name = lambda i: f"f{i % 8}/s{i // 8 % 100}/f"
+    for i in range(800):
+        m.read(name(i))
+    m.read("mine/s/f")
+    time.sleep(1.2)
+    t.server.policy("taken", mine)
+    mark, begun = t.server.audit_mark(), time.monotonic()
+    count, outcomes = storm(SECONDS, lambda i: m.errno_of(open, m / name(i)), threads=16)
+    took = time.monotonic() - begun
+    asked = [r for r in t.server.requests_since(mark) if r[1].startswith("secret/data/")]
+    t.note(f"{count / took:.0f} reads a second, {outcomes}; {len(asked)} requests in {took:.1f} s")
+    assert len(asked) <= budget(took, 16), len(asked)
+    assert "EACCES" in outcomes, outcomes
+    assert until_it_works(lambda: m.read("mine/s/f")) < 5
+
+
 class Closed:
     """A port where connections are taken and closed again, and counted."""
 

@@ -95,6 +95,46 @@ Test(restraint, what_is_good_among_the_bad_goes_on_too, .init = begin)
 	cr_assert_eq(ask("secret/data/bad/unknown", EACCES, 0), -EAGAIN);
 }
 
+/* A policy is taken away: what turns bad is held to the rate too, in however many folders it is. */
+Test(restraint, good_ones_that_turn_bad_are_held_to_the_rate, .init = begin)
+{
+	uint64_t begun, took;
+	unsigned passed = 0;
+	char path[64];
+
+	for (int i = 0; i < 400; i++) {
+		snprintf(path, sizeof(path), "secret/data/f%d/s%d", i % 40, i);
+		cr_assert_eq(ask(path, 0, 0), 0);
+	}
+	begun = clock_mono();
+	for (int i = 0; i < 400; i++) {
+		snprintf(path, sizeof(path), "secret/data/f%d/s%d", i % 40, i);
+		passed += ask(path, EACCES, 0) == 0;
+	}
+	took = clock_mono() - begun;
+	cr_assert_leq(passed, 10 + 10 * took / NS_PER_SEC + 2, "%u have passed", passed);
+	cr_assert_geq(passed, 10);
+}
+
+Test(restraint, what_was_good_since_then_goes_on, .init = begin)
+{
+	char path[64];
+
+	for (int i = 0; i < 50; i++) {
+		snprintf(path, sizeof(path), "secret/data/bad/s%d", i);
+		cr_assert_eq(ask(path, 0, 0), 0);
+	}
+	cr_assert_eq(ask("secret/data/good/a", 0, 0), 0);
+	for (int i = 0; i < 50; i++) {
+		snprintf(path, sizeof(path), "secret/data/bad/s%d", i);
+		ask(path, EACCES, 0);
+	}
+	cr_assert_eq(ask("secret/data/good/a", 0, 0), -EAGAIN, "it is known no more");
+	cr_assert_eq(ask("secret/data/good/a", 0, 5 * NS_PER_SEC), 0);
+	for (int i = 0; i < 100; i++)
+		cr_assert_eq(ask("secret/data/good/a", 0, 0), 0);
+}
+
 Test(restraint, a_new_folder_gets_in_through_a_storm, .init = begin)
 {
 	storm("secret/data/bad", EACCES);
