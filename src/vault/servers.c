@@ -152,6 +152,15 @@ static bool fail_locked(struct asking *a, struct server *server, bool probe, boo
 	return opened;
 }
 
+/* Gives a probe back that came to nothing, if it is ours: else nobody would ever be let through. */
+static void spare_probe(struct asking *a, struct server *server)
+{
+	LOCK_SCOPE(&a->s->lock);
+
+	if (a->probe)
+		breaker_spare(&server->breakers[a->kind]);
+}
+
 /* Whether the server at `i`, which is not the one that is asked now, or is not known to serve again,
  * says of itself that it does. */
 static bool is_well(struct asking *a, size_t i)
@@ -163,17 +172,20 @@ static bool is_well(struct asking *a, size_t i)
 	struct err why = {0};
 	int r;
 
-	if (a->limit.deadline <= now)
+	if (a->limit.deadline <= now) {
+		spare_probe(a, server);
 		return false;
+	}
 	limit.deadline = now + (left / 2 < HEALTH_TIME ? left / 2 : HEALTH_TIME);
 	r = health_check(s->http, server->address, limit, &why);
 	if (r == 0)
 		return true;
+	if (r == -EINTR || r == -ENOMEM) {
+		spare_probe(a, server);
+		return false;
+	}
 	pthread_mutex_lock(&s->lock);
-	if (r == -EINTR || r == -ENOMEM)
-		breaker_spare(&server->breakers[a->kind]);
-	else
-		fail_locked(a, server, a->probe, true, 0, &why);
+	fail_locked(a, server, a->probe, true, 0, &why);
 	pthread_mutex_unlock(&s->lock);
 	return false;
 }
@@ -354,11 +366,7 @@ static int take_place(struct asking *a, struct err *err)
 
 	if (r == 0)
 		return 0;
-	if (a->probe) {
-		LOCK_SCOPE(&s->lock);
-
-		breaker_spare(&s->list[a->server].breakers[a->kind]);
-	}
+	spare_probe(a, &s->list[a->server]);
 	return err_set(err, -r,
 		       r == -EINTR ? "interrupted"
 				   : "no place in the request budget (option rate)");
