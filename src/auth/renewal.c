@@ -156,6 +156,11 @@ enum renewal_verdict renewal_step(struct renewal *r, struct vault *v, const stru
 		return verify(r, v, token, limit);
 	if (r->renewable)
 		return renew(r, v, token, limit);
+	/* A long life is looked at every hour, whatever is left. */
+	if (left(r) > 2 * r->grace) {
+		plan(r);
+		return RENEWAL_LATER;
+	}
 	warn_once(r, "the token ends soon and cannot be renewed");
 	/* One look for another token, then one at its end. */
 	r->next = r->expires + NS_PER_SEC / 10;

@@ -98,6 +98,7 @@ Test(renewal, the_end_of_what_cannot_be_renewed_asks_for_another_token)
 	_cleanup_free_ char *said = NULL;
 	const char *first;
 
+	r.expires = clock_mono() + 2 * NS_PER_SEC; /* 8 s later */
 	support_capture();
 	cr_assert_eq(renewal_step(&r, NULL, NULL, support_limit()), RENEWAL_REPLACE);
 	cr_assert_eq(renewal_step(&r, NULL, NULL, support_limit()), RENEWAL_REPLACE);
@@ -106,4 +107,20 @@ Test(renewal, the_end_of_what_cannot_be_renewed_asks_for_another_token)
 	first = strstr(said, " warning ");
 	cr_assert_not_null(first, "nobody was warned: %s", said);
 	cr_assert_null(strstr(first + 1, " warning "), "warned twice: %s", said);
+}
+
+/* A day of it, in which it is looked at every hour. */
+Test(renewal, a_long_life_that_cannot_be_renewed_is_not_replaced_before_its_end_is_near)
+{
+	struct renewal r = begin(24 * HOUR, false, HOUR * 9 / 10, HOUR);
+
+	for (uint64_t left = 23 * HOUR; left > 5 * HOUR; left -= HOUR) {
+		r.expires = clock_mono() + left;
+		cr_assert_eq(renewal_step(&r, NULL, NULL, support_limit()), RENEWAL_LATER);
+		cr_assert_leq(r.next, clock_mono() + HOUR);
+		cr_assert_geq(r.next, clock_mono() + HOUR / 2);
+	}
+	cr_assert_not(r.warned);
+	r.expires = clock_mono() + 2 * HOUR;
+	cr_assert_eq(renewal_step(&r, NULL, NULL, support_limit()), RENEWAL_REPLACE);
 }
