@@ -22,11 +22,11 @@ void kept_token_fini(struct kept_token *k)
 	pthread_mutex_destroy(&k->lock);
 }
 
-bool kept_token_take(struct kept_token *k, struct vault *v, struct limit limit,
-		     struct secret **token, struct token_info *info)
+int kept_token_take(struct kept_token *k, struct vault *v, struct limit limit,
+		    struct secret **token, struct token_info *info, struct err *err)
 {
 	_cleanup_secret_ struct secret *found = NULL;
-	struct err err = {0};
+	struct err why = {0};
 	uint64_t ttl;
 	int r = k->cache ? token_cache_read(k->cache, &found, &ttl) : -ENOENT;
 
@@ -37,16 +37,26 @@ bool kept_token_take(struct kept_token *k, struct vault *v, struct limit limit,
 				 F_STR("reason", r == -ETIME	 ? "it is over"
 						 : r == -EBADMSG ? "it is of another login or key"
 								 : strerror(-r)));
-		return false;
+		return -ENOENT;
 	}
-	r = token_lookup(v, found, limit, info, &err);
+	r = token_lookup(v, found, limit, info, &why);
+	if (r == -EACCES) {
+		/* Alive, but without the policy `default`: it may not look, and not renew itself. */
+		*info = (struct token_info){.ttl = ttl};
+		r = 0;
+	}
+	if (reply_is_outage(-r)) {
+		if (err)
+			*err = why;
+		return r;
+	}
 	if (r < 0) {
-		log_info("the token in the cache is of no use", F_ERR(&err));
-		return false;
+		log_info("the token in the cache is of no use", F_ERR(&why));
+		return -ENOENT;
 	}
 	log_info("token taken up from the cache", F_INT("ttl", info->ttl / NS_PER_SEC));
 	*token = steal(found);
-	return true;
+	return 0;
 }
 
 void kept_token_save_locked(struct kept_token *k, struct secret *token, uint64_t until)

@@ -18,10 +18,11 @@ struct kept_token {
 void kept_token_init(struct kept_token *k, const struct token_cache *cache);
 void kept_token_fini(struct kept_token *k);
 
-/* Whether the cache had a token that the server still takes: it is the caller's then, with what is
- * known of it. Waits for the network. */
-bool kept_token_take(struct kept_token *k, struct vault *v, struct limit limit,
-		     struct secret **token, struct token_info *info);
+/* 0 where the cache had a token that the server still takes: it is the caller's then, with what is
+ * known of it. -ENOENT for none, or one of no use; or the outage in which that cannot be told, and then
+ * it is not to be replaced. Waits for the network. */
+int kept_token_take(struct kept_token *k, struct vault *v, struct limit limit,
+		    struct secret **token, struct token_info *info, struct err *err);
 
 /* Brings the cache up to a token that ends at `until`, clock_mono(), or never if 0. NULL is fine. */
 void kept_token_save_locked(struct kept_token *k, struct secret *token, uint64_t until);

@@ -15,12 +15,13 @@
  *                          DEAD  --- after a pause, when somebody asks ---> login anew
  *
  * A network failure never throws a token away: only the server can say that it is dead. Logins are
- * made one at a time, and after a failure not before a pause that doubles, 1 s to 5 min; requests
- * that come meanwhile get the error of the last. */
+ * made one at a time, and after a failure not before a pause that doubles (pace.h); requests that come
+ * meanwhile get the error of the last. */
 
 #include "auth/session.h"
 
 #include "auth/kept_token.h"
+#include "auth/pace.h"
 #include "auth/renewal.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -31,7 +32,6 @@
 #include <string.h>
 
 #define WATCH_PAUSE	(2 * NS_PER_SEC)
-#define LOGIN_PAUSE_MIN NS_PER_SEC
 #define LOGIN_PAUSE_MAX (300 * NS_PER_SEC)
 #define PERSIST_PAUSE	(4 * NS_PER_SEC) /* nobody is burdened by it */
 
@@ -54,12 +54,24 @@ struct session {
 	uint64_t alive_at; /* clock_mono() at which the last who found that it does asked */
 	uint64_t demanded; /* clock_mono() at which the last renewal on demand began */
 	uint64_t logins;
-	uint64_t login_pause, login_after; /* not before clock_mono() says so */
+	struct pace pace; /* of logins */
 };
 
 static struct limit own_limit(const struct session *s)
 {
 	return (struct limit){.deadline = clock_mono() + s->config.timeout};
+}
+
+/* Waits while another thread is at it. False where it still is at the deadline. */
+static bool wait_locked(struct session *s, const bool *busy, uint64_t deadline)
+{
+	struct timespec end = clock_timespec((int64_t)deadline);
+
+	while (*busy)
+		if (pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &end) ==
+		    ETIMEDOUT)
+			return !*busy;
+	return true;
 }
 
 static void on_timer(struct timer *t)
@@ -85,21 +97,10 @@ static void adopt_locked(struct session *s, struct secret *token, const struct t
 	secret_put(s->token);
 	s->token = token;
 	s->why = (struct err){0};
-	s->login_pause = 0;
-	s->login_after = 0;
+	pace_had(&s->pace, clock_mono(), info->uses > 0);
 	renewal_begin(&s->renewal, info);
 	metric_set(METRIC_TOKEN_EXPIRES, s->renewal.expires);
 	schedule_locked(s);
-}
-
-static void back_off_locked(struct session *s)
-{
-	s->login_pause = s->login_pause ? s->login_pause * 2 : LOGIN_PAUSE_MIN;
-	if (s->login_pause > LOGIN_PAUSE_MAX)
-		s->login_pause = LOGIN_PAUSE_MAX;
-	if (s->persisting && s->login_pause > PERSIST_PAUSE)
-		s->login_pause = PERSIST_PAUSE;
-	s->login_after = clock_mono() + clock_jitter(s->login_pause) * 2 / 3;
 }
 
 /* Whether a login that yields the same token again is as good as any. */
@@ -113,6 +114,7 @@ static int login_locked(struct session *s, const struct secret *old, enum same s
 	_cleanup_secret_ struct secret *token = NULL;
 	struct token_info info;
 	struct err why = {0};
+	bool quiet;
 	int r;
 
 	s->logging_in = true;
@@ -132,8 +134,10 @@ static int login_locked(struct session *s, const struct secret *old, enum same s
 			 F_INT("ttl", info.ttl / NS_PER_SEC));
 		return 0;
 	}
-	back_off_locked(s);
-	log_at(s->persisting ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "login failed",
+	/* While there never was a server it is asked often and quietly; one that refuses us is not. */
+	quiet = s->persisting && reply_is_outage(-r);
+	pace_failed(&s->pace, clock_mono(), quiet ? PERSIST_PAUSE : LOGIN_PAUSE_MAX);
+	log_at(quiet ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "login failed",
 	       F_STR("method", s->config.method->name), F_ERR(&why));
 	if (err)
 		*err = why;
@@ -156,37 +160,46 @@ static void save(struct session *s)
 	kept_token_save_locked(&s->kept, token, until);
 }
 
-/* Whether the cache had a token that the server still takes. */
-static bool take_cached(struct session *s)
+static int take_cached(struct session *s, struct err *err)
 {
 	struct token_info info;
 	struct secret *token;
-
-	if (!kept_token_take(&s->kept, s->config.vault, own_limit(s), &token, &info))
-		return false;
+	int r = kept_token_take(&s->kept, s->config.vault, own_limit(s), &token, &info, err);
 	LOCK_SCOPE(&s->lock);
-	adopt_locked(s, token, &info);
-	return true;
+
+	if (r == 0)
+		adopt_locked(s, token, &info);
+	return r;
+}
+
+/* In the place of a dead one, unless such are dead at once: of these one is told, others are `quiet`. */
+static int login_anew_locked(struct session *s, const struct secret *dead, bool *quiet,
+			     struct err *err)
+{
+	if (!s->token || pace_died(&s->pace, clock_mono(), LOGIN_PAUSE_MAX))
+		return login_locked(s, dead, SAME_IS_NONE, err);
+	*quiet = s->pace.stillborn > PACE_STILLBORN_MAX;
+	return err_set(err, EKEYREJECTED,
+		       "logins succeed, but their tokens are refused at once "
+		       "(token_bound_cidrs?)");
 }
 
 /* The server says that `token` is dead. 0 where there is another by now. */
 static int replace(struct session *s, const struct secret *token, struct limit limit,
 		   struct err *err)
 {
-	bool died = false;
+	bool died = false, quiet = false;
 	struct err why = {0};
-	int r;
+	int r = 0;
 
 	pthread_mutex_lock(&s->lock);
-	while (s->logging_in && clock_mono() < limit.deadline)
-		pthread_cond_wait(&s->changed, &s->lock);
-	if (s->token && !secret_equal(s->token, token)) {
-		r = 0;
-	} else if (!s->token && clock_mono() < s->login_after) {
+	if (!wait_locked(s, &s->logging_in, limit.deadline)) {
+		r = err_set(&why, ETIMEDOUT, "another login takes too long");
+	} else if (!s->token && clock_mono() < s->pace.after) {
 		why = s->why;
 		r = -s->why.code;
-	} else {
-		r = login_locked(s, token, SAME_IS_NONE, &why);
+	} else if (!s->token || secret_equal(s->token, token)) {
+		r = login_anew_locked(s, token, &quiet, &why);
 		if (r < 0) {
 			died = s->token != NULL;
 			secret_put(steal(s->token));
@@ -197,7 +210,8 @@ static int replace(struct session *s, const struct secret *token, struct limit l
 	pthread_mutex_unlock(&s->lock);
 	save(s);
 	if (died) {
-		log_warning("the token is dead", F_ERR(&why));
+		log_at(quiet ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "the token is dead",
+		       F_ERR(&why));
 		s->config.dead(s->config.arg);
 	}
 	if (r < 0 && err)
@@ -232,14 +246,11 @@ static int session_get(void *arg, struct limit limit, struct secret **out, struc
  * more; -EACCES where somebody has found out since that it lives, or takes too long to. */
 static int begin_look(struct session *s, const struct secret *token, uint64_t deadline)
 {
-	struct timespec end = clock_timespec((int64_t)deadline);
 	uint64_t asked = clock_mono();
 	LOCK_SCOPE(&s->lock);
 
-	while (s->looking)
-		if (pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &end) ==
-		    ETIMEDOUT)
-			return -EACCES;
+	if (!wait_locked(s, &s->looking, deadline))
+		return -EACCES;
 	if (!s->token || !secret_equal(s->token, token))
 		return 0;
 	if (s->alive_at > asked)
@@ -264,6 +275,7 @@ static int session_rejected(void *arg, const struct secret *token, bool certain,
 	struct session *s = arg;
 	struct token_info info;
 	uint64_t begun;
+	bool lives;
 	int r = certain ? 0 : begin_look(s, token, limit.deadline);
 
 	if (r < 0)
@@ -274,13 +286,10 @@ static int session_rejected(void *arg, const struct secret *token, bool certain,
 	 * be had, the refusal stands as what it seems. Many are refused at once: one asks. */
 	begun = clock_mono();
 	r = token_lookup(s->config.vault, token, limit, &info, NULL);
-	if (r == -EKEYEXPIRED) {
-		r = replace(s, token, limit, err);
-		end_look(s, 0);
-		return r;
-	}
-	end_look(s, r == 0 || r == -EACCES ? begun : 0);
-	return -EACCES;
+	lives = r == 0 || r == -EACCES;
+	r = r == -EKEYEXPIRED ? replace(s, token, limit, err) : -EACCES;
+	end_look(s, lives ? begun : 0);
+	return r;
 }
 
 struct vault_tokens session_tokens(struct session *s)
@@ -327,10 +336,15 @@ static void tick(struct job *job)
 		replace(s, token, own_limit(s), NULL);
 	} else if (verdict == RENEWAL_REPLACE) {
 		pthread_mutex_lock(&s->lock);
-		/* It still lives: a login that fails costs nothing but a warning. */
-		if (!s->stop && !s->logging_in && secret_equal(s->token, token) &&
-		    login_locked(s, token, SAME_IS_NONE, NULL) < 0)
-			verdict = RENEWAL_LATER;
+		/* It still lives: what fails is tried again, if not for want of another token. */
+		if (!s->stop && !s->logging_in && secret_equal(s->token, token)) {
+			int r = login_locked(s, token, SAME_IS_NONE, NULL);
+
+			if (r < 0)
+				verdict = RENEWAL_LATER;
+			if (r < 0 && r != -EKEYEXPIRED && s->pace.after < renewal.next)
+				renewal.next = s->pace.after;
+		}
 		pthread_mutex_unlock(&s->lock);
 	}
 	pthread_mutex_lock(&s->lock);
@@ -346,20 +360,6 @@ static void tick(struct job *job)
 	save(s);
 }
 
-/* Whether it is ours to renew: 0; else *done, where somebody has while we waited. */
-static int begin_demand_locked(struct session *s, uint64_t asked, uint64_t deadline, bool *done)
-{
-	struct timespec end = clock_timespec((int64_t)deadline);
-
-	while (s->renewing)
-		if (pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &end) ==
-		    ETIMEDOUT)
-			return -ETIMEDOUT;
-	*done = s->demanded > asked;
-	s->renewing = !*done;
-	return 0;
-}
-
 int session_renew(struct session *s, uint64_t asked, struct limit limit, struct err *err)
 {
 	_cleanup_secret_ struct secret *token = NULL;
@@ -371,7 +371,12 @@ int session_renew(struct session *s, uint64_t asked, struct limit limit, struct 
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&s->lock);
-	r = begin_demand_locked(s, asked, limit.deadline, &done);
+	if (!wait_locked(s, &s->renewing, limit.deadline)) {
+		r = -ETIMEDOUT;
+	} else { /* it is ours, unless somebody has done it while we waited */
+		done = s->demanded > asked;
+		s->renewing = !done;
+	}
 	secret_put(token);
 	token = secret_ref(s->token);
 	renewal = s->renewal;
@@ -416,20 +421,24 @@ void session_tell(struct session *s, struct session_told *out)
 static void persist(struct job *job)
 {
 	struct session *s = container_of(job, struct session, persist_job);
-	bool cached = take_cached(s), arrived;
-	int r;
+	struct err why = {0};
+	bool arrived;
+	int r = take_cached(s, &why);
 
 	pthread_mutex_lock(&s->lock);
 	while (s->logging_in)
 		pthread_cond_wait(&s->changed, &s->lock);
-	if (!cached && !s->token && !s->stop) {
-		r = login_locked(s, NULL, SAME_IS_NONE, &s->why);
-		s->why.code = -r;
-	}
+	if (r == -ENOENT && !s->token && !s->stop)
+		r = login_locked(s, NULL, SAME_IS_NONE, &why);
+	else if (r < 0)
+		pace_failed(&s->pace, clock_mono(), PERSIST_PAUSE);
+	why.code = -r;
+	if (r < 0 && !s->token)
+		s->why = why;
 	arrived = s->token != NULL;
 	s->persisting = !arrived;
 	if (!arrived && !s->stop)
-		timer_arm(s->config.timers, &s->persist_timer, s->login_after);
+		timer_arm(s->config.timers, &s->persist_timer, s->pace.after);
 	pthread_mutex_unlock(&s->lock);
 	save(s);
 	if (arrived)
@@ -476,9 +485,8 @@ static void watch(struct job *job)
 		log_info("there is another token in the file", F_STR("file", s->watched));
 		s->config.replaced(s->config.arg);
 	}
-	pthread_mutex_lock(&s->lock);
+	LOCK_SCOPE(&s->lock);
 	watch_again_locked(s);
-	pthread_mutex_unlock(&s->lock);
 }
 
 static void on_watch(struct timer *t)
@@ -517,12 +525,13 @@ struct session *session_new(const struct session_config *config, struct err *err
 
 int session_start(struct session *s, struct err *err)
 {
-	int r = 0;
+	int r;
 
 	/* Before it is read, so that a change in between is one. */
 	if (s->watched)
 		stamp_changed(s->watched, &s->seen);
-	if (!take_cached(s)) {
+	r = take_cached(s, err);
+	if (r == -ENOENT) {
 		pthread_mutex_lock(&s->lock);
 		r = login_locked(s, NULL, SAME_IS_NONE, err);
 		pthread_mutex_unlock(&s->lock);
@@ -542,7 +551,7 @@ void session_persist(struct session *s, const struct err *why)
 
 	s->persisting = true;
 	s->why = *why;
-	timer_arm(s->config.timers, &s->persist_timer, clock_mono() + LOGIN_PAUSE_MIN);
+	timer_arm(s->config.timers, &s->persist_timer, clock_mono() + NS_PER_SEC);
 	if (s->watched)
 		watch_again_locked(s);
 }

@@ -310,4 +310,54 @@ def away_for_longer_than_the_token_lives(t):
     proxy.close()
 
 
+@test(seconds=120)
+def tokens_that_are_refused_at_once(t):
+    "logins whose tokens are bound to other addresses are made less and less often, and that is told once"
+    t.put("db", {"x": "1"})
+    m = approle(t, ("ttl=0",), token_ttl="1h")
+    m.expect("the token is dead", "EKEYREJECTED")
+    assert m.read("db/x") == b"1"
+    t.server.api("POST", f"auth/approle/role/{t.name}", {"token_bound_cidrs": "192.0.2.0/24",
+                                                         "token_policies": "session"})
+    mark = t.server.audit_mark()
+    kill_tokens(t, "approle")
+    end = time.monotonic() + 8
+    while time.monotonic() < end:
+        assert m.errno_of(open, m / "db/x")
+        time.sleep(0.02)
+    logins = [r for r in t.server.requests_since(mark) if r[1] == "auth/approle/login"]
+    assert 1 <= len(logins) <= 9, len(logins)
+    assert m.log().count("warning the token is dead") == 1 and "token_bound_cidrs" in m.log(), m.log()
+
+
+@test(seconds=120)
+def refused_while_it_waits_for_its_server(t):
+    "a mount that began without its server and whose login is refused then, says so and tries less often"
+    t.put("db", {"x": "1"})
+    t.server.policy("session", EVERYTHING)
+    proxy = Proxy(t.server)
+    role_id, secret_id = t.server.make_approle(t.name, token_policies="session")
+    t.canaries.append(secret_id)
+    with open(f"{t.root}/key", "w", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+        f.write(os.urandom(16).hex())
+    more = {"env": {"VAULT_ADDR": proxy.address, "VAULT_ROLE_ID": role_id, "VAULT_SECRET_ID": secret_id}}
+    options = (f"offline={t.root}/copy", f"offline_key=file:{t.root}/key", "timeout=1s", "max_retries=0")
+    m = t.mount(*options, **more)
+    assert m.read("db/x") == b"1"
+    m.end()
+    t.server.api("DELETE", f"auth/approle/role/{t.name}")
+    proxy.refuse()
+    m = t.mount(*options, **more)
+    m.expect("no server answers", "login failed", "EHOSTUNREACH|EKEYREJECTED|EAGAIN", "offline")
+    time.sleep(5)
+    assert m.log().count("warning login failed") == 1, "an outage is told once"
+    mark = t.server.audit_mark()
+    proxy.listen()
+    m.wait_log("warning login failed.*EKEYREJECTED")
+    time.sleep(15)
+    logins = [r for r in t.server.requests_since(mark) if r[1] == "auth/approle/login"]
+    assert 1 <= len(logins) <= 4, len(logins)
+    proxy.close()
+
+
 main()

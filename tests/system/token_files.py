@@ -180,6 +180,19 @@ def kept_when_renewed(t):
 
 
 @test()
+def kept_without_default_policy(t):
+    "token_cache: a token that may not look itself up is taken up too"
+    t.put("db", {"x": "1"})
+    options, path = approle(t, token_ttl="1h", token_no_default_policy="true")
+    mark = t.server.audit_mark()
+    for _ in range(2):
+        m = mount(t, *options, f"token_cache={t.root}/cache")
+        assert m.read("db/x") == b"1"
+        m.end()
+    assert len(logins(t, mark, path)) == 1 and "token taken up" in m.log(), m.log()
+
+
+@test()
 def revoked_at_the_end(t):
     "revoke: the token of a login is revoked at unmount, also one from the cache; no other token is"
     t.put("db", {"x": "1"})
