@@ -12,6 +12,7 @@
 #include "base/secmem.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
 #include <stdatomic.h>
@@ -60,9 +61,30 @@ static struct {
 static atomic_size_t used;
 static atomic_bool unlocked;
 
+/* OpenSSL does not tell where its arena lies. It has guards on both sides, and so is a mapping of its
+ * own: the one that any block is in. */
+static void *find_arena(size_t size)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	void *probe = OPENSSL_secure_malloc(1);
+	uintptr_t at = (uintptr_t)probe, from, to, found = 0;
+	char *line = NULL;
+	size_t room = 0;
+
+	while (maps && !found && getline(&line, &room, maps) > 0)
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &from, &to) == 2 && at >= from &&
+		    at < to && to - from == size)
+			found = from;
+	if (maps)
+		fclose(maps);
+	free(line);
+	OPENSSL_secure_free(probe);
+	return (void *)found;
+}
+
 int secmem_init(size_t size, struct err *err)
 {
-	size_t rounded = 32u << 10, page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t rounded = 32u << 10;
 
 	if (USE_MALLOC)
 		return 0;
@@ -70,14 +92,11 @@ int secmem_init(size_t size, struct err *err)
 		rounded <<= 1;
 	if (!CRYPTO_secure_malloc_init(rounded, ARENA_MIN_BLOCK))
 		return err_set(err, ENOMEM, "cannot reserve %zu bytes of secret memory", rounded);
-	/* OpenSSL does not tell where its arena lies. A block as large as the arena can only be the
-	 * arena. Freeing it writes to all of its pages: they are given back, but for the first, in
-	 * which its list of free blocks begins. */
-	arena.base = OPENSSL_secure_malloc(rounded);
-	OPENSSL_secure_free(arena.base);
+	arena.base = find_arena(rounded);
+	if (!arena.base)
+		return err_set(err, ENOMEM, "cannot find the secret memory");
 	arena.size = rounded;
-	munlock((char *)arena.base + page, rounded - page);
-	madvise((char *)arena.base + page, rounded - page, MADV_DONTNEED);
+	munlock(arena.base, rounded);
 	return 0;
 }
 

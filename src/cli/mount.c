@@ -44,7 +44,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ARENA_MAX (16u << 20)
+#define ARENA_MAX    (256u << 20) /* taken as it is used; a quarter is for large values */
+#define ARENA_ENOUGH (16u << 20)  /* with less the cache is smaller than it was to be */
 
 struct arguments {
 	bool foreground;
@@ -149,7 +150,6 @@ static int configure(struct mount *m, struct err *err)
 	int r;
 
 	wipe_install_openssl();
-	/* A quarter is left for large values and for what the C library locks with us. */
 	r = secmem_init(lockable / 4 * 3 < ARENA_MAX ? lockable / 4 * 3 : ARENA_MAX, err);
 	if (r < 0)
 		return r;
@@ -376,7 +376,7 @@ static int make_cache(struct mount *m, struct err *err)
 				     .is_outage = reply_is_outage,
 				     .ahead = m->conf.parallel - 1};
 
-	if (secmem_arena() && secmem_arena() < ARENA_MAX && cache.bytes > secmem_arena() / 2) {
+	if (secmem_arena() && secmem_arena() < ARENA_ENOUGH && cache.bytes > secmem_arena() / 2) {
 		cache.bytes = secmem_arena() / 2;
 		log_warning("the cache is smaller than cache_size: no more memory may be locked",
 			    F_INT("bytes", cache.bytes));

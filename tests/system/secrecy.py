@@ -79,7 +79,7 @@ def locked_memory(t):
     with open(f"/proc/{m.process.pid}/smaps") as f:
         regions = re.split(r"(?m)^(?=[0-9a-f]+-[0-9a-f]+ )", f.read())
     arenas = [r for r in regions if re.search(r"VmFlags:.*\bdd\b", r) and
-              re.search(r"^Size:\s+16384 kB", r, re.M)]
+              re.search(r"^Size:\s+262144 kB", r, re.M)]
     assert arenas
     flags = re.search(r"VmFlags:(.*)", arenas[0]).group(1).split()
     assert {"lo", "dd", "dc"} <= set(flags), flags
@@ -89,7 +89,7 @@ def locked_memory(t):
             if f.read().strip() != "vaultfs-notice":
                 continue
         with open(f"/proc/{helper}/smaps") as f:
-            assert not re.search(r"^Size:\s+16384 kB", f.read(), re.M), "the helper has the arena"
+            assert not re.search(r"^Size:\s+262144 kB", f.read(), re.M), "the helper has the arena"
 
 
 @test(needs=("unshare", "setpriv", "prlimit"))
