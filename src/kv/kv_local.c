@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The embedded store behind the KV interface. It has the server's JSON on one side and versions on the
  * other, and no rules of its own: those are in store/local.h. Nobody is refused anything: who has the
- * key of the file may do what he likes. */
+ * key of the file may do what he likes. But a path is taken to the byte here, where servers tidy it:
+ * what has a name in it that none can have is not changed. */
 
 #include "kv/kv_local.h"
 
@@ -53,9 +54,10 @@ static int local_kv_write(struct kv *kv, const char *path, struct kv_version *ne
 			  struct limit limit, struct err *err)
 {
 	_cleanup_json_ cJSON *data = kv_version_json(next);
+	int r = data ? path_check_exact(path, err) : no_memory(err);
 
-	if (!data)
-		return no_memory(err);
+	if (r < 0)
+		return r;
 	return local_write(store_of(kv), path, data, cas, limit, &next->number, &next->created,
 			   err);
 }
@@ -66,9 +68,10 @@ static int local_kv_patch(struct kv *kv, const char *path, const struct kv_chang
 			  struct err *err)
 {
 	_cleanup_json_ cJSON *data = kv_version_json(next);
+	int r = data ? path_check_exact(path, err) : no_memory(err);
 
-	if (!data)
-		return no_memory(err);
+	if (r < 0)
+		return r;
 	return local_replace(store_of(kv), path, data, cas, limit, &next->number, &next->created,
 			     err);
 }
@@ -77,35 +80,45 @@ static int local_kv_mark(struct kv *kv, const char *path, const struct kv_mark *
 			 int64_t number, struct limit limit, struct err *err)
 {
 	_cleanup_json_ cJSON *patch = kv_mark_patch(mark, set);
-	int r;
+	int r = patch ? path_check_exact(path, err) : no_memory(err);
 
-	if (!patch)
-		return no_memory(err);
+	if (r < 0)
+		return r;
 	r = local_change_metadata(store_of(kv), path, patch, limit, err);
 	return r < 0 ? err_prefix(err, "the mark of a binary value cannot be set") : 0;
+}
+
+static int do_exact(struct kv *kv, const char *path, int64_t number, enum local_deed deed,
+		    struct limit limit, struct err *err)
+{
+	int r = path_check_exact(path, err);
+
+	return r < 0 ? r : local_do(store_of(kv), path, number, deed, limit, err);
 }
 
 static int local_kv_delete_version(struct kv *kv, const char *path, int64_t number,
 				   struct limit limit, struct err *err)
 {
-	return local_do(store_of(kv), path, number, LOCAL_DELETE, limit, err);
+	return do_exact(kv, path, number, LOCAL_DELETE, limit, err);
 }
 
 static int local_kv_undelete_version(struct kv *kv, const char *path, int64_t number,
 				     struct limit limit, struct err *err)
 {
-	return local_do(store_of(kv), path, number, LOCAL_UNDELETE, limit, err);
+	return do_exact(kv, path, number, LOCAL_UNDELETE, limit, err);
 }
 
 static int local_kv_destroy_version(struct kv *kv, const char *path, int64_t number,
 				    struct limit limit, struct err *err)
 {
-	return local_do(store_of(kv), path, number, LOCAL_DESTROY, limit, err);
+	return do_exact(kv, path, number, LOCAL_DESTROY, limit, err);
 }
 
 static int local_kv_purge(struct kv *kv, const char *path, struct limit limit, struct err *err)
 {
-	return local_purge(store_of(kv), path, limit, err);
+	int r = path_check_exact(path, err);
+
+	return r < 0 ? r : local_purge(store_of(kv), path, limit, err);
 }
 
 static int local_kv_list(struct kv *kv, const char *path, struct limit limit, struct kv_list **out,
@@ -129,7 +142,9 @@ static int local_kv_metadata(struct kv *kv, const char *path, struct limit limit
 static int local_kv_change_metadata(struct kv *kv, const char *path, const cJSON *patch,
 				    struct limit limit, struct err *err)
 {
-	return local_change_metadata(store_of(kv), path, patch, limit, err);
+	int r = path_check_exact(path, err);
+
+	return r < 0 ? r : local_change_metadata(store_of(kv), path, patch, limit, err);
 }
 
 static int local_kv_rights(struct kv *kv, const char *path, struct limit limit, unsigned *rights,

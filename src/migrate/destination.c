@@ -5,6 +5,7 @@
 #include "migrate/destination.h"
 
 #include "store/local.h"
+#include "vault/path.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,16 +17,18 @@ bool destination_is_local(const struct destination *t)
 	return t->embedded.file != NULL;
 }
 
-/* ENGINE/PATH/PREFIX */
+/* ENGINE/PATH/PREFIX, without the slashes that are too many: a store would take them for names. */
 static int name_top(struct destination *t, const char *engine, const char *path, const char *prefix,
 		    struct err *err)
 {
-	if (asprintf(&t->top, "%s%s%s%s%s", engine, *engine && *path ? "/" : "", path,
-		     prefix ? "/" : "", prefix ? prefix : "") < 0)
+	_cleanup_free_ char *below = NULL;
+
+	if (asprintf(&below, "%s/%s", path, prefix ? prefix : "") < 0)
 		return err_set(err, ENOMEM, "no memory");
-	while (strlen(t->top) && t->top[strlen(t->top) - 1] == '/')
-		t->top[strlen(t->top) - 1] = '\0';
-	return 0;
+	place_tidy(below);
+	if (asprintf(&t->top, "%s%s%s", engine, *engine && *below ? "/" : "", below) < 0)
+		return err_set(err, ENOMEM, "no memory");
+	return path_check(below, err);
 }
 
 static int open_store(struct destination *t, const char *source, const char *prefix, bool create,
@@ -62,7 +65,9 @@ static int open_server(struct destination *t, const char *word, const char *pref
 	if (at.field)
 		return remote_wrong(r, err, "%s is a field: say what is to be above the secrets",
 				    word);
-	return name_top(t, "", at.full, prefix, err);
+	s = name_top(t, "", at.full, prefix, err);
+	r->local = s < 0;
+	return s;
 }
 
 int destination_open(struct destination *t, struct remote *r, const char *prefix, bool create,

@@ -18,6 +18,7 @@ struct walk {
 	struct sealed_tx *tx;
 	struct local *l;
 	int64_t nodes, versions; /* seen */
+	unsigned depth;
 	/* Called for each, those above first. */
 	int (*visit)(struct walk *w, const struct local_child *c, const char *path,
 		     const char *parent, struct err *err);
@@ -25,22 +26,30 @@ struct walk {
 	struct local to; /* of a new key */
 };
 
-/* All below a folder. As deep as paths are, which are bounded. */
+/* All below a folder. As deep as paths are, which are bounded; but a node without a name, in the root,
+ * would be its own child. */
 static int walk_folder(struct walk *w, const char *folder, struct err *err)
 {
 	_cleanup_children_ struct local_children children = {0};
 	int r = local_children_get(w->tx, w->l, folder, &children, err);
 
+	if (r == 0 && children.count && w->depth == LOCAL_DEPTH_MAX)
+		return sealed_db_damaged(w->l->db, "a path has too many names", err);
+	w->depth++;
 	for (size_t i = 0; r == 0 && i < children.count; i++) {
-		_cleanup_free_ char *path = local_join(folder, children.all[i].name);
+		const char *name = children.all[i].name;
+		_cleanup_free_ char *path = local_join(folder, name);
 
 		if (!path)
 			return local_no_memory(err);
+		if (!*name || strchr(name, '/'))
+			return sealed_db_damaged(w->l->db, "a secret has no name", err);
 		w->nodes++;
 		r = walk_folder(w, path, err);
 		if (r == 0)
 			r = w->visit(w, &children.all[i], path, folder, err);
 	}
+	w->depth--;
 	return r;
 }
 

@@ -12,6 +12,8 @@
  *                 of it (sealed, about the path)
  *      version    the values of one version (sealed, about path and number), unless destroyed */
 
+#define LOCAL_DEPTH_MAX 2048 /* names in a path: what goes down takes stack for each */
+
 struct local {
 	struct sealed_db *db;
 };

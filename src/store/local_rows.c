@@ -113,8 +113,13 @@ static int node_make(struct sealed_tx *tx, struct local *l, const char *path, in
 /* The folders on the way to it, down from the root, which has no row. */
 static int make_above(struct sealed_tx *tx, struct local *l, const char *path, struct err *err)
 {
+	unsigned depth = 1;
 	int r = 0;
 
+	for (const char *p = path; *p; p++)
+		depth += *p == '/';
+	if (depth > LOCAL_DEPTH_MAX)
+		return err_set(err, ENAMETOOLONG, "the path has too many names");
 	for (const char *slash = strchr(path, '/'); r == 0 && slash;
 	     slash = strchr(slash + 1, '/')) {
 		_cleanup_free_ char *folder = strndup(path, (size_t)(slash - path));

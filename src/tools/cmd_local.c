@@ -7,6 +7,7 @@
 #include "kv/kv_local.h"
 #include "remote/remote.h"
 #include "store/local.h"
+#include "vault/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -109,6 +110,17 @@ static int read_all(const char *name, struct buf *text, struct err *err)
 	return s < 0 ? err_set(err, -s, "cannot read %s: %s", name, strerror(-s)) : 0;
 }
 
+/* What a mount could not show, or nobody could change, is not let in. */
+static int check_paths(const cJSON *all, const char *name, struct err *err)
+{
+	const cJSON *secrets = json_get(all, "secrets");
+
+	for (const cJSON *s = secrets ? secrets->child : NULL; s; s = s->next)
+		if (s->string && path_check_exact(s->string, err) < 0)
+			return err_prefix(err, "%s: \"%s\"", name, s->string);
+	return 0;
+}
+
 static int import_all(struct work *w, const char *name, struct err *err)
 {
 	_cleanup_json_ cJSON *all = NULL;
@@ -120,6 +132,8 @@ static int import_all(struct work *w, const char *name, struct err *err)
 	if (s == 0 && json_parse(text.data ? text.data : "", text.len, &all, &where) < 0)
 		s = err_set(err, EINVAL, "%s: line %zu, column %zu: %s", name, where.line,
 			    where.column, where.what ? where.what : "no memory");
+	if (s == 0)
+		s = check_paths(all, name, err);
 	if (s == 0)
 		s = open_store(w, true, false, err);
 	if (s == 0)

@@ -43,3 +43,12 @@ int path_check(const char *path, struct err *err)
 	}
 	return 0;
 }
+
+int path_check_exact(const char *path, struct err *err)
+{
+	size_t len = strlen(path);
+
+	if (!len || *path == '/' || path[len - 1] == '/' || strstr(path, "//"))
+		return err_set(err, EINVAL, "no path of a secret has an empty name in it");
+	return path_check(path, err);
+}

@@ -14,4 +14,7 @@ int path_check_component(const char *bytes, size_t len);
  * would take "a/../b" for another path, and a local store for one that nothing shows. */
 int path_check(const char *path, struct err *err);
 
+/* The same, for what takes the path as it is: a slash too many is -EINVAL, and no path is. */
+int path_check_exact(const char *path, struct err *err);
+
 #endif

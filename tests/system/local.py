@@ -85,6 +85,38 @@ def paths_that_none_has(t):
         assert status == 1 and b"no path holds a name like" in err, err
     status, _, err = run(t, "put", "-o", key, f"local:{file}/".encode() + b"\xff", "a=1", check=False)
     assert status == 1 and b"not UTF-8" in err, err
+    run(t, "local", "import", "-o", key, file, input=b'{"format": "vaultfs-export-1", "secrets": {}}')
+    deep = "/".join("a" * 3000)
+    status, _, err = run(t, "put", "-o", key, f"local:{file}/{deep}", "a=1", check=False)
+    assert status != 0 and b"too many names" in err, err
+    run(t, "put", "-o", key, f"local:{file}//q///x/", "a=1")
+    run(t, "put", "-o", key, f"local:{file}/" + deep[:4000], "a=1")
+    export = json.loads(run(t, "local", "export", "-o", key, file)[1])
+    assert set(export["secrets"]) == {"q/x", deep[:3999]}, export
+    one = export["secrets"]["q/x"]
+    for name in ("", "/x", "x/", "q//x", "q/../x", ".", "q/.vault", "a\nb", deep):
+        again = json.dumps({**export, "secrets": {name: one}}).encode()
+        status, _, err = run(t, "local", "import", "-o", key, f"{t.root}/x.db", check=False, input=again)
+        assert status == 1 and (b"no path" in err or name == deep), (name, err)
+
+
+@test(LOCAL)
+def a_prefix_with_slashes(t):
+    "slashes too many above the secrets of a migration make no name of a store, which opens afterwards"
+    file, key = kept(t, "slashes.db")
+    with open(f"{t.root}/a.env", "w") as f:
+        f.write("DB_X=1\n")
+    for target, prefix in ((f"local:{file}", "/dev"), (f"local:{file}/", "test//a/"), (f"local:{file}/p//q", "/")):
+        run(t, "migrate", "-o", key, "--env-file", f"{t.root}/a.env", "--prefix", prefix, target)
+    secrets = json.loads(run(t, "local", "export", "-o", key, file)[1])["secrets"]
+    assert set(secrets) == {"dev/db", "test/a/db", "p/q/db"}, secrets
+    m = start(t, file, key)
+    assert m.read("dev/db/x") == b"1"
+    m.end()
+    for prefix in ("../x", "a/./b", ".vault"):
+        status, _, err = run(t, "migrate", "-o", key, "--env-file", f"{t.root}/a.env", "--prefix", prefix,
+                             f"local:{file}", check=False)
+        assert status == 1 and b"no path holds a name like" in err, (prefix, err)
 
 
 @test(LOCAL, seconds=60 + 5 * KILLS)

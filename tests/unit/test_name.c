@@ -191,6 +191,17 @@ Test(name, a_component_is_printable_utf8)
 		cr_assert_eq(path_check_component(good[i], strlen(good[i])), 0, "%s", good[i]);
 }
 
+Test(name, an_exact_path_has_no_slash_too_many)
+{
+	static const char *const bad[] = {"", "/", "/a", "a/", "a//b", "a/../b", "./a", "a/.vault"};
+
+	cr_assert_eq(path_check_exact("a", NULL), 0);
+	cr_assert_eq(path_check_exact("a/b.c/d", NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		cr_assert_eq(path_check_exact(bad[i], NULL), -EINVAL, "%s", bad[i]);
+	cr_assert_eq(path_check("/a//b/", NULL), 0);
+}
+
 /* The server cannot hold the first three, and the last is ours. */
 Test(name, whole_names_are_no_components)
 {
