@@ -99,6 +99,7 @@ int destination_find(struct destination *t, const char *path, char **full, struc
 		     struct err *err)
 {
 	size_t above;
+	int s;
 
 	if (!*full && asprintf(full, "%s%s%s", t->top, *path ? "/" : "", path) < 0)
 		return err_set(err, ENOMEM, "no memory");
@@ -106,7 +107,9 @@ int destination_find(struct destination *t, const char *path, char **full, struc
 		return reader_find(&t->reader, *full, at, err);
 	above = strlen(LOCAL_SOURCE) + strlen(t->embedded.file);
 	*at = (struct spot){.kv = t->engine.kv, .path = *full + above + ((*full)[above] == '/')};
-	return 0;
+	s = path_check(at->path, err);
+	t->remote->local = s < 0;
+	return s;
 }
 
 int destination_read(struct destination *t, const char *path, char **full, struct spot *at,

@@ -3,6 +3,8 @@
 
 #include "migrate/plan.h"
 
+#include "vault/path.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -39,7 +41,11 @@ static int place_by_row(struct plan_item *item, const char *row, struct err *err
 			       item->variable, row);
 	item->path = strndup(row, (size_t)(cut - row));
 	item->field = strdup(cut + 1);
-	return item->path && item->field ? 0 : -ENOMEM;
+	if (!item->path || !item->field)
+		return -ENOMEM;
+	if (path_check_exact(item->path, err) < 0)
+		return err_prefix(err, "the mapping of %s is %s", item->variable, row);
+	return 0;
 }
 
 static int compare(const void *a, const void *b)

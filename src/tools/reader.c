@@ -5,6 +5,7 @@
 
 #include "kv/kv1.h"
 #include "kv/kv2.h"
+#include "vault/path.h"
 
 #include <errno.h>
 #include <string.h>
@@ -87,6 +88,12 @@ static int add_engine(struct reader *d, const char *full, struct err *err)
 
 int reader_find(struct reader *d, const char *full, struct spot *out, struct err *err)
 {
+	int r = path_check(full, err);
+
+	if (r < 0) {
+		d->remote->local = true;
+		return r;
+	}
 	for (int tries = 0; tries < 2; tries++) {
 		struct reader_engine *e;
 		int s;

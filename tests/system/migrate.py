@@ -189,6 +189,10 @@ def refusals(t):
                            (["--env-file", good, "--mapping-file", write(t, '{"x": "DB_X"}', "m2")], "PATH/FIELD"),
                            (["--env-file", good, "--mapping-file", write(t, '{"a/x": "A", "b/x": "A"}', "m3")],
                             "are both A"),
+                           (["--env-file", good, "--mapping-file", write(t, '{"a/../x/y": "DB_X"}', "m4")],
+                            "the mapping of DB_X is a/../x/y: no path holds a name like .."),
+                           (["--env-file", good, "--prefix", "../../other"], "no path holds a name like .."),
+                           (["--env-file", write(t, "..=1\n", "dots")], "no path holds a name like .."),
                            (["--env-file", f"{t.root}/none"], "none"), ([], "say where from"),
                            (["--from", "ftp://x"], "env://")):
         _, err = run(*args, status=1)

@@ -89,7 +89,7 @@ def run_refuses(t):
     mark = f"{t.root}/started"
     for status, sentence, words in (
             (2, "is not there", [f"secret/{t.path('no')}"]), (2, "has no field y", [f"{ok}#y"]),
-            (1, "are both A_B", [db]), (2, "no engine at", ["nowhere/x"]),
+            (1, "no path holds a name like ..", [f"{ok}/../ok"]), (1, "are both A_B", [db]), (2, "no engine at", ["nowhere/x"]),
             (1, "cannot read", ["--map", f"{t.root}/none", ok]), (1, "--interval", ["--watch", "--interval", "x", ok]),
             (1, "--on-change", ["--watch", "--on-change", "BANG", ok])):
         got, out, err = vaultfs(t, "run", *words, "--", "touch", mark)
@@ -186,6 +186,7 @@ def resolve_refuses(t):
             (f"vault://{db}no#x", "stdin:1:1: ", "is not there", 2),
             ("é vault://nowhere/x#y", "stdin:1:4: ", "no engine at", 2),
             ("\n\nvault://secret/x", "stdin:3:1: ", "the field is missing", 1),
+            (f"vault://secret/x/../{t.path('db')}#x", "stdin:1:1: ", "no path holds a name like ..", 1),
             ("vault://", "stdin:1:1: ", "a reference is", 1),
             ("vault://secret/%zz#x", "stdin:1:1: ", "an escape is", 1)):
         got, out, err = vaultfs(t, "resolve", input=text.encode())
