@@ -25,7 +25,7 @@
 
 struct limit remote_limit(const struct remote *r)
 {
-	return (struct limit){.deadline = clock_mono() + r->conf.timeout};
+	return (struct limit){.deadline = clock_mono() + r->conf.timeout, .cancel = r->cancel};
 }
 
 int remote_wrong(struct remote *r, struct err *err, const char *fmt, ...)

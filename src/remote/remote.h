@@ -27,6 +27,7 @@ struct remote {
 	struct kv_engine engine;  /* of remote_find() */
 	struct kv *kv;		  /* its */
 	uint64_t give_up;	  /* clock_mono(), of remote_again() */
+	struct cancel *cancel;	  /* of all calls; NULL: only time ends them */
 };
 
 /* Runs a command: reads its arguments (`least` to `most` words), calls `act`, says what went wrong,

@@ -144,7 +144,8 @@ static bool look(void *arg)
 	if (s == 0 && any)
 		s = make_environment(x, &next, &err);
 	if (s < 0) {
-		if (strncmp(x->told, err_text(&err), sizeof(x->told) - 1) != 0)
+		if (!cancel_fired(x->r->cancel) &&
+		    strncmp(x->told, err_text(&err), sizeof(x->told) - 1) != 0)
 			command_fail(0, "the environment stays as it is: %s", err_text(&err));
 		snprintf(x->told, sizeof(x->told), "%s", err_text(&err));
 		environment_fini(&next);
@@ -156,6 +157,13 @@ static bool look(void *arg)
 		program.environment = next;
 	}
 	return any;
+}
+
+static void hurry(void *arg)
+{
+	struct run *x = arg;
+
+	cancel_fire(x->r->cancel);
 }
 
 static char **environment_of(void *arg)
@@ -180,8 +188,12 @@ static int watch(struct run *x, struct err *err)
 {
 	const char *what = x->r->flags.value[ON_CHANGE],
 		   *interval = x->r->flags.value[WATCH_INTERVAL];
-	struct supervise s = {
-		.argv = program.argv, .look = look, .environment = environment_of, .arg = x};
+	struct supervise s = {.argv = program.argv,
+			      .look = look,
+			      .hurry = hurry,
+			      .environment = environment_of,
+			      .arg = x};
+	struct cancel cancel;
 	int status;
 
 	if (what && strcmp(what, "restart") != 0)
@@ -192,7 +204,11 @@ static int watch(struct run *x, struct err *err)
 	if (clock_parse_duration(interval ? interval : INTERVAL, &s.interval) < 0 ||
 	    s.interval < NS_PER_SEC / 10)
 		return remote_wrong(x->r, err, "--interval takes a time, as 10s is one");
+	cancel_init(&cancel);
+	x->r->cancel = &cancel;
 	status = supervise_run(&s);
+	x->r->cancel = NULL;
+	cancel_fini(&cancel);
 	program.watched = true;
 	program.signal = status < 0 ? -status : 0;
 	return status < 0 ? 128 - status : status;

@@ -3,7 +3,8 @@
  * is ours.
  *
  *      wait --- a signal for us --> pass it on, unless the terminal has sent it to both
- *        |  \-- the time is over --> look; changed: tell it, or end it and start it anew
+ *        |  \-- the time is over --> look, in a thread of its own: a server may hang
+ *        |  \-- it has looked --> changed: tell it, or end it and start it anew
  *        |  \-- the program has ended --> that is the end
  */
 
@@ -13,8 +14,10 @@
 #include "cli/command.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -68,8 +71,26 @@ static int start(const struct supervise *s, pid_t *pid)
 	return code ? cannot_run(s->argv[0], code) : 0;
 }
 
-/* Waits until `end`, passing on what comes. 1: the time is over; 0: it has ended, with *status. */
-static int wait_until(pid_t pid, uint64_t end, int *status)
+struct run {
+	const struct supervise *s;
+	pthread_t waiter, looker;
+	bool looking;	    /* `looker` is there */
+	atomic_bool looked; /* and has its answer */
+	bool changed;	    /* which is that */
+	pid_t pid;
+	int end;       /* of it, as waitpid() has it */
+	bool unwanted; /* a signal came that is to end it */
+};
+
+enum event { ENDED, LOOKED, TIME_OVER };
+
+static bool is_to_end(int signal)
+{
+	return signal == SIGHUP || signal == SIGINT || signal == SIGQUIT || signal == SIGTERM;
+}
+
+/* Waits until `end`, passing on what comes. */
+static enum event wait_until(struct run *x, uint64_t end)
 {
 	sigset_t set;
 
@@ -78,46 +99,91 @@ static int wait_until(pid_t pid, uint64_t end, int *status)
 		uint64_t now = clock_mono();
 		struct timespec left = clock_timespec(end > now ? (int64_t)(end - now) : 0);
 		siginfo_t info;
-		int signal = sigtimedwait(&set, &info, &left);
+		int signal = sigtimedwait(&set, &info, &left), code = errno;
 
-		if (waitpid(pid, status, WNOHANG) == pid)
-			return 0;
-		if (signal < 0 && errno == EAGAIN)
-			return 1;
+		x->unwanted = x->unwanted || is_to_end(signal);
+		if (waitpid(x->pid, &x->end, WNOHANG) == x->pid)
+			return ENDED;
+		if (x->looking && atomic_load(&x->looked))
+			end = 0; /* but what else has come meanwhile goes first */
+		if (signal < 0 && code == EAGAIN)
+			return x->looking && atomic_load(&x->looked) ? LOOKED : TIME_OVER;
 		/* What a terminal sends goes to all of its foreground processes. */
 		if (signal > 0 && signal != SIGCHLD && info.si_code != SI_KERNEL)
-			kill(pid, signal);
+			kill(x->pid, signal);
 	}
 }
 
 /* Ends it, with patience at first. */
-static void end(pid_t pid)
+static void end(struct run *x)
 {
-	int status;
-
-	kill(pid, SIGTERM);
-	if (wait_until(pid, clock_mono() + END_TIME, &status) == 0)
+	x->unwanted = false;
+	kill(x->pid, SIGTERM);
+	if (wait_until(x, clock_mono() + END_TIME) == ENDED)
 		return;
-	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
+	kill(x->pid, SIGKILL);
+	waitpid(x->pid, &x->end, 0);
+}
+
+static void *look(void *arg)
+{
+	struct run *x = arg;
+
+	x->changed = x->s->look(x->s->arg);
+	atomic_store(&x->looked, true);
+	/* As the end of the program does, it ends the waiting. */
+	pthread_kill(x->waiter, SIGCHLD);
+	return NULL;
+}
+
+/* One at a time; where there is no thread to be had the next time will do. */
+static void begin_look(struct run *x)
+{
+	if (x->looking)
+		return;
+	atomic_store(&x->looked, false);
+	x->looking = pthread_create(&x->looker, NULL, look, x) == 0;
+}
+
+static bool end_look(struct run *x)
+{
+	pthread_join(x->looker, NULL);
+	x->looking = false;
+	return x->changed;
+}
+
+/* Whether it goes on. A signal that comes while one ends is for the next too, which is not started
+ * then. */
+static bool follow(struct run *x, int *failed)
+{
+	if (x->s->signal) {
+		kill(x->pid, x->s->signal);
+		return true;
+	}
+	end(x);
+	if (x->unwanted)
+		return false;
+	*failed = start(x->s, &x->pid);
+	return !*failed;
 }
 
 int supervise_run(const struct supervise *s)
 {
-	pid_t pid;
-	int status = 0, failed = start(s, &pid);
+	struct run x = {.s = s, .waiter = pthread_self()};
+	int failed = start(s, &x.pid);
+	enum event event;
 
-	while (!failed && wait_until(pid, clock_mono() + s->interval, &status)) {
-		if (!s->look(s->arg))
-			continue;
-		if (s->signal) {
-			kill(pid, s->signal);
-			continue;
-		}
-		end(pid);
-		failed = start(s, &pid);
+	while (!failed && (event = wait_until(&x, clock_mono() + s->interval)) != ENDED) {
+		if (event == TIME_OVER)
+			begin_look(&x);
+		else if (end_look(&x) && !follow(&x, &failed))
+			break;
+	}
+	if (x.looking) {
+		s->hurry(s->arg);
+		end_look(&x);
 	}
 	if (failed)
 		return failed;
-	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+	return WIFSIGNALED(x.end) ? -WTERMSIG(x.end) : WEXITSTATUS(x.end);
 }

@@ -10,8 +10,10 @@ struct supervise {
 	char **argv;
 	int signal;	   /* that tells it of a change; 0: it is started anew */
 	uint64_t interval; /* ns between two looks */
-	/* Whether something has changed, and the environment with it. */
+	/* Whether something has changed, and the environment with it. In a thread of its own, which
+	 * nothing else of these is called beside but hurry(): the answer is not wanted any more. */
 	bool (*look)(void *arg);
+	void (*hurry)(void *arg);
 	char **(*environment)(void *arg);
 	void *arg;
 };

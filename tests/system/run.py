@@ -10,6 +10,7 @@ import time
 
 from harness import main, test
 from mount import VAULTFS, clean_environment
+from proxy import HANG, Proxy
 
 SHOW = "import json, os, sys; json.dump(dict(os.environ), sys.stdout)"
 
@@ -146,6 +147,49 @@ def watch_signals(t):
     wait_for(lambda: lines()[1:] == ["hup"])
     p.send_signal(signal.SIGTERM)
     assert p.wait(20) == -signal.SIGTERM
+
+
+@test()
+def watch_ends(t):
+    "a signal that is to end the program does so while it is started anew, and is not started again"
+    t.put("db", {"x": "one"})
+    db, log = f"secret/{t.path('db')}", f"{t.root}/log"
+    lines = lambda: open(log).read().split() if os.path.exists(log) else []
+    script = 'trap "echo $X-ends >> $LOG; sleep 2; exit 5" TERM; trap : HUP INT QUIT; echo $X >> $LOG; ' \
+        "while :; do sleep 0.1; done"
+    for n, s in enumerate((signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)):
+        p = t.spawn(VAULTFS, "run", "--watch", "--interval", "200ms", db, "--", "sh", "-c", script,
+                    env=env(t, LOG=log))
+        wait_for(lambda: len(lines()) == 1)
+        t.put("db", {"x": f"two{n}"})
+        wait_for(lambda: len(lines()) == 2)
+        p.send_signal(s)
+        assert p.wait(20) == 5, s
+        time.sleep(0.5)
+        assert f"two{n}" not in lines(), (s, lines())
+        os.unlink(log)
+
+
+@test(products=("bao",))
+def watch_with_a_server_that_hangs(t):
+    "signals are passed on at once, and the end is seen, while the server hangs"
+    t.put("db", {"x": "one"})
+    db, log = f"secret/{t.path('db')}", f"{t.root}/log"
+    proxy = Proxy(t.server)
+    p = t.spawn(VAULTFS, "run", "--watch", "--interval", "200ms", db, "--", "sh", "-c",
+                f'trap "echo usr1 >> {log}" USR1; echo $X >> {log}; while :; do sleep 0.1; done',
+                env=env(t, VAULT_ADDR=proxy.address))
+    lines = lambda: open(log).read().split() if os.path.exists(log) else []
+    wait_for(lambda: lines() == ["one"])
+    seen = len(proxy.requests)
+    proxy.fate = lambda method, path: HANG
+    wait_for(lambda: len(proxy.requests) > seen)
+    time.sleep(0.3)
+    p.send_signal(signal.SIGUSR1)
+    wait_for(lambda: lines() == ["one", "usr1"], 3)
+    p.send_signal(signal.SIGTERM)
+    assert p.wait(5) == -signal.SIGTERM
+    proxy.close()
 
 
 @test()
