@@ -29,7 +29,6 @@
 #include "host/stamp.h"
 
 #include <errno.h>
-#include <string.h>
 
 #define WATCH_PAUSE	(2 * NS_PER_SEC)
 #define LOGIN_PAUSE_MAX (300 * NS_PER_SEC)
@@ -103,6 +102,21 @@ static void adopt_locked(struct session *s, struct secret *token, const struct t
 	schedule_locked(s);
 }
 
+/* After a login. What was read under another token is not the new one's to see: nobody who waits for the
+ * login goes on before that is told, without the lock. The first token of all takes nobody's place. */
+static void take_over_locked(struct session *s, struct secret *token, const struct token_info *info)
+{
+	bool other = !secret_equal(s->token, token) && (s->token || s->logins || s->persisting);
+
+	adopt_locked(s, token, info);
+	s->logins++;
+	if (!other)
+		return;
+	pthread_mutex_unlock(&s->lock);
+	s->config.replaced(s->config.arg);
+	pthread_mutex_lock(&s->lock);
+}
+
 /* Whether a login that yields the same token again is as good as any. */
 enum same { SAME_IS_NONE, SAME_IS_FINE };
 
@@ -125,11 +139,11 @@ static int login_locked(struct session *s, const struct secret *old, enum same s
 	if (r == 0 && same == SAME_IS_NONE && secret_equal(token, old))
 		r = err_set(&why, EKEYEXPIRED, "there is no new token to take the old one's place");
 	pthread_mutex_lock(&s->lock);
+	if (r == 0)
+		take_over_locked(s, steal(token), &info);
 	s->logging_in = false;
 	pthread_cond_broadcast(&s->changed);
 	if (r == 0) {
-		adopt_locked(s, steal(token), &info);
-		s->logins++;
 		log_info("logged in", F_STR("method", s->config.method->name),
 			 F_INT("ttl", info.ttl / NS_PER_SEC));
 		return 0;
@@ -144,7 +158,6 @@ static int login_locked(struct session *s, const struct secret *old, enum same s
 	return r;
 }
 
-/* Brings the cache up to what we have. Without any lock. */
 static void save(struct session *s)
 {
 	_cleanup_secret_ struct secret *token = NULL;
@@ -179,9 +192,7 @@ static int login_anew_locked(struct session *s, const struct secret *dead, bool 
 	if (!s->token || pace_died(&s->pace, clock_mono(), LOGIN_PAUSE_MAX))
 		return login_locked(s, dead, SAME_IS_NONE, err);
 	*quiet = s->pace.stillborn > PACE_STILLBORN_MAX;
-	return err_set(err, EKEYREJECTED,
-		       "logins succeed, but their tokens are refused at once "
-		       "(token_bound_cidrs?)");
+	return err_set(err, EKEYREJECTED, "each new token is refused (token_bound_cidrs?)");
 }
 
 /* The server says that `token` is dead. 0 where there is another by now. */
@@ -332,22 +343,19 @@ static void tick(struct job *job)
 		return;
 	verdict = token ? renewal_step(&renewal, s->config.vault, token, own_limit(s))
 			: RENEWAL_LATER;
-	if (verdict == RENEWAL_DEAD) {
+	if (verdict == RENEWAL_DEAD)
 		replace(s, token, own_limit(s), NULL);
-	} else if (verdict == RENEWAL_REPLACE) {
-		pthread_mutex_lock(&s->lock);
-		/* It still lives: what fails is tried again, if not for want of another token. */
-		if (!s->stop && !s->logging_in && secret_equal(s->token, token)) {
-			int r = login_locked(s, token, SAME_IS_NONE, NULL);
-
-			if (r < 0)
-				verdict = RENEWAL_LATER;
-			if (r < 0 && r != -EKEYEXPIRED && s->pace.after < renewal.next)
-				renewal.next = s->pace.after;
-		}
-		pthread_mutex_unlock(&s->lock);
-	}
 	pthread_mutex_lock(&s->lock);
+	/* It still lives: what fails is tried again, if not for want of another token. */
+	if (verdict == RENEWAL_REPLACE && !s->stop && !s->logging_in &&
+	    secret_equal(s->token, token)) {
+		int r = login_locked(s, token, SAME_IS_NONE, NULL);
+
+		if (r < 0)
+			verdict = RENEWAL_LATER;
+		if (r < 0 && r != -EKEYEXPIRED && s->pace.after < renewal.next)
+			renewal.next = s->pace.after;
+	}
 	if (verdict == RENEWAL_LATER && s->token && secret_equal(s->token, token)) {
 		s->renewal = renewal;
 		metric_set(METRIC_TOKEN_EXPIRES, renewal.expires);
@@ -417,7 +425,6 @@ void session_tell(struct session *s, struct session_told *out)
 				     .last_renewal = r->last};
 }
 
-/* Nobody has had a token yet. */
 static void persist(struct job *job)
 {
 	struct session *s = container_of(job, struct session, persist_job);
@@ -426,8 +433,7 @@ static void persist(struct job *job)
 	int r = take_cached(s, &why);
 
 	pthread_mutex_lock(&s->lock);
-	while (s->logging_in)
-		pthread_cond_wait(&s->changed, &s->lock);
+	wait_locked(s, &s->logging_in, INT64_MAX);
 	if (r == -ENOENT && !s->token && !s->stop)
 		r = login_locked(s, NULL, SAME_IS_NONE, &why);
 	else if (r < 0)
@@ -458,16 +464,12 @@ static void on_persist(struct timer *t)
 static bool look_again(struct session *s)
 {
 	_cleanup_secret_ struct secret *old = NULL;
-	bool other = false;
 
-	pthread_mutex_lock(&s->lock);
-	while (s->logging_in)
-		pthread_cond_wait(&s->changed, &s->lock);
+	LOCK_SCOPE(&s->lock);
+	wait_locked(s, &s->logging_in, INT64_MAX);
 	old = secret_ref(s->token);
-	if (!s->stop && login_locked(s, old, SAME_IS_FINE, NULL) == 0)
-		other = !secret_equal(s->token, old);
-	pthread_mutex_unlock(&s->lock);
-	return other;
+	return !s->stop && login_locked(s, old, SAME_IS_FINE, NULL) == 0 &&
+	       !secret_equal(s->token, old);
 }
 
 static void watch_again_locked(struct session *s)
@@ -481,10 +483,8 @@ static void watch(struct job *job)
 {
 	struct session *s = container_of(job, struct session, watch_job);
 
-	if (stamp_changed(s->watched, &s->seen) && look_again(s)) {
+	if (stamp_changed(s->watched, &s->seen) && look_again(s))
 		log_info("there is another token in the file", F_STR("file", s->watched));
-		s->config.replaced(s->config.arg);
-	}
 	LOCK_SCOPE(&s->lock);
 	watch_again_locked(s);
 }
@@ -538,9 +538,9 @@ int session_start(struct session *s, struct err *err)
 	}
 	save(s);
 	if (r == 0 && s->watched) {
-		pthread_mutex_lock(&s->lock);
+		LOCK_SCOPE(&s->lock);
+
 		watch_again_locked(s);
-		pthread_mutex_unlock(&s->lock);
 	}
 	return r;
 }

@@ -33,7 +33,6 @@
 #include "layer/layers.h"
 #include "node/keeping.h"
 #include "node/source.h"
-#include "tree/tree.h"
 #include "kv/kv_local.h"
 #include "store/local.h"
 #include "vault/reply.h"
@@ -214,9 +213,10 @@ static void on_other_token(void *arg)
 {
 	struct mount *m = arg;
 
-	standby_token_replaced(&m->standby, &m->conf, &m->creds, &m->engine.info);
+	standby_nobody(&m->standby);
 	if (m->tree)
 		tree_forget_all(m->tree, 0);
+	standby_token_replaced(&m->standby, &m->conf, &m->creds, &m->engine.info);
 }
 
 /* A mount that began without its server has logged in. What is asked for from now on is asked there. */

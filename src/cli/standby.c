@@ -70,14 +70,17 @@ void standby_close(struct standby *s)
 int standby_engine_found(struct standby *s, const struct conf *c, const struct credentials *creds,
 			 const struct mount_info *engine, struct err *err)
 {
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *text = NULL, *who = NULL;
 	int r;
 
 	if (!s->offline)
 		return 0;
+	r = credentials_who(creds, c, &who, err);
+	if (r < 0)
+		return r;
 	if (asprintf(&text, "%d %s", engine->version, engine->path) < 0)
 		return err_set(err, ENOMEM, "no memory");
-	r = offline_put_text(s->offline, c->source, text, own_limit(c));
+	r = offline_put_text(s->offline, who, c->source, text, own_limit(c));
 	if (r < 0)
 		log_warning("the copy for offline use was not written", F_STR("file", c->offline),
 			    F_STR("reason", strerror(-r)));
@@ -113,12 +116,12 @@ static int guess(const struct conf *c, struct kv_choice *choice, struct err *err
 int standby_engine(struct standby *s, const struct conf *c, const struct credentials *creds,
 		   struct vault *v, struct kv_engine *engine, struct err *err)
 {
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *text = NULL, *who = NULL;
 	struct kv_choice choice;
 	int r = -ENOENT;
 
-	if (s->offline)
-		r = offline_get_text(s->offline, c->source, own_limit(c), &text);
+	if (s->offline && credentials_who(creds, c, &who, NULL) == 0)
+		r = offline_get_text(s->offline, who, c->source, own_limit(c), &text);
 	if (r == 0)
 		r = understand(text, &choice);
 	if (r < 0)
@@ -158,13 +161,17 @@ void standby_check_engine(const struct conf *c, struct vault *v, const struct mo
 			  F_STR("engine", now.path), F_INT("version", now.version));
 }
 
+void standby_nobody(struct standby *s)
+{
+	if (s->offline)
+		offline_set_who(s->offline, NULL);
+}
+
 void standby_token_replaced(struct standby *s, const struct conf *c,
 			    const struct credentials *creds, const struct mount_info *engine)
 {
 	struct err err = {0};
 
-	if (s->offline && set_who(s, c, creds, engine, &err) < 0) {
+	if (standby_engine_found(s, c, creds, engine, &err) < 0)
 		log_warning("nothing is kept for offline use any more", F_ERR(&err));
-		offline_set_who(s->offline, "nobody");
-	}
 }

@@ -37,7 +37,9 @@ int standby_engine_none(const char *source, struct kv_engine *engine, struct err
 /* A server answers at last: whether the engine is the one that was taken for granted. */
 void standby_check_engine(const struct conf *c, struct vault *v, const struct mount_info *engine);
 
-/* We are somebody else now, perhaps. */
+/* We are somebody else now, perhaps: nothing is kept until it is known who, which may read a file and
+ * write another. What was asked for before is not to be kept after standby_token_replaced(). */
+void standby_nobody(struct standby *s);
 void standby_token_replaced(struct standby *s, const struct conf *c,
 			    const struct credentials *creds, const struct mount_info *engine);
 

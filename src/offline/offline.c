@@ -2,8 +2,9 @@
 /* The copy: a table of sealed rows, and a thread that writes them.
  *
  *      the cache says --> pending --(a moment, so that much is one transaction)--> taken --> file
- *                            |                                                      |         |
- *                            `--------------- asked first, in this order -----------+---------'
+ *                            |    `-(we are somebody else from now on)--> past --> taken
+ *                            |                                             |        |         |
+ *                            `--------------- asked first, in this order --+--------+---------'
  *
  * Who reads from the server never waits for the disk: what comes while too much is pending is not kept,
  * and the copy has what was said before. What takes a value back is never lost like that: where it
@@ -23,6 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <uthash.h>
+#include <utlist.h>
 
 #define GATHER_TIME    (20 * NS_PER_MS)
 #define RETRY_TIME     (5 * NS_PER_SEC)
@@ -43,6 +45,14 @@ struct said {
 	char key[]; /* the kind as a byte, then the path */
 };
 
+/* What is to be written for one of those who we were, or are. */
+struct batch {
+	struct batch *next;
+	char *who;
+	struct said *said;
+	bool forget; /* first, all that was kept for them */
+};
+
 struct offline {
 	struct offline_config config;
 	struct copy copy;
@@ -50,11 +60,12 @@ struct offline {
 	pthread_t writer;
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t work;
-	char *who;
-	struct said *pending, *taken;
+	char *who; /* NULL: nobody, and nothing is kept */
+	struct said *pending;
 	size_t bytes; /* of the objects in `pending` */
-	bool forget, forgetting, stop;
-	bool others; /* what is taken was said to who it was before */
+	bool forget, stop;
+	struct batch *past;  /* oldest first; not to be written before each other's */
+	struct batch *taken; /* the writer has it */
 };
 
 static void free_all(struct said **table)
@@ -66,6 +77,15 @@ static void free_all(struct said **table)
 		object_put(s->object);
 		free(s);
 	}
+}
+
+static void batch_free(struct batch *b)
+{
+	if (b) {
+		free_all(&b->said);
+		free(b->who);
+	}
+	free(b);
 }
 
 static size_t weight(const struct said *s)
@@ -122,8 +142,11 @@ static bool has_room_locked(const struct offline *o, const struct object *object
 void offline_keep(struct offline *o, size_t kind, const char *path, struct object *object, int code)
 {
 	LOCK_SCOPE(&o->lock);
-	struct said *s = said_new(kind, path), *before;
+	struct said *s, *before;
 
+	if (!o->who)
+		return;
+	s = said_new(kind, path);
 	before = s ? find(o->pending, s->key, s->key_len) : NULL;
 	if (before)
 		drop_locked(o, before);
@@ -149,19 +172,45 @@ void offline_forget(struct offline *o)
 	forget_locked(o);
 }
 
+/* All that is pending, with who it was said to. NULL: no memory, and it stays. */
+static struct batch *gather_locked(struct offline *o)
+{
+	struct batch *b = calloc(1, sizeof(*b));
+	char *who = strdup(o->who);
+
+	if (!b || !who) {
+		free(b);
+		free(who);
+		return NULL;
+	}
+	*b = (struct batch){.who = who, .said = steal(o->pending), .forget = o->forget};
+	o->bytes = 0;
+	o->forget = false;
+	return b;
+}
+
 int offline_set_who(struct offline *o, const char *who)
 {
-	char *copy = strdup(who);
+	char *copy = who ? strdup(who) : NULL;
+	struct batch *b = NULL;
 	LOCK_SCOPE(&o->lock);
 
-	if (!copy)
-		return -ENOMEM;
+	if (who && o->who && !strcmp(who, o->who)) {
+		free(copy);
+		return 0;
+	}
+	if (o->who && (o->pending || o->forget))
+		b = gather_locked(o);
+	if (b)
+		LL_APPEND(o->past, b);
+	/* Without memory for it, it goes: it must not be taken for what is said to others. */
 	free_all(&o->pending);
 	o->bytes = 0;
+	o->forget = false;
 	free(o->who);
 	o->who = copy;
-	o->others = true;
-	return 0;
+	pthread_cond_signal(&o->work);
+	return who && !copy ? -ENOMEM : 0;
 }
 
 /* The row's text: when, what came of it, and what was said. */
@@ -192,19 +241,19 @@ static int write_row(struct offline *o, struct sealed_tx *tx, const char *who, c
 			err);
 }
 
-/* What the writer has taken, in one transaction. `forget`: after all of them is gone. */
-static int write_taken(struct offline *o, const char *who, bool forget, struct err *err)
+/* What the writer has taken, in one transaction. */
+static int write_taken(struct offline *o, const struct batch *b, struct err *err)
 {
 	struct limit limit = {.deadline = clock_mono() + WRITE_TIME};
 	_cleanup_tx_ struct sealed_tx *tx = NULL;
 	struct said *s, *next;
 	int r = copy_begin(&o->copy, limit, &tx, err);
 
-	if (r == 0 && forget)
-		r = copy_forget(&o->copy, tx, who, err);
-	HASH_ITER (hh, o->taken, s, next)
+	if (r == 0 && b->forget)
+		r = copy_forget(&o->copy, tx, b->who, err);
+	HASH_ITER (hh, b->said, s, next)
 		if (r == 0)
-			r = write_row(o, tx, who, s, err);
+			r = write_row(o, tx, b->who, s, err);
 	return r == 0 ? copy_end(&o->copy, tx, err) : r;
 }
 
@@ -219,21 +268,19 @@ static void tell(struct offline *o, const struct err *err)
 		    F_ERR(err));
 }
 
-/* It failed: what takes something back must still be written. */
-static void give_back_locked(struct offline *o, bool forget)
+/* It failed: what takes something back must still be written, before what was said since. */
+static void give_back_locked(struct offline *o)
 {
+	struct batch *b = steal(o->taken);
 	struct said *s, *next;
 
-	HASH_ITER (hh, o->taken, s, next) {
-		HASH_DEL(o->taken, s);
-		if (!s->object && !find(o->pending, s->key, s->key_len)) {
-			HASH_ADD(hh, o->pending, key, s->key_len, s);
-		} else {
+	HASH_ITER (hh, b->said, s, next)
+		if (s->object) {
+			HASH_DEL(b->said, s);
 			object_put(s->object);
 			free(s);
 		}
-	}
-	o->forget = o->forget || forget;
+	LL_PREPEND(o->past, b);
 }
 
 static void sleep_locked(struct offline *o, uint64_t time)
@@ -244,40 +291,49 @@ static void sleep_locked(struct offline *o, uint64_t time)
 		;
 }
 
+static bool has_work_locked(const struct offline *o)
+{
+	return o->past || (o->who && (o->pending || o->forget));
+}
+
+static void take_locked(struct offline *o)
+{
+	o->taken = o->past;
+	if (o->past)
+		LL_DELETE(o->past, o->taken);
+	else if (has_work_locked(o))
+		o->taken = gather_locked(o);
+}
+
 static void *write_on(void *arg)
 {
 	struct offline *o = arg;
 
 	pthread_mutex_lock(&o->lock);
 	for (;;) {
-		_cleanup_free_ char *who = NULL;
 		struct err err = {0};
 		int r;
 
-		while (!o->stop && !o->pending && !o->forget)
+		while (!o->stop && !has_work_locked(o))
 			pthread_cond_wait(&o->work, &o->lock);
-		if (!o->pending && !o->forget)
+		if (!has_work_locked(o))
 			break;
 		sleep_locked(o, GATHER_TIME);
-		who = o->who ? strdup(o->who) : NULL;
-		o->taken = steal(o->pending);
-		o->bytes = 0;
-		o->others = false;
-		o->forgetting = o->forget;
-		o->forget = false;
+		take_locked(o);
 		pthread_mutex_unlock(&o->lock);
-		r = who ? write_taken(o, who, o->forgetting, &err) : 0;
+		r = o->taken ? write_taken(o, o->taken, &err)
+			     : err_set(&err, ENOMEM, "no memory for the copy");
 		secmem_clear_registers();
 		pthread_mutex_lock(&o->lock);
 		if (r < 0) {
 			tell(o, &err);
-			give_back_locked(o, o->forgetting);
+			if (o->taken)
+				give_back_locked(o);
 			if (o->stop)
 				break;
 			sleep_locked(o, RETRY_TIME);
 		}
-		free_all(&o->taken);
-		o->forgetting = false;
+		batch_free(steal(o->taken));
 	}
 	pthread_mutex_unlock(&o->lock);
 	return NULL;
@@ -299,21 +355,46 @@ static int understand(const struct offline *o, size_t kind, const struct buf *te
 	return o->config.get(kind, r.at, (size_t)(r.end - r.at), out);
 }
 
+/* What a batch says of it: *s, or *gone where all that was kept for us is to go. */
+static void look_in(const struct offline *o, const struct batch *b, const struct said *key,
+		    const struct said **s, bool *gone)
+{
+	const struct said *found;
+
+	if (!b || strcmp(b->who, o->who) != 0)
+		return;
+	found = find(b->said, key->key, key->key_len);
+	if (found || b->forget) {
+		*s = found;
+		*gone = !found;
+	}
+}
+
 /* 0 or -errno as offline_recall(); 1 where the file is to be asked. */
 static int recall_pending(struct offline *o, const struct said *key, char **who,
 			  struct object **out, int64_t *at)
 {
 	LOCK_SCOPE(&o->lock);
-	const struct said *s = find(o->pending, key->key, key->key_len);
+	const struct said *s = NULL, *newest;
+	const struct batch *b;
+	bool gone = false;
 
-	if (!s && !o->forget && !o->others)
-		s = find(o->taken, key->key, key->key_len);
+	if (!o->who)
+		return -ENOENT;
+	look_in(o, o->taken, key, &s, &gone);
+	LL_FOREACH(o->past, b)
+	look_in(o, b, key, &s, &gone);
+	newest = find(o->pending, key->key, key->key_len);
+	if (newest || o->forget) {
+		s = newest;
+		gone = !newest;
+	}
 	if (s) {
 		*out = object_ref(s->object);
 		*at = s->at;
 		return s->object ? 0 : s->code == EACCES ? -EACCES : -ENOENT;
 	}
-	if (o->forget || o->forgetting || !o->who)
+	if (gone)
 		return -ENOENT;
 	*who = strdup(o->who);
 	return *who ? 1 : -ENOMEM;
@@ -353,12 +434,13 @@ int offline_recall(struct offline *o, size_t kind, const char *path, struct limi
 	return r;
 }
 
-int offline_put_text(struct offline *o, const char *name, const char *text, struct limit limit)
+int offline_put_text(struct offline *o, const char *who, const char *name, const char *text,
+		     struct limit limit)
 {
 	_cleanup_free_ struct said *said = said_new(TEXT_KIND, name);
 	_cleanup_tx_ struct sealed_tx *tx = NULL;
 	_cleanup_buf_ struct buf b = {0};
-	struct copy_key key = {.who = o->who};
+	struct copy_key key = {.who = who};
 	struct err err = {0};
 	int r;
 
@@ -373,11 +455,12 @@ int offline_put_text(struct offline *o, const char *name, const char *text, stru
 	return r == 0 ? copy_end(&o->copy, tx, &err) : r;
 }
 
-int offline_get_text(struct offline *o, const char *name, struct limit limit, char **out)
+int offline_get_text(struct offline *o, const char *who, const char *name, struct limit limit,
+		     char **out)
 {
 	_cleanup_free_ struct said *said = said_new(TEXT_KIND, name);
 	_cleanup_buf_ struct buf text = {0};
-	struct copy_key key = {.who = o->who};
+	struct copy_key key = {.who = who};
 	struct err err = {0};
 	int r;
 
@@ -423,6 +506,8 @@ int offline_open(const struct offline_config *config, struct offline **out, stru
 
 void offline_close(struct offline *o)
 {
+	struct batch *b, *next;
+
 	if (!o)
 		return;
 	pthread_mutex_lock(&o->lock);
@@ -431,7 +516,8 @@ void offline_close(struct offline *o)
 	pthread_mutex_unlock(&o->lock);
 	pthread_join(o->writer, NULL);
 	free_all(&o->pending);
-	free_all(&o->taken);
+	LL_FOREACH_SAFE(o->past, b, next)
+	batch_free(b);
 	copy_close(&o->copy);
 	pthread_cond_destroy(&o->work);
 	pthread_mutex_destroy(&o->lock);

@@ -28,7 +28,8 @@ int offline_open(const struct offline_config *config, struct offline **out, stru
 /* Writes what is left to be written. NULL is fine. */
 void offline_close(struct offline *o);
 
-/* For whom it is kept from now on: what was kept for others is not to be had. 0 or -ENOMEM. */
+/* For whom it is kept from now on: what was kept for others is not to be had, and what is still to be
+ * written for them is. NULL: for nobody, and nothing is kept. 0 or -ENOMEM, and then that too. */
 int offline_set_who(struct offline *o, const char *who);
 
 /* The server has just said this: `object`, of which it takes a reference; or (NULL) it refused, with
@@ -44,9 +45,10 @@ int offline_recall(struct offline *o, size_t kind, const char *path, struct limi
 /* All that was kept for who it is goes. Never waits. */
 void offline_forget(struct offline *o);
 
-/* A text that belongs to the copy. After offline_set_who(), and before others use it. 0, -ENOENT or
- * -errno. */
-int offline_put_text(struct offline *o, const char *name, const char *text, struct limit limit);
-int offline_get_text(struct offline *o, const char *name, struct limit limit, char **out);
+/* A text that is kept for `who`, whoever it is that the rest is kept for. 0, -ENOENT or -errno. */
+int offline_put_text(struct offline *o, const char *who, const char *name, const char *text,
+		     struct limit limit);
+int offline_get_text(struct offline *o, const char *who, const char *name, struct limit limit,
+		     char **out);
 
 #endif

@@ -5,6 +5,7 @@ old; whose it is; what is dropped from it; and what can be seen in the file."""
 
 import glob
 import os
+import signal
 import time
 
 from harness import main, test
@@ -230,6 +231,48 @@ def a_dead_token_leaves_nothing(t):
     p.off()
     m = p.mount(token=token)
     assert m.errno_of(m.read, "db/x") == "EHOSTUNREACH"
+    p.proxy.close()
+
+
+@test(seconds=120)
+def a_token_that_is_rotated(t):
+    "what another token in the file reads is kept for it alone, and found again after a restart"
+    p = Place(t)
+    path = f"{t.root}/token"
+    for name in ("both", "new"):
+        t.put(name, {"x": t.canary()})
+    rules = {f"secret/data/{t.path('both')}": ["read"]}
+    t.server.policy("offline-both", rules)
+    t.server.policy("offline-new", {f"secret/data/{t.path('new')}": ["read"]})
+    env = {"VAULT_ADDR": p.proxy.address}
+
+    def put_token(token):
+        with open(f"{path}.new", "w", opener=lambda n, f: os.open(n, f, 0o600)) as f:
+            f.write(token)
+        os.rename(f"{path}.new", path)
+    for how in ("watch", "SIGHUP"):
+        old = t.server.make_token(policies=["offline-both"])
+        new = t.server.make_token(policies=["offline-both", "offline-new"])
+        put_token(old)
+        m = p.mount(f"token_file={path}", env=env)
+        assert m.read("both/x") and m.errno_of(m.read, "new/x") == "EACCES", how
+        put_token(new)
+        if how == "SIGHUP":
+            m.process.send_signal(signal.SIGHUP)
+            m.wait_log("reloaded")
+        else:
+            m.wait_log("there is another token in the file")
+        eventually(lambda: not m.errno_of(m.read, "new/x"))
+        m.end()
+        p.off()
+        m = p.mount(f"token_file={path}", env=env)
+        assert m.read("new/x") and source(m, "new/x") == "offline", how
+        m.end()
+        m = p.mount(token=old)
+        assert m.read("both/x") and source(m, "both/x") == "offline", how
+        assert m.errno_of(m.read, "new/x") in ("EACCES", "EHOSTUNREACH"), how
+        m.end()
+        p.on()
     p.proxy.close()
 
 

@@ -128,7 +128,7 @@ Test(offline, nobody_else_is_served)
 	keep(o, "db", "{\"a\": \"2\"}");
 	offline_close(o);
 	o = opened(KEY, 1 << 20, "me");
-	assert_not_kept(o, "db", -ENOENT);
+	assert_kept(o, "db", "{\"a\": \"1\"}");
 	offline_set_who(o, "you");
 	assert_kept(o, "db", "{\"a\": \"2\"}");
 	offline_close(o);
@@ -161,6 +161,37 @@ Test(offline, what_is_taken_back_is_gone)
 	offline_close(o);
 }
 
+Test(offline, what_is_still_to_be_written_is_written_for_who_it_was_said_to)
+{
+	struct offline *o = opened(KEY, 1 << 20, "old");
+
+	keep(o, "forgotten", "{\"a\": \"1\"}");
+	offline_close(o);
+	o = opened(KEY, 1 << 20, "me");
+	keep(o, "mine", "{\"a\": \"1\"}");
+	offline_close(o);
+	o = opened(KEY, 1 << 20, "old");
+	offline_forget(o);
+	offline_set_who(o, "me");
+	assert_kept(o, "mine", "{\"a\": \"1\"}");
+	offline_keep(o, 0, "mine", NULL, EACCES);
+	keep(o, "more", "{\"a\": \"2\"}");
+	offline_set_who(o, NULL);
+	keep(o, "lost", "{\"a\": \"2\"}");
+	assert_not_kept(o, "more", -ENOENT);
+	offline_set_who(o, "me");
+	assert_not_kept(o, "mine", -EACCES);
+	assert_kept(o, "more", "{\"a\": \"2\"}");
+	assert_not_kept(o, "lost", -ENOENT);
+	offline_close(o);
+	o = opened(KEY, 1 << 20, "me");
+	assert_not_kept(o, "mine", -EACCES);
+	assert_kept(o, "more", "{\"a\": \"2\"}");
+	offline_set_who(o, "old");
+	assert_not_kept(o, "forgotten", -ENOENT);
+	offline_close(o);
+}
+
 Test(offline, a_version_that_is_not_live_has_no_values)
 {
 	_cleanup_buf_ struct buf b = {0};
@@ -182,7 +213,7 @@ Test(offline, it_is_bounded_and_texts_stay)
 	uint64_t age;
 	char path[20], json[2100];
 
-	cr_assert_eq(offline_put_text(o, "secret", "2 secret", support_limit()), 0);
+	cr_assert_eq(offline_put_text(o, "me", "secret", "2 secret", support_limit()), 0);
 	v = version_of("{\"way\": \"1\"}");
 	offline_keep(o, 1, "way", &v->object, 0);
 	memset(json, 'x', sizeof(json));
@@ -198,7 +229,7 @@ Test(offline, it_is_bounded_and_texts_stay)
 	assert_kept(o, "s49", json);
 	cr_assert_eq(offline_recall(o, 1, "way", support_limit(), &way, &age), 0);
 	object_put(way);
-	cr_assert_eq(offline_get_text(o, "secret", support_limit(), &text), 0);
+	cr_assert_eq(offline_get_text(o, "me", "secret", support_limit(), &text), 0);
 	cr_assert_str_eq(text, "2 secret");
 	offline_close(o);
 }
