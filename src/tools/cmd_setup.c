@@ -37,7 +37,8 @@ static const struct flag flags[] = {
 
 struct setup {
 	struct remote *r;
-	const char *app, *engine;
+	const char *app;
+	char *engine;
 	bool dry;
 	char *environments, *path, *role; /* of the environment at hand: "app/env", "app-env" */
 };
@@ -304,13 +305,42 @@ static bool is_name(const char *s, size_t len, const char *more)
 	return s[len - 1] != '/';
 }
 
+/* Without a dash: of the role "a-b-c" it would not be known whether it is "a"'s or "a-b"'s, and one
+ * would get the other's policies. */
+static int check_environments(struct setup *x, const char *env, struct err *err)
+{
+	for (const char *p = env;; p += strcspn(p, ",") + 1) {
+		size_t len = strcspn(p, ",");
+
+		if (!is_name(p, len, ""))
+			return remote_wrong(x->r, err, "--env %s: names, with commas between them",
+					    env);
+		if (memchr(p, '-', len))
+			return remote_wrong(x->r, err,
+					    "--env %s: no - in the name of an environment: with "
+					    "--app's it makes the name of the role",
+					    env);
+		for (const char *q = env; q < p; q += strcspn(q, ",") + 1)
+			if (strcspn(q, ",") == len && !strncmp(q, p, len))
+				return remote_wrong(x->r, err, "--env %s: %.*s is there twice", env,
+						    (int)len, p);
+		if (!p[len])
+			return 0;
+	}
+}
+
 static int read_arguments(struct setup *x, struct err *err)
 {
 	const struct flags *f = &x->r->flags;
 	const char *env = f->value[ENV] ? f->value[ENV] : ENVIRONMENTS;
+	int s;
 
 	x->app = f->value[APP];
-	x->engine = f->value[MOUNT] ? f->value[MOUNT] : "secret";
+	x->engine = strdup(f->value[MOUNT] ? f->value[MOUNT] : "secret");
+	if (!x->engine)
+		return no_memory(err);
+	for (size_t n = strlen(x->engine); n > 1 && x->engine[n - 1] == '/'; n--)
+		x->engine[n - 1] = '\0';
 	x->dry = f->value[DRY_RUN] != NULL;
 	if (!x->app)
 		return remote_wrong(x->r, err, "--app NAME is missing");
@@ -319,13 +349,9 @@ static int read_arguments(struct setup *x, struct err *err)
 				    x->app);
 	if (!is_name(x->engine, strlen(x->engine), "/.ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
 		return remote_wrong(x->r, err, "--mount %s is no path of an engine", x->engine);
-	for (const char *p = env;; p += strcspn(p, ",") + 1) {
-		if (!is_name(p, strcspn(p, ","), ""))
-			return remote_wrong(x->r, err, "--env %s: names, with commas between them",
-					    env);
-		if (!p[strcspn(p, ",")])
-			break;
-	}
+	s = check_environments(x, env, err);
+	if (s < 0)
+		return s;
 	x->environments = strdup(env);
 	return x->environments ? 0 : no_memory(err);
 }
@@ -363,6 +389,7 @@ static int setup(struct remote *r, struct err *err)
 	int s = steps(&x, err);
 
 	free(x.environments);
+	free(x.engine);
 	return s;
 }
 

@@ -57,7 +57,7 @@ def from_nothing(t):
     assert role["token_ttl"] == 3600 and role["token_max_ttl"] == 14400
     assert role["token_policies"] == ["shop-production-read"]
     mark = t.server.audit_mark()
-    again = setup(t, *args)
+    again = setup(t, *args[:3], f"{engine}/", *args[4:])
     assert "made" not in again and "replaced" not in again and "changed" not in again, again
     writes = [r for r in t.server.requests_since(mark) if r[0] in ("create", "update", "delete")]
     assert [r for r in writes if not r[1].endswith("/secret-id")
@@ -194,6 +194,8 @@ def setup_refuses(t):
     "names that the server would change, an engine of version 1, and a token that may not, are refused"
     for args, sentence in (((), "--app"), (("--app", "Shop"), "a to z"), (("--app", "a/b"), "a to z"),
                            (("--app", "a", "--env", "x,,y"), "commas"), (("--app", "a", "--env", ""), "commas"),
+                           (("--app", "a", "--env", "b-c"), "no - in the name"),
+                           (("--app", "a", "--env", "x,y,x"), "x is there twice"),
                            (("--app", "a", "--mount", "x y"), "no path")):
         assert sentence in setup(t, *args, status=1), args
     t.server.api("POST", "sys/mounts/kv-one", {"type": "kv", "options": {"version": "1"}})
