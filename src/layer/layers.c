@@ -263,12 +263,22 @@ static int add_unlisted(const struct layers *l, const char *path, const struct k
 	return 0;
 }
 
-static void add_defaults(const struct row *rows, size_t count, const struct kv_version *base,
-			 struct overlay *o)
+/* A variable that no row of the map names comes before the default, as where the field is read alone. */
+static void add_defaults(const struct layers *l, const char *path, const struct row *rows,
+			 size_t count, const struct kv_version *base, struct overlay *o)
 {
-	for (size_t i = 0; i < count; i++)
-		if (!kv_version_field(base, rows[i].name, rows[i].name_len))
-			change_to(o, &rows[i], rows[i].field);
+	for (size_t i = 0; i < count; i++) {
+		const struct row *row = &rows[i];
+		struct kv_field field;
+		bool listed;
+
+		if (kv_version_field(base, row->name, row->name_len))
+			continue;
+		if (find_variable(l, path, row->name, row->name_len, &field, &listed))
+			change_to(o, row, &field);
+		else
+			change_to(o, row, row->field);
+	}
 }
 
 void layer_memo_fini(struct layer_memo *m)
@@ -316,7 +326,7 @@ static struct kv_version *version_over(const struct layers *l, const char *path,
 		return NULL;
 	add_variables(l, map, mapped, base, &o);
 	add_unlisted(l, path, base, &o);
-	add_defaults(preset, defaults, base, &o);
+	add_defaults(l, path, preset, defaults, base, &o);
 	v = o.count ? kv_version_apply(base, o.changes, o.count, false) : object_ref(base);
 	if (v && v != base) {
 		v->created = base->created;

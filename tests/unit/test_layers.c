@@ -107,7 +107,7 @@ Test(layers, fallback_adds_what_the_server_has_not)
 
 	assert_shown(l, "app/db", "{\"url\": \"s\", \"mapped\": \"s\"}",
 		     "{\"mapped\": \"s\", \"port\": 5432, \"url\": \"s\"}");
-	assert_shown(l, "app/db", "{}", "{\"mapped\": \"m\", \"port\": 5432, \"url\": \"d\"}");
+	assert_shown(l, "app/db", "{}", "{\"mapped\": \"m\", \"port\": 5432, \"url\": \"u\"}");
 	assert_shown(l, "app/else", "{\"a\": \"s\"}", "{\"a\": \"s\"}");
 	cr_assert(!layers_first(l, "app/db", "url", 3, &listed));
 	layers_free(l);
