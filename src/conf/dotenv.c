@@ -48,12 +48,17 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\v' || c == '\f';
 }
 
-/* The length of the line's end that is here; 0: none. At the end of the text it is none either. */
+/* The length of the line's end that is here; 0: none. At the end of the text it is none either; but a CR
+ * alone is one there, of which the rest was cut off. */
 static size_t newline_len(const struct reader *r)
 {
-	if (r->at < r->end && *r->at == '\n')
+	size_t left = (size_t)(r->end - r->at);
+
+	if (left && *r->at == '\n')
 		return 1;
-	return r->end - r->at >= 2 && r->at[0] == '\r' && r->at[1] == '\n' ? 2 : 0;
+	if (!left || *r->at != '\r')
+		return 0;
+	return left == 1 ? 1 : r->at[1] == '\n' ? 2 : 0;
 }
 
 static bool at_line_end(const struct reader *r)
