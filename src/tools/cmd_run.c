@@ -52,12 +52,18 @@ struct run {
 	struct environment ours; /* without what was for us alone: tokens and the like */
 };
 
+/* Heap; NULL: no memory. */
+static char *name_of(const struct run *x, const struct place *at, const struct kv_field *f)
+{
+	const char *mapped = mapping_variable(&x->map, at->full, f->name, x->r->conf.source);
+
+	return mapped ? strdup(mapped) : mapping_name(x->r->flags.value[PREFIX], f->name);
+}
+
 static int add_field(struct run *x, const struct place *at, const struct kv_field *f,
 		     struct environment *to, struct err *err)
 {
-	const char *mapped = mapping_variable(&x->map, at->full, f->name, x->r->conf.source);
-	_cleanup_free_ char *name =
-		mapped ? strdup(mapped) : mapping_name(x->r->flags.value[PREFIX], f->name);
+	_cleanup_free_ char *name = name_of(x, at, f);
 	int s = name ? environment_set(to, name, f->text, f->len) : -ENOMEM;
 
 	if (s == -EINVAL)
@@ -66,26 +72,23 @@ static int add_field(struct run *x, const struct place *at, const struct kv_fiel
 	return s < 0 ? err_set(err, ENOMEM, "no memory") : 0;
 }
 
-/* Two fields of one secret for one variable are a mistake; of a later path is what counts. */
+/* Two fields of one secret for one variable are a mistake, whether a row or its name makes it; of a later
+ * path is what counts. */
 static int check_names(struct run *x, const struct place *at, const struct kv_version *v,
 		       struct err *err)
 {
 	for (size_t i = 0; i < v->count; i++) {
-		const char *a = v->fields[i].name;
-		_cleanup_free_ char *name = mapping_name("", a);
+		_cleanup_free_ char *name = name_of(x, at, &v->fields[i]);
 
-		if (mapping_variable(&x->map, at->full, a, x->r->conf.source))
-			continue;
 		for (size_t k = i + 1; name && k < v->count; k++) {
-			const char *b = v->fields[k].name;
-			_cleanup_free_ char *other = mapping_name("", b);
+			_cleanup_free_ char *other = name_of(x, at, &v->fields[k]);
 
-			if (other && !strcmp(name, other) &&
-			    !mapping_variable(&x->map, at->full, b, x->r->conf.source))
+			if (other && !strcmp(name, other))
 				return remote_wrong(x->r, err,
 						    "%s: fields %s and %s are both %s: tell them "
 						    "apart by --map",
-						    at->full, a, b, name);
+						    at->full, v->fields[i].name, v->fields[k].name,
+						    name);
 		}
 	}
 	return 0;

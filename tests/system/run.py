@@ -98,6 +98,11 @@ def run_refuses(t):
     for words in ([ok], [ok, "--"], ["--", "touch", mark]):
         got, out, err = vaultfs(t, "run", *words)
         assert got == 1 and "Usage" in err, (words, err)
+    t.put("mapped", {"user": "1", "db_user": "2"})
+    with open(f"{t.root}/map.json", "w") as f:
+        json.dump({"user": "DB_USER"}, f)
+    got, out, err = vaultfs(t, "run", "--map", f"{t.root}/map.json", f"secret/{t.path('mapped')}", "--", "touch", mark)
+    assert got == 1 and "are both DB_USER" in err, err
     got, out, err = vaultfs(t, "run", ok, "--", "touch", mark, VAULT_ADDR="http://127.0.0.1:1")
     assert got == 2, err
     assert not os.path.exists(mark)
