@@ -51,7 +51,8 @@ struct migrate {
 	struct plan plan;
 	const char *where; /* it is from, for people */
 	size_t skip;	   /* bytes of each name that only say where it is from */
-	size_t written, versions, same, differing;
+	size_t done;	   /* items of the plan that were written, or need not be */
+	size_t written, versions;
 };
 
 /* The variables of the environment, as if they were a file's. */
@@ -205,11 +206,13 @@ static int write_once(struct migrate *m, struct plan_item *items, size_t count, 
 	s = set_marks(m, &at, changes, n, now, err);
 	if (s == 0)
 		s = at.kv->ops->write(at.kv, at.path, next, now->number, remote_limit(m->r), err);
-	if (s == 0) {
-		m->written += n;
-		m->versions++;
+	if (s < 0) {
+		err_prefix(err, "%s", full);
+		return s;
 	}
-	return s;
+	m->written += n;
+	m->versions++;
+	return 0;
 }
 
 static void progress(size_t done, size_t all)
@@ -230,8 +233,10 @@ static int write_all(struct migrate *m, struct err *err)
 			if (s != -EBUSY)
 				break;
 		}
-		if (s == 0)
-			progress(i + n, p->count);
+		if (s < 0)
+			break;
+		m->done = i + n;
+		progress(m->done, p->count);
 	}
 	return s;
 }
@@ -263,7 +268,7 @@ static void print_deletable(const struct migrate *m)
 				? "These are at the server now, and can be deleted from the file"
 				: "These are at the server now, and need not be set any more");
 	for (const struct dotenv_row *row = m->from.rows; row < m->from.rows + m->from.count; row++)
-		for (size_t i = 0; i < p->count; i++)
+		for (size_t i = 0; i < m->done; i++)
 			if (!strcmp(p->items[i].variable, row->name) &&
 			    p->items[i].action != PLAN_DIFFERS) {
 				if (row->line)
@@ -272,18 +277,24 @@ static void print_deletable(const struct migrate *m)
 			}
 }
 
-static int report(struct migrate *m)
+/* Also of what was done before something failed. */
+static int report(const struct migrate *m)
 {
-	for (size_t i = 0; i < m->plan.count; i++)
-		m->differing += m->plan.items[i].action == PLAN_DIFFERS;
-	m->same = m->plan.count - m->written - m->differing;
-	printf("\n%zu written, in %zu secrets; %zu there already; %zu left, since they differ%s\n",
-	       m->written, m->versions, m->same, m->differing,
-	       m->differing ? " (--overwrite replaces them)" : "");
-	if (m->written + m->same)
+	size_t same, differing = 0, left = m->plan.count - m->done;
+
+	for (size_t i = 0; i < m->done; i++)
+		differing += m->plan.items[i].action == PLAN_DIFFERS;
+	same = m->done - m->written - differing;
+	printf("\n%zu written, in %zu secrets; %zu there already; %zu left, since they differ%s",
+	       m->written, m->versions, same, differing,
+	       differing ? " (--overwrite replaces them)" : "");
+	if (left)
+		printf("; %zu not done", left);
+	printf("\n");
+	if (m->written + same)
 		print_deletable(m);
 	fflush(stdout);
-	return m->differing ? EXIT_LOCAL : EXIT_OK;
+	return differing ? EXIT_LOCAL : EXIT_OK;
 }
 
 static int steps(struct migrate *m, struct err *err)
@@ -302,7 +313,11 @@ static int steps(struct migrate *m, struct err *err)
 	if (s != 0 || m->r->flags.value[DRY_RUN])
 		return s;
 	s = write_all(m, err);
-	return s < 0 ? s : report(m);
+	if (s < 0) {
+		report(m);
+		return s;
+	}
+	return report(m);
 }
 
 /* Whole secrets, which have names and places already. */

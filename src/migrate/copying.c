@@ -48,6 +48,7 @@ struct copy {
 	size_t count, room;
 	char **folders; /* that are yet to be listed: the last one is next */
 	size_t folder_count, folder_room;
+	size_t done; /* items that were written, or need not be */
 	size_t written;
 };
 
@@ -330,10 +331,14 @@ static int look(struct copy *c, const char *path, struct pair *p, struct err *er
 	if (s < 0)
 		return err_prefix(err, "%s%s%s", c->origin.top, *path ? "/" : "", path);
 	s = destination_read(&c->target, path, &p->full, &p->at, &p->now, err);
-	if (s == 0 && p->at.kv)
-		s = read_metadata(p->at.kv, p->at.path, remote_limit(c->r), &now, err);
 	if (s < 0)
 		return s;
+	if (p->at.kv)
+		s = read_metadata(p->at.kv, p->at.path, remote_limit(c->r), &now, err);
+	if (s < 0) {
+		err_prefix(err, "%s", p->full);
+		return s;
+	}
 	p->same = p->now->state == KV_LIVE &&
 		  same_content(p->from, p->now, !destination_is_local(&c->target));
 	if (p->at.kv && kv_traits(p->at.kv, p->at.path) & KV_FLAT)
@@ -454,8 +459,10 @@ static int write_once(struct copy *c, struct item *item, struct err *err)
 						  err);
 	if (s == 0 && !p.same)
 		s = write_version(c, &p, err);
-	if (s < 0)
-		return s == -EBUSY ? s : err_prefix(err, "%s", p.full);
+	if (s < 0) {
+		err_prefix(err, "%s", p.full);
+		return s;
+	}
 	c->written++;
 	return 0;
 }
@@ -476,23 +483,28 @@ static int write_all(struct copy *c, struct err *err)
 			if (s != -EBUSY)
 				break;
 		}
+		c->done += s == 0;
 		progress_step(&progress, c->count);
 	}
 	return s;
 }
 
+/* Also of what was done before something failed. */
 static int report(const struct copy *c)
 {
-	size_t differing = 0, gone = 0;
+	size_t differing = 0, gone = 0, left = c->count - c->done;
 
-	for (size_t i = 0; i < c->count; i++) {
+	for (size_t i = 0; i < c->done; i++) {
 		differing += c->items[i].action == ACTION_DIFFERS;
 		gone += c->items[i].action == ACTION_GONE;
 	}
 	printf("\n%zu secrets written; %zu there already; %zu left, since they differ%s; "
-	       "%zu left out, since they are deleted\n",
-	       c->written, c->count - c->written - differing - gone, differing,
+	       "%zu left out, since they are deleted",
+	       c->written, c->done - c->written - differing - gone, differing,
 	       differing ? " (--overwrite replaces them)" : "", gone);
+	if (left)
+		printf("; %zu not done", left);
+	printf("\n");
 	fflush(stdout);
 	return differing ? EXIT_LOCAL : EXIT_OK;
 }
@@ -530,7 +542,11 @@ static int steps(struct copy *c, struct err *err)
 	if (s != 0 || o->dry_run)
 		return s;
 	s = write_all(c, err);
-	return s < 0 ? s : report(c);
+	if (s < 0) {
+		report(c);
+		return s;
+	}
+	return report(c);
 }
 
 int copying_run(struct remote *r, const struct copying_options *options, struct err *err)

@@ -124,5 +124,10 @@ int destination_read(struct destination *t, const char *path, char **full, struc
 		*out = kv_version_empty(KV_ABSENT, 0);
 		return *out ? 0 : err_set(err, ENOMEM, "no memory");
 	}
-	return s < 0 ? s : at->kv->ops->read(at->kv, at->path, remote_limit(t->remote), out, err);
+	if (s < 0)
+		return s;
+	s = at->kv->ops->read(at->kv, at->path, remote_limit(t->remote), out, err);
+	if (s < 0)
+		err_prefix(err, "%s", *full);
+	return s;
 }

@@ -202,6 +202,29 @@ def refusals(t):
 
 
 @test()
+def failing_midway(t):
+    "a secret that cannot be written is named, and what was done before it is told; nothing more is written"
+    rules = {f"secret/data/{t.path('*')}": ["read", "create", "update", "patch"],
+             f"secret/data/{t.path('b')}": ["read"], f"secret/data/{t.path('to/b')}": ["read"],
+             "secret/metadata/*": ["read", "list"]}
+    t.server.policy("midway", rules)
+    token = t.server.make_token(policies=["midway"])
+    out, err = Migrate(t, VAULT_TOKEN=token)("--env-file", write(t, "C_X=1\nB_X=1\nA_X=1\nA_Y=2\n"), status=2)
+    assert f"secret/{t.path('b')}: " in err and "403" in err, err
+    assert "2 written, in 1 secrets; 0 there already; 0 left, since they differ; 2 not done" in out, out
+    assert "line 3: A_X\n  line 4: A_Y\n" in out and "line 1" not in out and "line 2" not in out, out
+    assert t.server.list(t.folder) == ["a"]
+    c = Copy(t, fill=False)
+    for name in "abc":
+        t.put(f"from/{name}", {"x": "1"})
+    c.env["VAULT_TOKEN"] = token
+    out = c("--from", f"vault:{c.at('from')}", c.at("to"), status=2)
+    assert f"secret/{t.path('to/b')}: " in out and "403" in out, out
+    assert "1 secrets written; 0 there already" in out and "; 2 not done" in out, out
+    assert t.server.list(t.path("to")) == ["a"]
+
+
+@test()
 def from_the_environment(t):
     "--from env://PREFIX_ takes the process's own variables"
     value = t.canary("\nwith a second line")
