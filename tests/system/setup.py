@@ -113,6 +113,11 @@ def least_privilege(t):
         ("create", "POST", "secret/data/{}/new", {"data": {"x": "3"}}, "write"),
         ("patch", "PATCH", "secret/data/{}/s", {"data": {"y": "4"}}, "write"),
         ("custom", "POST", "secret/metadata/{}/s", {"custom_metadata": {"k": "v"}}, "write"),
+        ("custom patch", "PATCH", "secret/metadata/{}/s", {"custom_metadata": {"k": None, "l": "v"}}, "write"),
+        ("custom new", "POST", "secret/metadata/{}/bare", {"custom_metadata": {"k": "v"}, "cas_required": False}, "write"),
+        *((f"{m} {p}", m, "secret/metadata/{}/" + s, {**more, p: v}, "") for m, s in (
+            ("POST", "s"), ("PATCH", "s"), ("POST", "bare2")) for p, v in (
+            ("max_versions", 1), ("delete_version_after", "1s")) for more in ({}, {"custom_metadata": {"k": "v"}})),
         ("delete", "POST", "secret/delete/{}/s", {"versions": [1]}, "write"),
         ("undelete", "POST", "secret/undelete/{}/s", {"versions": [1]}, "write"),
         ("delete latest", "DELETE", "secret/data/{}/s", None, ""),
@@ -148,6 +153,9 @@ def writing_mount_needs_no_more(t):
     os.rename(m / "db/user", m / "db/login")
     os.remove(m / "db/raw")
     os.setxattr(m / "db", "user.vault.meta.owner", b"me")
+    assert m.errno_of(os.setxattr, m / "db", "user.vault.max_versions", b"1") == "EACCES"
+    assert m.errno_of(os.setxattr, m / "db", "user.vault.delete_version_after", b"1s") == "EACCES"
+    assert t.server.api("GET", "secret/metadata/writer/dev/db")["data"]["custom_metadata"]["owner"] == "me"
     assert m.read("db/.vault/versions/2/password") == b"one"
     m.write("db/.vault/version", "2")
     assert m.read("db/password") == b"one" and sorted(os.listdir(m / "db")) == ["password", "user"]
