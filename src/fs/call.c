@@ -328,6 +328,8 @@ static void go_on(const struct call *from)
 		struct call failed = *from;
 
 		answer(&failed, -ENOMEM);
+		if (failed.held)
+			tree_forget(failed.fs->tree, failed.held, 1);
 		return;
 	}
 	pthread_mutex_lock(&calls->lock);

@@ -41,8 +41,7 @@ struct call {
 	uint64_t begun;
 	/* arguments */
 	struct node *node, *node2;
-	struct node *
-		held; /* where there is no request, and the kernel may forget it: a use of `node` */
+	struct node *held;	  /* a reference: without a request it may be forgotten */
 	const char *name, *name2; /* copied when the call is parked */
 	int flags;
 	mode_t mode;

@@ -23,9 +23,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define HELPER_TIME                                                                                \
-	NS_PER_SEC	/* readers wait: an answer that comes later could be of the old size */
-#define HELPER_FILES 64 /* of one secret: more would keep its readers waiting */
+#define HELPER_TIME  NS_PER_SEC /* readers wait: later it could be of the old size */
+#define HELPER_FILES 64		/* of one secret: more would keep its readers waiting */
 #define WATCHER_TIME NS_PER_SEC
 #define FORGET_TIME  (50 * NS_PER_MS)
 

@@ -36,8 +36,7 @@ int path_check(const char *path, struct err *err)
 		if (r < 0)
 			return err_set(err, EINVAL,
 				       "no path holds a name like %.*s: no \".\", \"..\", "
-				       "\".vault\", and no "
-				       "control characters",
+				       "\".vault\", and no control characters",
 				       (int)(len > 40 ? 40 : len), path);
 		path += len + (path[len] == '/');
 	}
