@@ -13,7 +13,8 @@ directory of its own, with a time of its own; TAP on stdout.
 
     main()
 
-VAULTFS_ONLY=word runs the tests whose name has the word; VAULTFS_KEEP=1 keeps the directories."""
+VAULTFS_ONLY=word runs the tests whose name has the word; VAULTFS_KEEP=1 keeps the directories;
+VAULTFS_LONG=1 lets proofs take hours, see long()."""
 
 import os
 import shutil
@@ -21,6 +22,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 
 import mount as mounts
@@ -145,6 +147,11 @@ def test(products=SERVERS, seconds=90, needs=()):
     return register
 
 
+def long():
+    """Whether proofs may take longer than a suite has: `contrib/check --long`."""
+    return bool(os.environ.get("VAULTFS_LONG"))
+
+
 def skip(reason):
     raise Skip(reason)
 
@@ -247,6 +254,7 @@ def main(local=False):
                 runs.append((function, product, seconds, needs))
     print(f"1..{len(runs) + len(skipped)}", flush=True)
     runner = Runner()
+    began = time.monotonic()
     try:
         for run in runs:
             runner.run(*run)
@@ -254,4 +262,5 @@ def main(local=False):
             runner.report(True, title, " # SKIP no bao on PATH and none in $BAO")
     finally:
         runner.close()
+    print(f"# took {time.monotonic() - began:.0f} s")
     sys.exit(1 if runner.failed else 0)
