@@ -61,9 +61,7 @@ int names_check_dir(struct tree *t, struct node *dir, const struct request *rq)
 	if (r == -EROFS && node_is_dir(dir) && (dir_traits(t, dir_of(dir)) & KV_OUTSIDE))
 		return err_set(rq->err, EROFS,
 			       "there are engines here, and nothing else can be made");
-	if (r == -EROFS)
-		return err_set(rq->err, EROFS, "it is read-only");
-	return r < 0 ? err_set(rq->err, -r, "not allowed by owner and mode") : 0;
+	return r < 0 ? permit_refused(rq->err, r) : 0;
 }
 
 static int check_component(const struct dir *parent, const char *name, char raw[NAME_BYTES_MAX + 1],

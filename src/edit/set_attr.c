@@ -275,8 +275,7 @@ int edit_resize(struct tree *t, struct node *node, size_t size, const struct req
 	int r = tree_permit(t, node, rq->caller, W_OK);
 
 	if (r < 0)
-		return err_set(rq->err, -r,
-			       r == -EROFS ? "it is read-only" : "not allowed by owner and mode");
+		return permit_refused(rq->err, r);
 	if (node_is_scratch(node))
 		return draft_truncate(scratch_of(node)->draft, size);
 	pthread_mutex_lock(&t->lock);

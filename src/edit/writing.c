@@ -133,9 +133,12 @@ static int begin_draft_locked(struct tree *t, struct node *n, struct kv_version 
 	return 0;
 }
 
-static int not_allowed(struct err *err, int r)
+/* A file that came to be between the kernel's lookup and its create: then create is an open. */
+static int permit_made_locked(struct tree *t, struct node *n, int flags, const struct request *rq)
 {
-	return err_set(err, -r, r == -EROFS ? "it is read-only" : "not allowed by owner and mode");
+	int r = tree_permit_locked(t, n, rq->caller, permit_open_mask(flags));
+
+	return r < 0 ? permit_refused(rq->err, r) : 0;
 }
 
 static int open_scratch(struct tree *t, struct node *node, int flags, const struct request *rq,
@@ -176,20 +179,20 @@ static int open_apart(struct tree *t, struct node *node, enum target_kind kind, 
 int edit_open(struct tree *t, struct node *node, int flags, const struct request *rq,
 	      struct handle **out)
 {
-	/* The fourth is open(2)'s "to check permissions alone". */
-	static const int masks[O_ACCMODE + 1] = {R_OK, W_OK, R_OK | W_OK, R_OK | W_OK};
 	_cleanup_object_ struct kv_version *base = NULL;
 	struct target at;
 	int64_t cas;
-	int r = tree_permit(t, node, rq->caller, masks[flags & O_ACCMODE]);
+	int r = tree_permit(t, node, rq->caller, permit_open_mask(flags));
 
 	if (r < 0)
-		return not_allowed(rq->err, r);
+		return permit_refused(rq->err, r);
 	if (node_is_scratch(node))
 		return open_scratch(t, node, flags, rq, out);
 	pthread_mutex_lock(&t->lock);
 	at = target_of_locked(node);
 	pthread_mutex_unlock(&t->lock);
+	if (at.kind == TARGET_NONE)
+		return permit_refused(rq->err, -EROFS);
 	if (target_is_order(&at) || at.kind == TARGET_METADATA)
 		return open_apart(t, node, at.kind, flags, rq, out);
 	r = change_look(t, at.dir, rq, at.kind == TARGET_DOCUMENT && (flags & O_TRUNC), &base,
@@ -266,6 +269,7 @@ static int create_document(struct tree *t, struct node *control, int flags,
 	_cleanup_object_ struct kv_version *base = NULL;
 	struct dir *d = control_owner(control);
 	struct node *n;
+	bool was_removed;
 	int64_t cas;
 	int r;
 
@@ -277,13 +281,17 @@ static int create_document(struct tree *t, struct node *control, int flags,
 	if (r != 0)
 		return r;
 	LOCK_SCOPE(&t->lock);
-	if ((flags & O_EXCL) && base->state == KV_LIVE && clock_mono() >= d->document_until)
+	was_removed = clock_mono() < d->document_until;
+	if ((flags & O_EXCL) && base->state == KV_LIVE && !was_removed)
 		return err_set(rq->err, EEXIST, "there is a secret already");
 	n = control_document_locked(d);
 	if (!n)
 		return err_set(rq->err, ENOMEM, "no memory for a file");
 	d->document_until = 0;
-	r = begin_draft_locked(t, n, base, flags | O_TRUNC, cas, rq, out);
+	if (base->state == KV_LIVE && !was_removed)
+		r = permit_made_locked(t, n, flags | O_TRUNC, rq);
+	if (r == 0)
+		r = begin_draft_locked(t, n, base, flags | O_TRUNC, cas, rq, out);
 	if (r == 0) {
 		view_locked(t, n, view);
 		view->entry_ttl = 0;
@@ -359,6 +367,8 @@ static int create_field(struct tree *t, struct dir *d, const char *name,
 	r = rule_check_field(&t->config.rules, d->path, base, new->raw, new->len, rq->err);
 	if (r == 0)
 		r = make_field_locked(t, d, name, new, there, &f, rq->err);
+	if (r == 0 && there && !revoked && !moved)
+		r = permit_made_locked(t, &f->node, flags, rq);
 	if (r == 0)
 		r = begin_draft_locked(t, &f->node, base,
 				       revoked || moved ? flags | O_TRUNC : flags, cas, rq, out);
@@ -390,7 +400,7 @@ int edit_create(struct tree *t, struct node *dir, const char *name, int flags, m
 	int r = tree_permit(t, dir, rq->caller, W_OK | X_OK);
 
 	if (r < 0)
-		return not_allowed(rq->err, r);
+		return permit_refused(rq->err, r);
 	if (node_is_control(dir) && !node_is_fields(dir))
 		return create_in_control(t, dir, name, flags, mode, rq, view, out);
 	r = names_check_new(name, &new, rq->err);

@@ -86,7 +86,7 @@ int tree_open(struct tree *t, struct node *node, const struct caller *caller, co
 	int r = tree_permit(t, node, caller, R_OK);
 
 	if (r < 0)
-		return err_set(err, -r, "not allowed by owner and mode");
+		return permit_refused(err, r);
 	LOCK_SCOPE(&t->lock);
 	r = tree_settle_locked(t, node, ask);
 	if (r == 0)

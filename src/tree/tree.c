@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "event/event.h"
-#include "host/process.h"
 #include "node/fixed.h"
 #include "tree/control.h"
 #include "tree/listing.h"
@@ -412,29 +411,6 @@ bool tree_is_known(struct tree *t, struct node *node)
 	LOCK_SCOPE(&t->lock);
 
 	return node->lookups > 0;
-}
-
-int tree_permit(struct tree *t, struct node *node, const struct caller *caller, int mask)
-{
-	struct stat attr;
-	mode_t bits;
-
-	pthread_mutex_lock(&t->lock);
-	node_stat_locked(t, node, &attr);
-	pthread_mutex_unlock(&t->lock);
-	if ((mask & W_OK) && (t->config.read_only || !node->type->writable))
-		return -EROFS;
-	if ((mask & W_OK) && node_is_dir(node) && (dir_traits(t, dir_of(node)) & KV_OUTSIDE))
-		return -EROFS;
-	if (caller->uid == 0)
-		return 0;
-	if (caller->uid == attr.st_uid)
-		bits = attr.st_mode >> 6;
-	else if (caller->gid == attr.st_gid || process_in_group(caller->pid, attr.st_gid))
-		bits = attr.st_mode >> 3;
-	else
-		bits = attr.st_mode;
-	return (mode_t)mask & ~bits & 7 ? -EACCES : 0;
 }
 
 void tree_failed(struct tree *t, const char *path, const struct err *err)

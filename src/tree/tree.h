@@ -4,16 +4,10 @@
 
 #include "base/err.h"
 #include "node/tree_config.h"
+#include "tree/permit.h"
 
 /* What the names of the mount mean. Calls that take a `struct ask` answer from memory or return
  * PARKED; none of them waits. Everything is thread-safe. */
-
-/* Who asks. */
-struct caller {
-	uid_t uid;
-	gid_t gid;
-	pid_t pid; /* a thread's id; 0 where it is in a namespace that we do not see */
-};
 
 struct tree *tree_new(const struct tree_config *config, struct err *err);
 /* After edit_end(). What is still open is closed. */
@@ -65,11 +59,7 @@ int tree_getattr(struct tree *t, struct node *node, const struct caller *caller,
 bool tree_is_written(struct tree *t, struct node *node);
 bool tree_is_known(struct tree *t, struct node *node);
 
-/* Whether the caller may do `mask` (R_OK, W_OK, X_OK) by owner, group and mode: 0 or -EACCES; -EROFS
- * where nobody may write. What the server's policy says is asked when a file is opened. */
-int tree_permit(struct tree *t, struct node *node, const struct caller *caller, int mask);
-
-/* access(2): the same, and what the token's rights let come of it. From memory or PARKED. */
+/* access(2): as tree_permit(), and what the token's rights let come of it. From memory or PARKED. */
 int tree_access(struct tree *t, struct node *node, const struct caller *caller, int mask,
 		const struct ask *ask, struct err *err);
 

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Permissions: what a caller may do with a node by owner, group and mode, as on any file system. A node
+ * that cannot be changed is refused first, to root too. The token's rights are another question, which
+ * the server answers. */
+
+#include "tree/permit.h"
+
+#include "host/process.h"
+#include "tree/dir.h"
+#include "tree/dir_traits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+int permit_open_mask(int flags)
+{
+	/* The fourth is open(2)'s "to check permissions alone". */
+	static const int masks[O_ACCMODE + 1] = {R_OK, W_OK, R_OK | W_OK, R_OK | W_OK};
+
+	return masks[flags & O_ACCMODE] | (flags & O_TRUNC ? W_OK : 0);
+}
+
+static bool is_unchangeable(const struct tree *t, struct node *n)
+{
+	return t->config.read_only || !n->type->writable ||
+	       (node_is_dir(n) && (dir_traits(t, dir_of(n)) & KV_OUTSIDE));
+}
+
+static int judge(const struct stat *attr, const struct caller *caller, int mask)
+{
+	mode_t bits = attr->st_mode;
+
+	if (caller->uid == 0)
+		return 0;
+	if (caller->uid == attr->st_uid)
+		bits = attr->st_mode >> 6;
+	else if (caller->gid == attr->st_gid || process_in_group(caller->pid, attr->st_gid))
+		bits = attr->st_mode >> 3;
+	return (mode_t)mask & ~bits & 7 ? -EACCES : 0;
+}
+
+int permit_refused(struct err *err, int r)
+{
+	return err_set(err, -r, r == -EROFS ? "it is read-only" : "not allowed by owner and mode");
+}
+
+int tree_permit_locked(struct tree *t, struct node *node, const struct caller *caller, int mask)
+{
+	struct stat attr;
+
+	if ((mask & W_OK) && is_unchangeable(t, node))
+		return -EROFS;
+	node_stat_locked(t, node, &attr);
+	return judge(&attr, caller, mask);
+}
+
+int tree_permit(struct tree *t, struct node *node, const struct caller *caller, int mask)
+{
+	struct stat attr;
+
+	if ((mask & W_OK) && is_unchangeable(t, node))
+		return -EROFS;
+	pthread_mutex_lock(&t->lock);
+	node_stat_locked(t, node, &attr);
+	pthread_mutex_unlock(&t->lock);
+	return judge(&attr, caller, mask); /* reads /proc: not with the lock */
+}
