@@ -40,6 +40,7 @@ enum http_fault {
 	HTTP_CANCELLED,
 	HTTP_NO_MEMORY,
 	HTTP_DOWNGRADE, /* redirected from HTTPS to plain HTTP, which is not followed */
+	HTTP_FOREIGN,	/* not from the server itself: set by the caller, who knows its answers */
 };
 
 struct http_request {

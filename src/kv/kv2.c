@@ -57,14 +57,24 @@ static int kv2_call(struct kv2 *k, const char *method, const char *tree, const c
 	return vault_call(k->vault, &call, answer, err);
 }
 
+static bool holds_secret(const cJSON *json)
+{
+	const cJSON *data = json_get(json, "data");
+
+	return json_get(data, "metadata") && cJSON_IsObject(json_get(data, "data"));
+}
+
 /* Version `number`, 0 the latest. `insists`: see vault_call. */
 static int read_version(struct kv2 *k, const char *path, int64_t number, bool insists,
 			struct limit limit, struct kv_version **out, struct err *err)
 {
 	_cleanup_free_ char *full = api_path(k, "data", path);
 	_cleanup_answer_ struct vault_answer answer = {0};
-	struct vault_call call = {
-		.method = "GET", .path = full, .insists = insists, .limit = limit};
+	struct vault_call call = {.method = "GET",
+				  .path = full,
+				  .insists = insists,
+				  .holds = holds_secret,
+				  .limit = limit};
 	const cJSON *data, *metadata;
 	char query[40];
 	int r;
@@ -79,9 +89,6 @@ static int read_version(struct kv2 *k, const char *path, int64_t number, bool in
 		return r;
 	data = json_get(answer.json, "data");
 	metadata = json_get(data, "metadata");
-	if (r == 0 && (!metadata || !cJSON_IsObject(json_get(data, "data"))))
-		return err_set(err, EIO, "the answer from %s makes no sense: it is no secret",
-			       vault_address(k->vault));
 	/* 404 with metadata is a deleted version; without, there is no such secret. */
 	r = kv_version_parse(r == 0 ? json_get(data, "data") : NULL, metadata, out);
 	if (r == -EIO)
@@ -390,17 +397,16 @@ static int kv2_children(struct kv *kv, const char *path, struct limit limit,
 static int kv2_metadata(struct kv *kv, const char *path, struct limit limit, cJSON **out,
 			struct err *err)
 {
+	struct kv2 *k = self(kv);
+	_cleanup_free_ char *full = api_path(k, "metadata", path);
 	_cleanup_answer_ struct vault_answer answer = {0};
-	int r = kv2_call(self(kv), "GET", "metadata", path, NULL, limit, &answer, err);
+	struct vault_call call = {
+		.method = "GET", .path = full, .holds = vault_holds_data, .limit = limit};
+	int r = full ? vault_call(k->vault, &call, &answer, err) : no_memory(err);
 
-	if (r < 0)
-		return r;
-	*out = cJSON_DetachItemFromObjectCaseSensitive(answer.json, "data");
-	if (!cJSON_IsObject(*out)) {
-		cJSON_Delete(steal(*out));
-		return err_set(err, EIO, "the answer makes no sense: it is no metadata");
-	}
-	return 0;
+	if (r == 0)
+		*out = cJSON_DetachItemFromObjectCaseSensitive(answer.json, "data");
+	return r;
 }
 
 static int kv2_rights(struct kv *kv, const char *path, struct limit limit, unsigned *rights,

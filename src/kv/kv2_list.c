@@ -24,12 +24,21 @@ static int no_memory(struct err *err)
 	return err_set(err, ENOMEM, "no memory for a request");
 }
 
+/* Where a policy filters names there may be none left, and no "keys". */
+static bool holds_names(const cJSON *json)
+{
+	const cJSON *keys = json_get(json_get(json, "data"), "keys");
+
+	return vault_holds_data(json) && (!keys || cJSON_IsArray(keys));
+}
+
 /* LIST of a folder in that tree ("metadata", "detailed-metadata"). */
 static int ask(struct kv2_list *l, const char *tree, const char *path, const char *query,
 	       struct limit limit, struct vault_answer *answer, struct err *err)
 {
 	_cleanup_free_ char *full = NULL;
-	struct vault_call call = {.method = "LIST", .query = query, .limit = limit};
+	struct vault_call call = {
+		.method = "LIST", .query = query, .holds = holds_names, .limit = limit};
 
 	if (asprintf(&full, "%s/%s/%s%s", l->mount, tree, path, *path ? "/" : "") < 0)
 		return no_memory(err);

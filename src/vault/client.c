@@ -65,10 +65,67 @@ static char *request_path(const struct vault_call *call)
 	return out;
 }
 
+/* The answer to a call, as far as it has been read. */
+struct reading {
+	const struct vault_call *call;
+	cJSON *json; /* of the last attempt's success */
+	bool no_memory;
+};
+
+static void reading_fini(struct reading *r)
+{
+	cJSON_Delete(r->json);
+}
+
+static bool is_read(const struct vault_call *call)
+{
+	return !strcmp(call->method, "GET") || !strcmp(call->method, "LIST") || call->harmless;
+}
+
+/* Whether it is what an answer of success has to be. A request that changes something may get none. */
+static bool holds(const struct vault_call *call, const cJSON *json)
+{
+	if (!cJSON_IsObject(json))
+		return false;
+	if (call->holds)
+		return call->holds(json);
+	return !is_read(call) || call->plain || vault_holds_data(json) ||
+	       cJSON_IsObject(json_get(json, "auth"));
+}
+
+/* See servers_ask.sense. */
+static bool makes_sense(void *arg, struct http_reply *reply)
+{
+	struct reading *reading = arg;
+	struct json_where where;
+	int r;
+
+	cJSON_Delete(steal(reading->json));
+	reading->no_memory = false;
+	if (!reply->body.len && !is_read(reading->call) && !reading->call->holds)
+		return true;
+	r = json_parse(reply->body.data ? reply->body.data : "", reply->body.len, &reading->json,
+		       &where);
+	reading->no_memory = r == -ENOMEM;
+	if (reading->no_memory)
+		return true;
+	if (r < 0)
+		snprintf(reply->why, sizeof(reply->why), "it makes no sense: %s, at byte %zu",
+			 where.what, where.offset);
+	else if (!holds(reading->call, reading->json))
+		snprintf(reply->why, sizeof(reply->why),
+			 "it makes no sense: not what was asked for is in it");
+	else
+		return true;
+	cJSON_Delete(steal(reading->json));
+	return false;
+}
+
 /* Asks with this token or with none; *address becomes who was asked. `again`: the token is new, and what
  * became of the old one is not to hold it up. */
 static int ask(struct vault *v, const struct vault_call *call, const struct secret *token,
-	       bool again, struct http_reply *reply, const char **address, struct err *err)
+	       bool again, struct reading *reading, struct http_reply *reply, const char **address,
+	       struct err *err)
 {
 	_cleanup_free_ char *path = request_path(call);
 	_cleanup_buf_ struct buf body = {0};
@@ -88,6 +145,8 @@ static int ask(struct vault *v, const struct vault_call *call, const struct secr
 	struct servers_ask ask = {.request = &req,
 				  .budget = v->budget,
 				  .path = call->path,
+				  .sense = makes_sense,
+				  .arg = reading,
 				  .retries = call->once || call->single ? 0 : v->retries,
 				  .insists = !call->paced && (again || call->insists ||
 							      call->anonymous || call->token)};
@@ -105,26 +164,21 @@ static int ask(struct vault *v, const struct vault_call *call, const struct secr
 	return r;
 }
 
-static int read_answer(const struct http_reply *reply, const char *address,
+static int read_answer(const struct http_reply *reply, struct reading *reading,
 		       struct vault_answer *answer, int verdict, struct err *err)
 {
-	struct json_where where;
-	int r;
-
 	answer->status = reply->status;
 	answer->in_doubt = reply->sent && (reply->status < 300 || reply->status >= 500);
 	answer->repeated = reply->repeated;
 	answer->about = reply_token(reply);
-	if (!reply->body.len)
-		return verdict;
-	r = json_parse(reply->body.data, reply->body.len, &answer->json, &where);
-	if (r == 0 || verdict < 0)
-		return verdict;
-	if (r == -ENOMEM)
+	answer->foreign = reply->fault == HTTP_FOREIGN;
+	answer->json = steal(reading->json);
+	if (verdict < 0 && !answer->foreign && !answer->json && reply->body.len)
+		json_parse(reply->body.data, reply->body.len, &answer->json, NULL);
+	if (verdict == 0 && reading->no_memory)
 		return err_set(err, ENOMEM, "no memory for an answer of %zu bytes",
 			       reply->body.len);
-	return err_set(err, EIO, "the answer from %s makes no sense: %s, at byte %zu", address,
-		       where.what, where.offset);
+	return verdict;
 }
 
 int vault_call(struct vault *v, const struct vault_call *call, struct vault_answer *answer,
@@ -132,6 +186,7 @@ int vault_call(struct vault *v, const struct vault_call *call, struct vault_answ
 {
 	for (bool again = false;; again = true) {
 		_cleanup_reply_ struct http_reply reply = {0};
+		_cleanup_(reading_fini) struct reading reading = {.call = call};
 		_cleanup_secret_ struct secret *token = NULL;
 		const char *address = vault_address(v);
 		enum reply_token about;
@@ -143,7 +198,8 @@ int vault_call(struct vault *v, const struct vault_call *call, struct vault_answ
 			if (r < 0)
 				return r;
 		}
-		r = ask(v, call, token ? token : call->token, again, &reply, &address, err);
+		r = ask(v, call, token ? token : call->token, again, &reading, &reply, &address,
+			err);
 		about = reply_token(&reply);
 		if (r == -EACCES && token && about != REPLY_TOKEN_FINE && !again) {
 			struct err why = {0};
@@ -158,6 +214,6 @@ int vault_call(struct vault *v, const struct vault_call *call, struct vault_answ
 				return s;
 			}
 		}
-		return read_answer(&reply, address, answer, r, err);
+		return read_answer(&reply, &reading, answer, r, err);
 	}
 }

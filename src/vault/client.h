@@ -48,6 +48,9 @@ struct vault_call {
 	bool insists;  /* goes through also while the server is spared; so does what has a token of
 			* its own, or none: the session paces itself */
 	bool paced;    /* not even then: whoever likes may cause it, as often as he likes */
+	/* Whether an answer of success, in JSON, holds what is asked for. NULL: that of a read has
+	 * "data" or "auth". One that does not is EIO, and counted among the failures. */
+	bool (*holds)(const cJSON *json);
 	struct limit limit;
 };
 
@@ -56,6 +59,7 @@ struct vault_answer {
 	long status;
 	bool in_doubt; /* where it failed: the server may have acted on it all the same */
 	bool repeated; /* see http_reply */
+	bool foreign;  /* somebody in between has answered, or nonsense has come */
 	enum reply_token about;
 };
 
@@ -65,6 +69,12 @@ static inline void vault_answer_fini(struct vault_answer *a)
 	a->json = NULL;
 }
 #define _cleanup_answer_ _cleanup_(vault_answer_fini)
+
+/* For vault_call.holds: the "data" that nearly all answers have. */
+static inline bool vault_holds_data(const cJSON *json)
+{
+	return cJSON_IsObject(json_get(json, "data"));
+}
 
 /* 0 or -errno. The answer's JSON is there in both cases, where the server sent any: a 404 may tell
  * of a deleted version. A token that has died is replaced, and the call made once more. */

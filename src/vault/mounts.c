@@ -51,6 +51,8 @@ int mounts_find(struct vault *v, const char *path, struct limit limit, struct mo
 		return err_set(err, ENOENT,
 			       "no engine at %s, or none that this token may see, at %s", path,
 			       vault_address(v));
+	if (answer.foreign && answer.status == 403) /* a firewall lets nobody ask that */
+		r = -EACCES;
 	if (r == -EACCES)
 		err_prefix(err, "which engine %s is in may not be asked (sys/internal/ui/mounts)",
 			   path);
@@ -72,6 +74,8 @@ int mounts_list(struct vault *v, struct limit limit,
 	int r = vault_call(v, &call, &answer, err);
 	const cJSON *mounts = json_get(json_get(answer.json, "data"), "secret");
 
+	if (answer.foreign && answer.status == 403)
+		r = -EACCES;
 	if (r == -EACCES)
 		err_prefix(err,
 			   "which engines there are may not be asked (sys/internal/ui/mounts)");

@@ -4,7 +4,11 @@
  * Vault and OpenBao tell most things apart by the text alone: 400 may be a lost check-and-set, 500
  * may be a value that will never fit, 403 may be a dead token. The texts are those of their sources
  * (sdk/logical/response_util.go, vault/request_handling.go, kv's path_data.go, http/handler.go);
- * what is not known is judged by the status. */
+ * what is not known is judged by the status.
+ *
+ * Something between us and the server may answer in its place: a gateway without a route, a firewall
+ * that does not like a name. Its 403 or 404 says nothing of a secret, and must not take one away. So an
+ * answer that is believed about a path has to look like the server's own; any other is an outage. */
 
 #include "vault/reply.h"
 
@@ -52,6 +56,8 @@ static const struct rule rules[] = {
 	{504, "", EIO, true, false, true},
 };
 static const struct rule nonsense = {0, "", EIO, false};
+/* One redirect was followed. Another leads nowhere, and nothing was done. */
+static const struct rule redirect = {0, "", EIO, true, true, true};
 
 static const struct {
 	enum http_fault fault;
@@ -69,14 +75,17 @@ static const struct {
 	{HTTP_TOO_LARGE, EIO, false, REPLY_BLAME_PATH, "too long an answer from"},
 	{HTTP_CANCELLED, EINTR, false, REPLY_BLAME_US, "interrupted while asking"},
 	{HTTP_NO_MEMORY, ENOMEM, false, REPLY_BLAME_US, "no memory while asking"},
-	{HTTP_DOWNGRADE, EIO, false, REPLY_BLAME_PATH,
+	{HTTP_DOWNGRADE, EIO, false, REPLY_BLAME_SERVER,
 	 "not followed, since not encrypted: answer from"},
+	{HTTP_FOREIGN, EIO, false, REPLY_BLAME_PATH, "cannot use the answer from"},
 };
 
 static const struct rule *find_rule(const struct http_reply *reply)
 {
 	const char *body = reply->body.data ? reply->body.data : "";
 
+	if (reply->status >= 300 && reply->status <= 399)
+		return &redirect;
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
 		if (rules[i].status == reply->status && strstr(body, rules[i].text))
 			return &rules[i];
@@ -146,12 +155,54 @@ int reply_verdict(const struct http_reply *reply, const char *address, struct er
 		       words[0] ? " " : "", words);
 }
 
+/* "errors" with only strings in it, or something of the envelope in which all other answers come. */
+static bool is_servers_json(const cJSON *json)
+{
+	const cJSON *errors = json_get(json, "errors");
+
+	if (!cJSON_IsArray(errors))
+		return cJSON_IsObject(json_get(json, "data")) ||
+		       cJSON_IsString(json_get(json, "request_id"));
+	for (const cJSON *e = errors->child; e; e = e->next)
+		if (!cJSON_IsString(e))
+			return false;
+	return true;
+}
+
+/* Where the server sends nothing at all: it cannot print a character of the path; it is to patch what
+ * is not there. */
+static bool may_be_empty(const struct http_request *req, const struct http_reply *reply)
+{
+	return (reply->status == 400 && strchr(req->path, '%')) ||
+	       (reply->status == 404 && !strcmp(req->method, "PATCH"));
+}
+
+bool reply_is_foreign(const struct http_request *req, const struct http_reply *reply)
+{
+	_cleanup_json_ cJSON *json = NULL;
+
+	if (reply->fault != HTTP_ANSWERED || reply->status < 400 ||
+	    reply_is_outage(find_rule(reply)->code))
+		return false;
+	if (!reply->body.len)
+		return !may_be_empty(req, reply);
+	json_parse(reply->body.data, reply->body.len, &json, NULL);
+	return !is_servers_json(json);
+}
+
+bool reply_unacted(const struct http_reply *reply)
+{
+	if (reply->fault == HTTP_DOWNGRADE)
+		return true;
+	return reply->fault == HTTP_ANSWERED && reply->status >= 300 && find_rule(reply)->unacted;
+}
+
 bool reply_transient(const struct http_request *req, const struct http_reply *reply)
 {
 	const struct rule *rule = find_rule(reply);
 
 	if (reply->fault == HTTP_ANSWERED)
-		return reply->status >= 400 && rule->transient &&
+		return reply->status >= 300 && rule->transient &&
 		       (rule->unacted || http_reads(req));
 	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
 		if (faults[i].fault == reply->fault)
@@ -166,7 +217,7 @@ enum reply_blame reply_blame(const struct http_reply *reply)
 	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
 		if (faults[i].fault == reply->fault)
 			return faults[i].blame;
-	if (status >= 400 && find_rule(reply)->server)
+	if (status >= 300 && find_rule(reply)->server)
 		return REPLY_BLAME_SERVER;
 	return status == 403 || status == 412 || status == 429 || status >= 500
 		       ? REPLY_BLAME_PATH

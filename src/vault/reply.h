@@ -16,6 +16,13 @@ int reply_verdict(const struct http_reply *reply, const char *address, struct er
 /* The "errors" of an answer in one line, "" where it has none. */
 void reply_words(const cJSON *json, char *to, size_t room);
 
+/* Whether an answer of failure is somebody else's, who stands between us and the server: it would be
+ * believed about the path, and is not in the server's own form. An outage needs no form. */
+bool reply_is_foreign(const struct http_request *req, const struct http_reply *reply);
+
+/* Whether the server says that it has not done what was asked for, and another may. */
+bool reply_unacted(const struct http_reply *reply);
+
 /* Whether the same request may succeed in a moment. For requests that change something: only where
  * the server has surely not acted on this one. */
 bool reply_transient(const struct http_request *req, const struct http_reply *reply);

@@ -5,6 +5,7 @@
  *                all are open, nobody: the cause of it is the answer
  *      admit     the budget of failures, before that; and that of all requests, after it
  *      ask       with one redirect
+ *      judge     whether that was the server at all
  *      settle    who is to blame: the path (budget), the server (breaker), nobody
  *      again?    at once with the next server; or after a pause; or not
  *
@@ -24,6 +25,7 @@
 #include "vault/health.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FAILURES_PER_SECOND 10
@@ -249,6 +251,24 @@ static int choose(struct asking *a, struct err *err)
 	return err ? -err->code : -EHOSTUNREACH;
 }
 
+/* Whether it was the server who answered. */
+static void judge(const struct asking *a, struct http_reply *reply)
+{
+	const struct servers_ask *ask = a->ask;
+	bool success = reply->status >= 200 && reply->status <= 299;
+
+	if (reply->fault != HTTP_ANSWERED)
+		return;
+	if (success && ask->sense && !ask->sense(ask->arg, reply)) {
+		reply->fault = HTTP_FOREIGN;
+	} else if (reply_is_foreign(ask->request, reply)) {
+		reply->fault = HTTP_FOREIGN;
+		snprintf(reply->why, sizeof(reply->why),
+			 "%ld without the server's own errors, perhaps of a gateway",
+			 reply->status);
+	}
+}
+
 static bool has_others(struct asking *a)
 {
 	struct servers *s = a->s;
@@ -290,7 +310,7 @@ static void settle(struct asking *a, const struct http_reply *reply)
 	pthread_mutex_lock(&s->lock);
 	if (a->blame == REPLY_BLAME_SERVER) {
 		opened = fail_locked(a, server, a->probe, reply->status == 0, pause, &why);
-	} else if (!reply->status) {
+	} else if (!reply->status || reply->fault == HTTP_FOREIGN) {
 		if (a->probe)
 			breaker_spare(&b[a->kind]);
 	} else {
@@ -336,16 +356,16 @@ static void attempt(struct asking *a, struct http_reply *reply)
 		http_ask(a->s->http, req, reply);
 	else
 		http_exchange(a->s->http, req, reply);
+	judge(a, reply);
 	settle(a, reply);
 }
 
 /* Whether to go on to another server without a pause. */
 static bool goes_on(struct asking *a, const struct http_reply *reply)
 {
-	return a->blame == REPLY_BLAME_SERVER && a->others && a->hops++ < a->s->count &&
-	       clock_mono() < a->limit.deadline &&
-	       (http_reads(a->ask->request) || !reply->sent ||
-		reply_transient(a->ask->request, reply));
+	return (a->blame == REPLY_BLAME_SERVER || reply->fault == HTTP_FOREIGN) && a->others &&
+	       a->hops++ < a->s->count && clock_mono() < a->limit.deadline &&
+	       (http_reads(a->ask->request) || !reply->sent || reply_unacted(reply));
 }
 
 /* Waits before the next attempt. False where there is no time for one. */

@@ -24,6 +24,10 @@ struct servers_ask {
 	struct budget *budget;	      /* of which each attempt takes a place */
 	const char *path;	      /* what it asks for, in the API: "secret/data/app" */
 	unsigned retries;	      /* how often it is made again, where that does no harm */
+	/* Whether an answer of success makes sense; else it fills in reply->why. NULL: it is not looked
+	 * at. */
+	bool (*sense)(void *arg, struct http_reply *reply);
+	void *arg;
 	/* Goes through where others are stopped: it has a pace of its own, or may not be lost. */
 	bool insists;
 };

@@ -17,7 +17,7 @@ class Lost(Exception):
 
 
 class Proxy:
-    """`fate(method, path)` says what becomes of a request; `requests` are those that came, as
+    """`fate(method, path)` says what becomes of a request, or is the answer of somebody else, as bytes; `requests` are those that came, as
     (method, path) without "/v1/", whatever became of them. `lost()` is called when one is lost, before
     the other side can know it."""
 
@@ -117,6 +117,9 @@ class Proxy:
         if fate in (HANG, LOSE_REQUEST):
             self.lost()
             raise Lost
+        if isinstance(fate, bytes):
+            client.sendall(fate)
+            return
         if fate == DENY:
             client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nforbidden")
             return

@@ -173,6 +173,25 @@ def writes(t):
     b.close()
 
 
+@test(seconds=120)
+def redirected_to_nowhere(t):
+    "of an address whose redirects lead nowhere the next takes the request, and no write fails"
+    t.put("s", {"x": "0"})
+    (a, b), m = ways(t, 2)
+    to_nowhere = lambda location: (lambda method, path: reply(307, b"", [f"Location: {location}"])
+                                   if method in ("POST", "PATCH") and "/data/" in path else PASS)
+    # To itself, to what is no address, to where nobody listens.
+    for i, location in enumerate((f"{a.address}/v1/secret/data/{t.path('s')}", "nonsense",
+                                  f"http://127.0.0.1:{free_port()}/v1/x"), 1):
+        a.fate = to_nowhere(location)
+        for _ in range(3):
+            m.write("s/x", f"{location} {i}")
+        assert t.get("s") == {"x": f"{location} {i}"}
+    assert [r for r in b.writes()], "the other was never asked"
+    a.close()
+    b.close()
+
+
 READER = """
 import os, sys, time
 last = reads = 0

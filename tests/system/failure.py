@@ -234,16 +234,17 @@ def nonsense(t):
     fake = FakeVault(answer)
     m = t.mount("max_retries=0", source="/secret", env={"VAULT_ADDR": fake.address,
                                                         "VAULT_TOKEN": "x"})
-    m.expect("fetch failed|request failed")
+    m.expect("fetch failed|request failed|is spared")
     assert m.errno_of(os.listdir, m.path) == "EIO"
     bad_list[0] = False
     time.sleep(1.2)
     assert sorted(os.listdir(m.path)) == sorted(list(answers) + ["good"])
     for name in answers:
-        error = m.errno_of(open, m / f"{name}/x")
-        assert error in ("EIO", "EHOSTUNREACH"), (name, error)
-        assert m.errno_of(os.listdir, m / name) in ("EIO", "EHOSTUNREACH"), name
-        assert m.errno_of(open, m / f"{name}/x", "w") in ("EIO", "EHOSTUNREACH"), name
+        for action in ((open, m / f"{name}/x"), (os.listdir, m / name), (open, m / f"{name}/x", "w")):
+            # It is held to the budget of failures, and this is more.
+            while (error := m.errno_of(*action)) == "EAGAIN":
+                time.sleep(0.1)
+            assert error in ("EIO", "EHOSTUNREACH"), (name, error)
         assert m.read("good/x") == b"fine"
     fake.close()
 

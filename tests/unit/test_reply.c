@@ -91,8 +91,8 @@ static const struct row answers[] = {
 	 EIO, 1, 1},
 	{503, "{\"errors\":[\"overloaded, try again later\"]}", EIO, 1, 1},
 	{504, "<html>gateway timeout</html>", EIO, 1, 0},
-	{301, "", EIO, 0, 0},
-	{307, "", EIO, 0, 0},
+	{301, "", EIO, 1, 1}, /* where it led was asked already */
+	{307, "", EIO, 1, 1},
 	{415, "{\"errors\":[\"unsupported media type\"]}", EIO, 0, 0},
 	{418, "", EIO, 0, 0},
 	{501, "", EIO, 0, 0},
@@ -150,6 +150,83 @@ Test(reply, changes_are_made_again_only_where_they_were_surely_not_made, .init =
 	}
 }
 
+/* A page of a gateway says nothing of a secret; an outage it may well tell of. */
+Test(reply, what_is_not_in_the_servers_form_is_somebody_elses, .init = support_init)
+{
+	static const char *const pages[] = {
+		"<html><h1>404 Not Found</h1></html>",
+		"default backend - 404",
+		"404 page not found\n",
+		"{}",
+		"[]",
+		"null",
+		"\"permission denied\"",
+		"{\"message\":\"no Route matched with those values\"}",
+		"{\"errors\":\"permission denied\"}",
+		"{\"errors\":[{\"status\":403}]}",
+		"{\"data\":null}",
+		"{\"errors\":[]",
+		"",
+	};
+	static const char *const own[] = {
+		"{\"errors\":[]}",
+		"{\"errors\":[\"permission denied\"]}\n",
+		"{\"data\":{\"data\":null,\"metadata\":{\"version\":3}}}",
+		"{\"request_id\":\"x\",\"data\":null,\"warnings\":[\"Invalid path\"]}",
+	};
+	static const long believed[] = {400, 403, 404, 405, 413};
+	static const long outages[] = {200, 204, 301, 307, 401, 418, 429, 500, 502, 503, 504, 530};
+	struct http_request req = {.method = "GET", .path = "/v1/secret/data/a"};
+
+	for (size_t s = 0; s < ARRAY_SIZE(believed); s++) {
+		for (size_t i = 0; i < ARRAY_SIZE(pages); i++) {
+			struct http_reply reply = reply_of(believed[s], pages[i]);
+
+			cr_expect(reply_is_foreign(&req, &reply), "%ld %s", believed[s], pages[i]);
+		}
+		for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
+			struct http_reply reply = reply_of(believed[s], own[i]);
+
+			cr_expect_not(reply_is_foreign(&req, &reply), "%ld %s", believed[s],
+				      own[i]);
+		}
+	}
+	for (size_t s = 0; s < ARRAY_SIZE(outages); s++) {
+		struct http_reply reply = reply_of(outages[s], "<html>");
+
+		cr_expect_not(reply_is_foreign(&req, &reply), "%ld", outages[s]);
+	}
+}
+
+Test(reply, the_server_sends_nothing_of_a_path_it_cannot_print_and_of_a_patch_of_nothing)
+{
+	struct http_reply unprintable = reply_of(400, ""), missing = reply_of(404, "");
+
+	cr_assert_not(reply_is_foreign(
+		&(struct http_request){.method = "GET", .path = "/v1/s/data/%C2%AD"},
+		&unprintable));
+	cr_assert(reply_is_foreign(&(struct http_request){.method = "GET", .path = "/v1/s/data/a"},
+				   &unprintable));
+	cr_assert_not(reply_is_foreign(
+		&(struct http_request){.method = "PATCH", .path = "/v1/s/data/a"}, &missing));
+	cr_assert(reply_is_foreign(&(struct http_request){.method = "GET", .path = "/v1/s/data/a"},
+				   &missing));
+}
+
+Test(reply, what_was_surely_not_done_may_be_asked_of_another, .init = support_init)
+{
+	static const long unacted[] = {301, 307, 412, 429, 503}, doubtful[] = {200, 403, 500, 502};
+	struct http_reply downgrade = {.fault = HTTP_DOWNGRADE, .status = 307, .sent = true};
+
+	for (size_t i = 0; i < ARRAY_SIZE(unacted); i++)
+		cr_expect(reply_unacted(&(struct http_reply){.status = unacted[i]}), "%ld",
+			  unacted[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(doubtful); i++)
+		cr_expect_not(reply_unacted(&(struct http_reply){.status = doubtful[i]}), "%ld",
+			      doubtful[i]);
+	cr_assert(reply_unacted(&downgrade));
+}
+
 static enum reply_blame blame_for(long status, const char *body)
 {
 	struct http_reply reply = reply_of(status, body);
@@ -161,7 +238,7 @@ Test(reply, a_failure_is_the_paths_or_the_servers_or_nobodys)
 {
 	static const long nobody[] = {200, 204, 400, 404, 405, 413};
 	static const long path[] = {403, 412, 429, 500, 501};
-	static const long server[] = {502, 503, 504};
+	static const long server[] = {301, 302, 307, 308, 502, 503, 504};
 
 	for (size_t i = 0; i < ARRAY_SIZE(nobody); i++)
 		cr_expect_eq(blame_for(nobody[i], ""), REPLY_BLAME_NOBODY, "%ld", nobody[i]);
@@ -183,8 +260,9 @@ Test(reply, no_answer_is_the_servers_failure_and_our_giving_up_is_ours)
 	} rows[] = {{HTTP_NO_HOST, REPLY_BLAME_SERVER}, {HTTP_NO_CONNECT, REPLY_BLAME_SERVER},
 		    {HTTP_TLS, REPLY_BLAME_SERVER},	{HTTP_TIMEOUT, REPLY_BLAME_SERVER},
 		    {HTTP_BROKEN, REPLY_BLAME_SERVER},	{HTTP_NONSENSE, REPLY_BLAME_PATH},
-		    {HTTP_TOO_LARGE, REPLY_BLAME_PATH}, {HTTP_DOWNGRADE, REPLY_BLAME_PATH},
-		    {HTTP_CANCELLED, REPLY_BLAME_US},	{HTTP_NO_MEMORY, REPLY_BLAME_US}};
+		    {HTTP_TOO_LARGE, REPLY_BLAME_PATH}, {HTTP_DOWNGRADE, REPLY_BLAME_SERVER},
+		    {HTTP_FOREIGN, REPLY_BLAME_PATH},	{HTTP_CANCELLED, REPLY_BLAME_US},
+		    {HTTP_NO_MEMORY, REPLY_BLAME_US}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct http_reply reply = {.fault = rows[i].fault};
@@ -321,6 +399,7 @@ static const struct {
 	{HTTP_BROKEN, EHOSTUNREACH, 1, 0, 1},  {HTTP_NONSENSE, EIO, 0, 0, 0},
 	{HTTP_TOO_LARGE, EIO, 0, 0, 0},	       {HTTP_CANCELLED, EINTR, 0, 0, 0},
 	{HTTP_NO_MEMORY, ENOMEM, 0, 0, 0},     {HTTP_DOWNGRADE, EIO, 0, 0, 0},
+	{HTTP_FOREIGN, EIO, 0, 0, 0},
 };
 
 Test(reply, each_fault_has_its_errno_and_names_the_address, .init = support_init)
