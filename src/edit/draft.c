@@ -162,6 +162,20 @@ void draft_fail(struct draft *d, int code)
 	d->failed = code;
 }
 
+bool draft_is_dirty(struct draft *d)
+{
+	LOCK_SCOPE(&d->lock);
+
+	return d->dirty && !d->failed;
+}
+
+int draft_failure(struct draft *d)
+{
+	LOCK_SCOPE(&d->lock);
+
+	return d->failed;
+}
+
 size_t draft_size(struct draft *d)
 {
 	LOCK_SCOPE(&d->lock);

@@ -44,6 +44,10 @@ int draft_read(struct draft *d, size_t offset, size_t size, struct buf *out);
 /* What is to be committed, as a copy: writes may go on meanwhile. False: nothing. */
 bool draft_take(struct draft *d, bool also_emptied, struct buf *text);
 void draft_fail(struct draft *d, int code);
+/* Whether something was written that is not committed, and can be. */
+bool draft_is_dirty(struct draft *d);
+/* The errno that it failed with; 0: none. */
+int draft_failure(struct draft *d);
 size_t draft_size(struct draft *d);
 
 /* Leaves the quota; with `empty` what was written is dropped, since nobody can read it any more. */

@@ -48,8 +48,9 @@ bool edit_size_for(struct tree *t, struct node *node, pid_t pid, size_t *size);
  * there is anything to do, and if not what to answer. */
 bool edit_flush_pending(struct handle *h, int *answer);
 int edit_flush(struct tree *t, struct handle *h, const struct request *rq);
-/* Throws the draft away if a signal is ending the process; whether it is. From memory. */
-bool edit_abandon(struct handle *h, pid_t pid);
+/* Throws the draft away if a signal is ending the process, and with it a file that is new; whether it
+ * is. From memory. */
+bool edit_abandon(struct tree *t, struct handle *h, pid_t pid);
 
 /* Whether the last close has anything to commit. */
 bool edit_release_pending(struct handle *h);

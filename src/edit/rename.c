@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "edit/change.h"
+#include "edit/closing.h"
 #include "edit/removal.h"
 #include "edit/scratch.h"
 #include "edit/target.h"
@@ -21,6 +22,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <utlist.h>
 
 /* A rename, once both ends are known. */
 struct renaming {
@@ -140,6 +142,47 @@ static int rename_across(struct tree *t, const struct renaming *m, const struct 
 	return r;
 }
 
+static int move_value(struct tree *t, const struct renaming *m, const struct request *rq)
+{
+	return field_dir(m->from) == m->to ? rename_within(t, m, rq) : rename_across(t, m, rq);
+}
+
+/* What was written to the file and is not committed yet, referenced; NULL: nothing. *failed is an errno
+ * where that is because it could not be written. */
+static struct draft *take_unwritten_locked(struct field *f, int *failed)
+{
+	struct handle *h;
+
+	*failed = f->spoilt;
+	DL_FOREACH (f->node.drafts, h) {
+		if (draft_is_dirty(h->draft)) {
+			h->draft->refs++;
+			return h->draft;
+		}
+		if (!*failed)
+			*failed = draft_failure(h->draft);
+	}
+	return NULL;
+}
+
+/* Commits a new file that is still open, before it takes the place of another: else that would be
+ * empty until it is closed, and stay so if that fails. */
+static int commit_new(struct tree *t, struct field *f, const struct request *rq)
+{
+	struct draft *d;
+	int failed, r;
+
+	pthread_mutex_lock(&t->lock);
+	d = take_unwritten_locked(f, &failed);
+	pthread_mutex_unlock(&t->lock);
+	if (!d)
+		return failed ? err_set(rq->err, failed, "the file could not be written") : 0;
+	r = closing_commit(t, &f->node, d, false, rq);
+	LOCK_SCOPE(&t->lock);
+	draft_put_locked(d);
+	return r;
+}
+
 /* A file that was made and never written has nothing to move but its name. */
 static int rename_local(struct tree *t, const struct renaming *m, const struct request *rq)
 {
@@ -152,6 +195,10 @@ static int rename_local(struct tree *t, const struct renaming *m, const struct r
 		return 0;
 	if (r == 0 && m->no_replace)
 		return err_set(rq->err, EEXIST, "%s is there already", m->name);
+	if (r == 0)
+		r = commit_new(t, m->from, rq);
+	if (r == 0 && !m->from->node.local)
+		return move_value(t, m, rq);
 	if (r == 0)
 		r = write_target(t, m, &nothing, rq);
 	if (r == 0) {
@@ -175,12 +222,7 @@ static int rename_field(struct tree *t, const struct renaming *m, const struct r
 {
 	int r;
 
-	if (m->from->node.local)
-		r = rename_local(t, m, rq);
-	else if (field_dir(m->from) == m->to)
-		r = rename_within(t, m, rq);
-	else
-		r = rename_across(t, m, rq);
+	r = m->from->node.local ? rename_local(t, m, rq) : move_value(t, m, rq);
 	if (r != 0)
 		return r;
 	LOCK_SCOPE(&t->lock);

@@ -204,7 +204,7 @@ static int run_flush(struct call *c)
 /* A child's end or an alarm must not cost what was written: only a signal that ends the writer does. */
 static bool interrupted_flush(struct call *c)
 {
-	return edit_abandon(c->handle, c->caller.pid);
+	return edit_abandon(c->fs->tree, c->handle, c->caller.pid);
 }
 
 static const struct op flush = {.name = "close",

@@ -13,6 +13,7 @@ struct field {
 	unsigned readers;   /* handles that read it */
 	struct node *moved; /* the scratch file to whose name it was moved, and that hides it */
 	enum kv_type type;  /* while it is local: of what will be written */
+	int spoilt;	    /* while it is local: errno that a write of it has failed with */
 	struct kv_field layered; /* what a layer beside the server holds, while that is shown */
 };
 

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Closing files that were written: the commit of a draft at close(2), fsync(2) and the last close.
+ *
+ * The process that opened the file decides when it is closed. A draft that others still hold then is
+ * committed at the last close, of which the kernel tells us later, and without a caller to answer.
+ *
+ * A new file whose first commit fails is removed: it would stay as an empty file, and a program that
+ * renames it over a good value would destroy that value. */
+
+#include "edit/closing.h"
+
+#include "base/log.h"
+#include "edit/change.h"
+#include "edit/removal.h"
+#include "edit/scratch.h"
+#include "edit/target.h"
+#include "host/process.h"
+
+#include <errno.h>
+#include <utlist.h>
+
+/* A new file that could not be written is gone, unless somebody else still writes it. */
+static void spoil_locked(struct tree *t, struct node *n, int code)
+{
+	struct handle *h;
+
+	if (!node_is_field(n) || !n->local || n->gone)
+		return;
+	field_of(n)->spoilt = code;
+	DL_FOREACH (n->drafts, h)
+		if (!draft_failure(h->draft))
+			return;
+	log_info("a new file that could not be written is removed", F_STR("name", n->name));
+	secret_forget_name_locked(t, field_dir(field_of(n)), n->name);
+	node_detach_locked(n);
+	node_unlocal_locked(t, n);
+}
+
+static void fail_draft(struct tree *t, struct node *n, struct draft *d, int code)
+{
+	LOCK_SCOPE(&t->lock);
+
+	draft_fail(d, code);
+	spoil_locked(t, n, code);
+}
+
+/* The commit is made: what was local is at the server. */
+static void take_version(struct tree *t, struct node *n, struct draft *d, struct kv_version *made)
+{
+	pthread_mutex_lock(&t->lock);
+	object_put(d->base);
+	d->base = made;
+	object_put(steal(d->seen));
+	if (node_is_field(n))
+		field_of(n)->spoilt = 0;
+	node_unlocal_locked(t, n);
+	pthread_mutex_unlock(&t->lock);
+	pthread_mutex_lock(&d->lock);
+	d->cas = NO_CAS;
+	d->owes_removal = false;
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* The commit itself, once it is our turn. */
+static int commit_text(struct tree *t, struct node *n, const struct target *at, struct draft *d,
+		       struct buf *text, const struct request *rq)
+{
+	struct commit c = {.base = d->base};
+	struct kv_version *made = NULL;
+	int r;
+
+	pthread_mutex_lock(&d->lock);
+	c.blind = d->replaces;
+	c.cas = d->cas;
+	pthread_mutex_unlock(&d->lock);
+	r = target_commit(t, at, text, &c, rq, &made);
+	if (r == 0) {
+		take_version(t, n, d, made);
+		return 0;
+	}
+	if (r == -EBUSY || (n->local && r != -EINTR))
+		scratch_keep(t, at->dir, n->name, d, rq);
+	fail_draft(t, n, d, -r);
+	return r;
+}
+
+/* The file at the server that a handle writes to; NULL: none. */
+static struct node *written_node(struct handle *h)
+{
+	return node_is_scratch(h->node) ? scratch_of(h->node)->became : h->node;
+}
+
+int closing_commit(struct tree *t, struct node *n, struct draft *d, bool also_emptied,
+		   const struct request *rq)
+{
+	_cleanup_buf_ struct buf text = {0};
+	struct target at = {0};
+	int r = 0;
+
+	pthread_mutex_lock(&t->lock);
+	if (n && !n->gone) {
+		at = target_of_locked(n);
+		at.seen = d->seen;
+		r = removal_settle_locked(t, at.dir, rq->ask);
+		if (r == 0)
+			r = commit_begin_locked(t, at.dir, rq->ask);
+	}
+	pthread_mutex_unlock(&t->lock);
+	if (!at.dir || r != 0)
+		return r; /* a file that was removed goes with its last descriptor */
+	if (draft_take(d, also_emptied, &text))
+		r = commit_text(t, n, &at, d, &text, rq);
+	commit_end(t, at.dir);
+	return r;
+}
+
+static int commit_handle(struct tree *t, struct handle *h, bool also_emptied,
+			 const struct request *rq)
+{
+	return closing_commit(t, written_node(h), h->draft, also_emptied, rq);
+}
+
+bool edit_flush_pending(struct handle *h, int *answer)
+{
+	LOCK_SCOPE(&h->draft->lock);
+
+	*answer = -h->draft->failed;
+	return !h->draft->failed && h->draft->dirty;
+}
+
+bool edit_abandon(struct tree *t, struct handle *h, pid_t pid)
+{
+	if (node_is_scratch(h->node) || !process_killed(pid))
+		return false;
+	fail_draft(t, h->node, h->draft, EINTR);
+	log_info("what a killed process was writing is thrown away", F_INT("pid", pid));
+	return true;
+}
+
+int edit_flush(struct tree *t, struct handle *h, const struct request *rq)
+{
+	struct draft *d = h->draft;
+	pid_t pid = rq->caller->pid, process = process_of(pid);
+
+	if (edit_abandon(t, h, pid))
+		return 0;
+	/* A child that was handed the descriptor closes it too; the one who opened it decides. */
+	if (pid && process != d->opener && process_alive(d->opener))
+		return 0;
+	return commit_handle(t, h, false, rq);
+}
+
+int edit_fsync(struct tree *t, struct handle *h, const struct request *rq)
+{
+	int answer;
+
+	edit_flush_pending(h, &answer);
+	return answer ? answer : commit_handle(t, h, true, rq);
+}
+
+bool edit_release_pending(struct handle *h)
+{
+	struct draft *d = h->draft;
+	LOCK_SCOPE(&d->lock);
+
+	return (!d->failed && (d->dirty || d->emptied)) || d->owes_removal;
+}
+
+static void end_draft_locked(struct tree *t, struct handle *h)
+{
+	struct node *n = h->node;
+	int failed = draft_failure(h->draft);
+
+	DL_DELETE(n->drafts, h);
+	n->writers--;
+	if (node_is_scratch(n) && n->gone && !n->drafts)
+		draft_discharge(h->draft, true);
+	if (!failed && node_is_field(n))
+		failed = field_of(n)->spoilt;
+	if (failed)
+		spoil_locked(t, n, failed);
+	draft_put_locked(h->draft);
+	handle_free_locked(t, h);
+}
+
+/* Nothing came in the place of what was removed: then it is removed. */
+static int pay_removal(struct tree *t, struct handle *h, const struct request *rq)
+{
+	int r = h->draft->owes_removal ? removal_make(t, field_of(h->node), rq) : 0;
+
+	if (r != PARKED)
+		h->draft->owes_removal = false;
+	return r;
+}
+
+int edit_release(struct tree *t, struct handle *h, const struct request *rq)
+{
+	/* The kernel does not say who closed it last. */
+	struct caller opener = {.uid = h->draft->uid, .pid = h->draft->opener};
+	struct request by_opener = *rq;
+	int r = 0;
+
+	by_opener.caller = &opener;
+	if (edit_release_pending(h))
+		r = commit_handle(t, h, true, &by_opener);
+	if (r != PARKED && h->draft->owes_removal)
+		r = pay_removal(t, h, &by_opener);
+	if (r == PARKED)
+		return r;
+	LOCK_SCOPE(&t->lock);
+	end_draft_locked(t, h);
+	return r;
+}
+
+void edit_end(struct tree *t)
+{
+	struct handle *h, *next;
+
+	tree_deafen(t);
+	LOCK_SCOPE(&t->lock);
+	scratch_end_locked(t, t->root);
+	DL_FOREACH_SAFE2 (t->handles, h, next, after) {
+		_cleanup_free_ char *path = NULL;
+
+		if (!h->draft)
+			continue;
+		path = node_path_locked(h->node);
+		if (!node_is_scratch(h->node) && edit_release_pending(h))
+			log_warning("what was being written is lost", F_STR("path", path));
+		end_draft_locked(t, h);
+	}
+}

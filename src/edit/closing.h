@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef EDIT_CLOSING_H
+#define EDIT_CLOSING_H
+
+#include "edit/draft.h"
+
+/* Commits a draft of the file `n`, if it has anything to commit; with `also_emptied` a truncation is
+ * something. 0, PARKED or -errno, which every later call on its handles answers too. */
+int closing_commit(struct tree *t, struct node *n, struct draft *d, bool also_emptied,
+		   const struct request *rq);
+
+#endif
