@@ -16,7 +16,7 @@ MOST = ("TRUNC", "CREAT", "EXCL")
 # Kinds of nodes, and whether one can be changed.
 FILES = {"s/f": True, "s/.vault/data.json": True, "s/.vault/data.env": False,
          "s/.vault/metadata.json": True, "s/.vault/version": True, "s/.vault/fields/f": True,
-         "s/.vault/versions/1/f": False, ".vault/status.json": False, ".vault/errors": False,
+         "old/.vault/versions/1/f": False, ".vault/status.json": False, ".vault/errors": False,
          ".vault/metrics": False, ".vault/events": False, ".vault/refresh": True,
          ".vault/renew": True}
 
@@ -84,6 +84,7 @@ def open_flags(t):
     "open needs what its flags need, of each kind of file, for everybody; O_TRUNC needs w"
     open_the_way(t)
     t.put("s", {"f": "value", "g": "other"})
+    t.put("old", {"f": "value"})  # what is written loses its first versions
     names = MOST if t.product != "local" else list(EXTRA)
     compare_opens(t, prepare(t, "mode=0444"), PEOPLE[1:], names, 0o444)
     compare_opens(t, prepare(t, "mode=0640", "ro"), PEOPLE, names, 0o640, read_only=True)
