@@ -28,7 +28,7 @@ int kept_token_take(struct kept_token *k, struct vault *v, struct limit limit,
 	_cleanup_secret_ struct secret *found = NULL;
 	struct err why = {0};
 	uint64_t ttl;
-	int r = k->cache ? token_cache_read(k->cache, &found, &ttl) : -ENOENT;
+	int r = k->cache ? token_cache_read(k->cache, &found, &ttl, &why) : -ENOENT;
 
 	if (r < 0) {
 		if (r != -ENOENT)
@@ -36,6 +36,7 @@ int kept_token_take(struct kept_token *k, struct vault *v, struct limit limit,
 				 F_STR("file", k->cache->path),
 				 F_STR("reason", r == -ETIME	 ? "it is over"
 						 : r == -EBADMSG ? "it is of another login or key"
+						 : why.code	 ? err_text(&why)
 								 : strerror(-r)));
 		return -ENOENT;
 	}

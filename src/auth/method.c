@@ -58,11 +58,10 @@ int auth_credential(struct secret *set, const char *file, const char *what, stru
 		*out = secret_ref(set);
 		return 0;
 	}
-	r = secret_from_file(file, AUTH_TEXT_MAX, out);
+	r = secret_from_file(file, AUTH_TEXT_MAX, out, err);
 	if (r < 0)
-		return err_set(err, -r, "cannot read the %s from %s: %s", what, file,
-			       r == -ENODATA ? "the file is empty" : strerror(-r));
-	return 0;
+		err_prefix(err, "cannot read the %s from %s", what, file);
+	return r;
 }
 
 char *auth_path(const struct auth_config *c, const char *usual, const char *rest)

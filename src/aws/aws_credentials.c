@@ -68,13 +68,14 @@ static int from_file(const struct aws_config *c, struct aws_keys *out, struct er
 	_cleanup_secret_ struct secret *text = NULL;
 	const char *profile = c->profile ? c->profile : "default";
 	bool ours = false;
-	int r = c->file ? secret_from_file(c->file, FILE_MAX, &text) : -ENOENT;
+	struct err why = {0};
+	int r = c->file ? secret_from_file(c->file, FILE_MAX, &text, &why) : -ENOENT;
 
 	if (r == -ENOENT || r == -ENODATA || r == -ENOTDIR)
 		return 0;
 	if (r < 0)
 		return err_set(err, EKEYREJECTED, "cannot read AWS credentials from %s: %s",
-			       c->file, strerror(-r));
+			       c->file, err_text(&why));
 	for (const char *line = text->bytes; *line;) {
 		size_t len = strcspn(line, "\n");
 

@@ -172,16 +172,17 @@ static int find_container(const struct aws_config *c, char **address, const char
 
 static int container_token(const struct aws_config *c, struct secret **out, char *why, size_t room)
 {
+	struct err reason = {0};
 	int r;
 
 	if (!c->container_token_file) {
 		*out = secret_ref(c->container_token);
 		return 0;
 	}
-	r = secret_from_file(c->container_token_file, BODY_MAX, out);
+	r = secret_from_file(c->container_token_file, BODY_MAX, out, &reason);
 	if (r < 0)
 		snprintf(why, room, "cannot read %s: %s", c->container_token_file,
-			 r == -ENODATA ? "the file is empty" : strerror(-r));
+			 err_text(&reason));
 	return r < 0 ? -EINVAL : 0;
 }
 
@@ -239,11 +240,11 @@ static struct secret *element(const struct http_reply *reply, const char *name)
 /* A JWT needs no encoding, and what does is none. */
 static int read_identity(const struct aws_config *c, struct secret **jwt, char *why, size_t room)
 {
-	int r = secret_from_file(c->identity_file, BODY_MAX, jwt);
+	struct err reason = {0};
+	int r = secret_from_file(c->identity_file, BODY_MAX, jwt, &reason);
 
 	if (r < 0)
-		snprintf(why, room, "cannot read %s: %s", c->identity_file,
-			 r == -ENODATA ? "the file is empty" : strerror(-r));
+		snprintf(why, room, "cannot read %s: %s", c->identity_file, err_text(&reason));
 	else if (strspn((*jwt)->bytes, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 				       "0123456789-_.=") != (*jwt)->len)
 		snprintf(why, room, "%s holds no JWT", c->identity_file);

@@ -4,6 +4,7 @@
 #include "base/secret.h"
 
 #include "base/secmem.h"
+#include "base/trust.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -52,11 +53,17 @@ int secret_from_fd(int fd, size_t max, struct secret **out)
 	return *out ? 0 : -ENOMEM;
 }
 
-int secret_from_file(const char *path, size_t max, struct secret **out)
+int secret_from_file(const char *path, size_t max, struct secret **out, struct err *err)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	_cleanup_close_ int fd = trust_open(path, err);
+	int r;
 
-	return fd < 0 ? -errno : secret_from_fd(fd, max, out);
+	if (fd < 0)
+		return fd;
+	r = secret_from_fd(fd, max, out);
+	if (r == -ENODATA)
+		return err_set(err, ENODATA, "the file is empty");
+	return r < 0 ? err_set(err, -r, "%s", strerror(-r)) : 0;
 }
 
 static int write_all(int fd, const char *bytes, size_t len)

@@ -3,6 +3,7 @@
 #define BASE_SECRET_H
 
 #include "base/cleanup.h"
+#include "base/err.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,11 +19,12 @@ struct secret {
 /* A copy of `len` bytes, in secret memory; NULL when there is no memory. The caller's. */
 struct secret *secret_new(const char *bytes, size_t len);
 
-/* The content of a file, at most `max` bytes, without white space at either end: what people put in
- * a token file with echo. 0, -errno of open(2) or read(2), -EFBIG, or -ENODATA for an empty one. */
-int secret_from_file(const char *path, size_t max, struct secret **out);
+/* The content of a file that may say who we are (base/trust.h), at most `max` bytes, without white space
+ * at either end: what people put in a token file with echo. 0, -errno of open(2) or read(2), -EPERM,
+ * -EFBIG, or -ENODATA for an empty one; with the reason, to be prefixed by what was read. */
+int secret_from_file(const char *path, size_t max, struct secret **out, struct err *err);
 
-/* The same of a descriptor, up to its end. */
+/* Likewise of a descriptor, up to its end, whatever it is. */
 int secret_from_fd(int fd, size_t max, struct secret **out);
 
 /* Puts it in place of a file, that its owner alone may read: whoever looks sees the old content or the

@@ -4,7 +4,8 @@
 #include "cli/credentials.h"
 
 #include "base/codec.h"
-#include "store/sealed.h"
+#include "base/log.h"
+#include "base/trust.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,27 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The descriptor that a file's name stands for; -1 for any other name. */
-static int descriptor_of(const char *path)
-{
-	static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
-
-	if (!strcmp(path, "-") || !strcmp(path, "/dev/stdin"))
-		return STDIN_FILENO;
-	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-		size_t len = strlen(folders[i]);
-
-		if (!strncmp(path, folders[i], len) && path[len] &&
-		    strspn(path + len, "0123456789") == strlen(path + len))
-			return atoi(path + len);
-	}
-	return -1;
-}
-
 /* A descriptor can be read once, and by this process alone: the daemon is another. */
 static int take_descriptor(char **file, struct secret **set, const char *what, struct err *err)
 {
-	int fd = *file ? descriptor_of(*file) : -1;
+	int fd = *file ? trust_descriptor(*file) : -1;
 	int r;
 
 	if (fd < 0)
@@ -169,16 +153,25 @@ static int describe(const struct auth_config *a, const struct auth_method *metho
 
 int credentials_find_cache(struct credentials *creds, const struct conf *c, struct err *err)
 {
+	struct err why = {0};
 	int r;
 
 	if (!c->token_cache || creds->method == &auth_token)
 		return 0;
-	r = sealed_key(c->offline_key, &creds->cache_key, err);
+	r = sealed_keys_take(c->offline_key, c->token_cache, &creds->cache_keys, &why);
+	if (r < 0 && creds->cache_keys.no_salt) {
+		log_warning("the token is not kept for the next start",
+			    F_STR("file", c->token_cache), F_ERR(&why));
+		return 0;
+	}
+	if (r < 0)
+		return err_set(err, why.code, "%s", err_text(&why));
 	if (r == 0 && describe(&creds->auth, creds->method, c, &creds->cache_about) < 0)
 		r = err_set(err, ENOMEM, "no memory");
 	if (r == 0)
 		creds->cache = (struct token_cache){.path = c->token_cache,
-						    .key = creds->cache_key,
+						    .key = creds->cache_keys.key,
+						    .unsalted = creds->cache_keys.unsalted,
 						    .about = creds->cache_about};
 	return r;
 }
@@ -236,13 +229,14 @@ bool credentials_in_memory(const struct credentials *creds)
 {
 	const struct auth_config *a = &creds->auth;
 
-	return a->token || a->secret_id || a->jwt || a->password || a->aws.key || creds->cache_key;
+	return a->token || a->secret_id || a->jwt || a->password || a->aws.key ||
+	       creds->cache_keys.key;
 }
 
 void credentials_fini(struct credentials *creds)
 {
 	auth_memory_fini(&creds->memory);
-	secret_put(creds->cache_key);
+	sealed_keys_fini(&creds->cache_keys);
 	free(creds->cache_about);
 	free(creds->home_token_file);
 	free(creds->home_aws_file);

@@ -4,6 +4,7 @@
 
 #include "auth/method.h"
 #include "conf/conf.h"
+#include "store/sealed.h"
 #include "store/token_cache.h"
 
 /* What we log in with, as the options have it. */
@@ -13,7 +14,7 @@ struct credentials {
 	const struct auth_method *method;
 	char *home_token_file, *home_aws_file;
 	struct token_cache cache; /* `path` is NULL where there is none */
-	struct secret *cache_key;
+	struct sealed_keys cache_keys;
 	char *cache_about;
 };
 

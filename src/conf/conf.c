@@ -4,6 +4,7 @@
 #include "conf/conf.h"
 
 #include "base/secmem.h"
+#include "base/trust.h"
 #include "conf/on_change.h"
 #include "conf/option.h"
 
@@ -131,13 +132,17 @@ static int on_row(void *arg, const char *section, const char *name, const char *
 int conf_read_file(struct conf *c, const char *path, struct err *err)
 {
 	struct err why = {0};
-	struct reading reading = {.conf = c, .file = fopen(path, "re"), .err = &why};
-	int line;
+	struct reading reading = {.conf = c, .err = &why};
+	int fd = trust_open(path, err), line;
 
 	c->layer++;
-	if (!reading.file)
-		return err_set(err, errno, "cannot read the configuration %s: %s", path,
-			       strerror(errno));
+	if (fd < 0)
+		return err_prefix(err, "cannot read the configuration %s", path), fd;
+	reading.file = fdopen(fd, "r");
+	if (!reading.file) {
+		close(fd);
+		return err_set(err, ENOMEM, "no memory");
+	}
 	line = ini_parse_stream(on_line, &reading, on_row, &reading);
 	fclose(reading.file);
 	if (reading.failed)

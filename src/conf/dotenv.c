@@ -16,6 +16,8 @@
 
 #include "conf/dotenv.h"
 
+#include "base/trust.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -328,13 +330,17 @@ int dotenv_parse(const char *text, size_t len, struct dotenv *e, struct err *err
 	return q;
 }
 
-int dotenv_read(const char *path, struct dotenv *e, struct err *err)
+int dotenv_read(const char *path, bool trusted, struct dotenv *e, struct err *err)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	_cleanup_close_ int fd =
+		trusted ? trust_open(path, err) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	_cleanup_buf_ struct buf text = {0};
-	int r = fd < 0 ? -errno : buf_read(&text, fd, DOTENV_MAX);
+	int r;
 
 	*e = (struct dotenv){0};
+	if (fd < 0 && trusted)
+		return err_prefix(err, "cannot read %s", path), fd;
+	r = fd < 0 ? -errno : buf_read(&text, fd, DOTENV_MAX);
 	if (r < 0)
 		return err_set(err, -r, "cannot read %s: %s", path, strerror(-r));
 	r = dotenv_parse(text.data ? text.data : "", text.len, e, err);

@@ -24,9 +24,10 @@ struct dotenv {
  * -EINVAL with a sentence that names the line, and never holds a value. */
 int dotenv_parse(const char *text, size_t len, struct dotenv *e, struct err *err);
 
-/* The same of a file of at most DOTENV_MAX bytes, -errno of reading it; the sentence names it. */
+/* Likewise of a file of at most DOTENV_MAX bytes, -errno of reading it; the sentence names it. `trusted`:
+ * what is in it is to be served as secrets, and only a file that base/trust.h allows is read. */
 #define DOTENV_MAX (4u << 20)
-int dotenv_read(const char *path, struct dotenv *e, struct err *err);
+int dotenv_read(const char *path, bool trusted, struct dotenv *e, struct err *err);
 
 /* The row that counts; NULL where there is none. */
 const struct dotenv_row *dotenv_find(const struct dotenv *e, const char *name);

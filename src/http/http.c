@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/metric.h"
 #include "base/secmem.h"
+#include "base/trust.h"
 #include "http/route.h"
 #include "http/srv.h"
 #include "http/transfer.h"
@@ -264,7 +265,7 @@ static int check_readable(const char *path, const char *what, struct err *err)
 	if (path && access(path, R_OK) < 0)
 		return err_set(err, errno, "cannot read the %s %s: %s", what, path,
 			       strerror(errno));
-	return 0;
+	return path && trust_look(path, err) < 0 ? err_prefix(err, "the %s", what), -EPERM : 0;
 }
 
 static int check_config(const struct http_config *c, struct err *err)

@@ -5,6 +5,7 @@
 #include "layer/rows.h"
 
 #include "base/secmem.h"
+#include "base/trust.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,12 +32,15 @@ static int compare(const void *a, const void *b)
 
 static int read_object(const char *file, cJSON **out, struct err *err)
 {
-	_cleanup_close_ int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	_cleanup_close_ int fd = trust_open(file, err);
 	_cleanup_json_ cJSON *json = NULL;
 	_cleanup_buf_ struct buf text = {0};
 	struct json_where where = {0};
-	int r = fd < 0 ? -errno : buf_read(&text, fd, FILE_MAX);
+	int r;
 
+	if (fd < 0)
+		return err_prefix(err, "cannot read %s", file), fd;
+	r = buf_read(&text, fd, FILE_MAX);
 	if (r < 0)
 		return err_set(err, -r, "cannot read %s: %s", file, strerror(-r));
 	r = json_parse(text.data ? text.data : "", text.len, &json, &where);

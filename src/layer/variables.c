@@ -184,7 +184,7 @@ int variables_take(struct variables *v, const char *file, struct err *err)
 
 	*v = (struct variables){0};
 	if (file)
-		r = dotenv_read(file, &v->file, err);
+		r = dotenv_read(file, true, &v->file, err);
 	if (r < 0)
 		return err_prefix(err, "env_file");
 	for (char **e = environ; e && *e; e++, count++)

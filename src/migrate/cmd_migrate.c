@@ -95,7 +95,7 @@ static int read_variables(struct migrate *m, struct err *err)
 				    "--from takes env://PREFIX, local:FILE or vault:PATH");
 	if (m->r->flags.value[FROM_CONF])
 		return remote_wrong(m->r, err, "--from-conf is for --from local: and vault:");
-	s = file ? dotenv_read(file, &m->from, err)
+	s = file ? dotenv_read(file, false, &m->from, err)
 		 : take_environment(m, from + strlen(FROM_ENV), err);
 	if (s == 0 && !m->from.count)
 		return remote_wrong(m->r, err, "there are no variables in %s", m->where);

@@ -65,8 +65,10 @@ static int put_aside(const char *path, bool keep)
 int copy_open(struct copy *c, const struct store_key *key, struct limit limit, struct err *err)
 {
 	int r = open_file(c, key, limit, err);
+	/* One of which the salt is lost opens no more. */
+	bool lost = r == -ENOENT && key->kind == STORE_KEY_MACHINE && access(c->path, F_OK) == 0;
 
-	if (r != -EIO && r != -EKEYREJECTED)
+	if (r != -EIO && r != -EKEYREJECTED && !lost)
 		return r;
 	log_warning("the copy for offline use is of no use, and is made anew",
 		    F_STR("file", c->path), F_ERR(err));

@@ -31,6 +31,7 @@ int local_open(const struct local_config *c, struct local **out, struct err *err
 		.key = c->key,
 		.create = c->create,
 		.alone = c->alone,
+		.guarded = true,
 		.limit = c->limit};
 	struct local *l = calloc(1, sizeof(*l));
 	int r = l ? sealed_db_open(&config, &l->db, err) : local_no_memory(err);

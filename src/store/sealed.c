@@ -8,6 +8,7 @@
 
 #include "store/sealed.h"
 
+#include "base/trust.h"
 #include "store/store_key.h"
 
 #include <errno.h>
@@ -20,20 +21,55 @@
 #define HEAD_LEN  (MAGIC_LEN + CRYPT_SALT + CRYPT_NONCE)
 #define TAG_LEN	  CRYPT_TAG
 
-int sealed_key(const char *spec, struct secret **key, struct err *err)
+/* The material of the machine and the salt beside `file`. */
+static int add_salt(const char *file, struct sealed_keys *keys, struct secret *machine,
+		    struct err *err)
+{
+	_cleanup_salts_ struct store_salts salts = {0};
+	_cleanup_buf_ struct buf b = {0};
+	bool there = store_salts_exist(file);
+	int r = store_salts_read(file, true, &salts, err);
+
+	if (r == 0 && !salts.count)
+		r = err_set(err, EBADMSG, "%s.salt is empty", file);
+	if (r < 0) {
+		keys->no_salt = r != -ENOMEM;
+		return r;
+	}
+	buf_add(&b, machine->bytes, machine->len);
+	buf_add(&b, salts.salts[salts.count - 1]->bytes, salts.salts[salts.count - 1]->len);
+	keys->key = buf_status(&b) == 0 ? secret_new(b.data, b.len) : NULL;
+	if (!keys->key)
+		return err_set(err, ENOMEM, "no memory");
+	if (!there)
+		keys->unsalted = secret_ref(machine);
+	return 0;
+}
+
+int sealed_keys_take(const char *spec, const char *file, struct sealed_keys *keys, struct err *err)
 {
 	_cleanup_store_key_ struct store_key k = {0};
 	int r;
 
-	/* There is nobody to ask, at a restart, and no salt in a file that is not there yet. */
+	*keys = (struct sealed_keys){0};
+	/* There is nobody to ask, at a restart. */
 	if (!strncmp(spec, "passphrase:", 11))
 		return err_set(err, EINVAL,
 			       "offline_key=%s: expected machine, file:PATH or systemd-creds",
 			       spec);
 	r = store_key_read("offline_key", spec, &k, err);
+	if (r == 0 && k.kind == STORE_KEY_MACHINE)
+		return add_salt(file, keys, k.material, err);
 	if (r == 0)
-		*key = steal(k.material);
+		keys->key = steal(k.material);
 	return r;
+}
+
+void sealed_keys_fini(struct sealed_keys *keys)
+{
+	secret_put(keys->key);
+	secret_put(keys->unsalted);
+	*keys = (struct sealed_keys){0};
 }
 
 /* Either way, with a key for one file alone. 0, -EBADMSG or -ENOMEM. */
@@ -79,33 +115,14 @@ int sealed_write(const char *path, const struct secret *key, const char *about,
 	return file ? secret_to_file(file, path) : -ENOMEM;
 }
 
-/* All bytes of the file, unlike secret_from_file(). */
-static int read_file(const char *path, size_t max, struct buf *to)
-{
-	FILE *f = fopen(path, "re");
-	char block[4096];
-	size_t n;
-	int r = 0;
-
-	if (!f)
-		return -errno;
-	while (r == 0 && (n = fread(block, 1, sizeof(block), f)) > 0) {
-		buf_add(to, block, n);
-		r = to->len > max ? -EFBIG : buf_status(to);
-	}
-	if (r == 0 && ferror(f))
-		r = -EIO;
-	fclose(f);
-	return r;
-}
-
 int sealed_read(const char *path, const struct secret *key, const char *about, size_t max,
-		struct buf *text)
+		struct buf *text, struct err *err)
 {
+	_cleanup_close_ int fd = trust_open(path, err);
 	_cleanup_buf_ struct buf b = {0};
 	struct crypt_text sealed;
 	size_t len;
-	int r = read_file(path, max + HEAD_LEN + TAG_LEN, &b);
+	int r = fd < 0 ? fd : buf_read(&b, fd, max + HEAD_LEN + TAG_LEN);
 
 	if (r < 0)
 		return r;

@@ -24,13 +24,15 @@ struct sealed_db_config {
 	const char *schema; /* of a new file: SQL. Tables and indexes alone */
 	const char *advice; /* what to do where it is damaged: "put back a copy of it" */
 	const struct store_key *key;
-	bool create; /* where there is none, it is made, for its owner alone */
-	bool alone;  /* and nobody else may have it open until it is closed; without, many may */
+	bool create;  /* where there is none, it is made, for its owner alone */
+	bool alone;   /* and nobody else may have it open until it is closed; without, many may */
+	bool guarded; /* refused where everybody may put another file in its place */
 	struct limit limit; /* for opening */
 };
 
 /* Checks that SQLite finds all its pages sound. Besides the above: -ENOENT, -EKEYREJECTED for another
- * key, -EMEDIUMTYPE for what is no such file, -EBUSY (`alone`). */
+ * key, -EMEDIUMTYPE for what is no such file, -EBUSY (`alone`), -EPERM where it, or a file beside it, is
+ * not to be trusted (base/trust.h). */
 int sealed_db_open(const struct sealed_db_config *c, struct sealed_db **out, struct err *err);
 void sealed_db_close(struct sealed_db *db);
 const char *sealed_db_path(const struct sealed_db *db);

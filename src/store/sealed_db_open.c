@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/secmem.h"
+#include "base/trust.h"
 #include "store/sealed_db_parts.h"
 #include "store/wal_check.h"
 
@@ -333,13 +334,26 @@ static int create(struct sealed_db *db, const struct store_key *key, struct err 
 	return r < 0 ? err_set(err, -r, "cannot make %s: %s", db->path, strerror(-r)) : 0;
 }
 
+/* SQLite takes what stands in the files beside it for a part of the database. */
+static int check_trust(const struct sealed_db *db, struct err *err)
+{
+	static const char *const beside[] = {"-wal", "-shm", "-journal"};
+	int r = trust_look(db->path, err);
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(beside); i++)
+		r = trust_look_beside(db->path, beside[i], err);
+	return r < 0 ? err_prefix(err, "cannot trust this file"), r : 0;
+}
+
 static int look(struct sealed_db *db, const struct sealed_db_config *c, struct err *err)
 {
 	struct stat st;
+	int r = c->guarded ? trust_folder_of(db->path, err) : 0;
 
+	if (r == -EPERM)
+		return err_prefix(err, "cannot trust %s", db->path), r;
 	if (stat(db->path, &st) < 0 && errno == ENOENT && c->create) {
-		int r = create(db, c->key, err);
-
+		r = create(db, c->key, err);
 		if (r < 0)
 			return r;
 	}
@@ -349,6 +363,9 @@ static int look(struct sealed_db *db, const struct sealed_db_config *c, struct e
 		return err_set(err, EMEDIUMTYPE, "%s is no file", db->path);
 	if (access(db->path, R_OK | W_OK) < 0)
 		return err_set(err, errno, "cannot open %s: %s", db->path, strerror(errno));
+	r = check_trust(db, err);
+	if (r < 0)
+		return r;
 	/* SQLite would take it for a new one. */
 	return st.st_size == 0 ? sealed_db_damaged(db, "it is empty", err) : 0;
 }
@@ -421,6 +438,8 @@ int sealed_db_open(const struct sealed_db_config *c, struct sealed_db **out, str
 		r = sealed_tx_connect(&db->writes, db, db->path, err);
 	if (r == 0)
 		r = choose_journal(&db->writes, err);
+	if (r == 0) /* again: the log may have been there, and another's, when it was opened */
+		r = check_trust(db, err);
 	if (r == 0)
 		r = check_form(&db->writes, err);
 	if (r == 0)

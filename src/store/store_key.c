@@ -10,6 +10,7 @@
 #include "store/store_key.h"
 
 #include "base/buf.h"
+#include "base/trust.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,23 +28,38 @@
 #define SCRYPT_LOG_N   15 /* 32 MiB, about a tenth of a second */
 #define SCRYPT_BLOCKS  8
 
-static int read_file(const char *path, struct secret **key, struct err *err)
+static int take_key(int fd, const char *path, struct secret **key, struct err *err)
 {
-	struct stat st;
-	int r = secret_from_file(path, KEY_MAX, key);
+	int r = secret_from_fd(fd, KEY_MAX, key);
 
 	if (r < 0)
 		return err_set(err, -r, "cannot read the key %s: %s", path,
 			       r == -ENODATA ? "the file is empty" : strerror(-r));
-	if ((*key)->len < MIN_KEY) {
-		secret_put(steal(*key));
-		return err_set(err, EINVAL, "the key %s is shorter than %d bytes", path, MIN_KEY);
-	}
-	if (strcmp(path, MACHINE_ID) != 0 && (stat(path, &st) < 0 || (st.st_mode & 04))) {
-		secret_put(steal(*key));
-		return err_set(err, EPERM, "everybody may read the key %s", path);
-	}
-	return 0;
+	if ((*key)->len >= MIN_KEY)
+		return 0;
+	secret_put(steal(*key));
+	return err_set(err, EINVAL, "the key %s is shorter than %d bytes", path, MIN_KEY);
+}
+
+static int read_file(const char *path, struct secret **key, struct err *err)
+{
+	_cleanup_close_ int fd = trust_open(path, err);
+	struct stat st;
+
+	if (fd < 0)
+		return err_prefix(err, "cannot read the key %s", path), fd;
+	if (fstat(fd, &st) < 0 || (st.st_mode & 04))
+		return err_set(err, EPERM, "everybody may read the key %s: chmod o-r it", path);
+	return take_key(fd, path, key, err);
+}
+
+/* It is the machine's, in a folder of root's, and public. */
+static int read_machine_id(struct secret **key, struct err *err)
+{
+	_cleanup_close_ int fd = open(MACHINE_ID, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? err_set(err, errno, "cannot read %s: %s", MACHINE_ID, strerror(errno))
+		      : take_key(fd, MACHINE_ID, key, err);
 }
 
 static int read_credential(const char *option, const char *name, struct secret **key,
@@ -89,7 +105,7 @@ int store_key_read(const char *option, const char *spec, struct store_key *key, 
 {
 	*key = (struct store_key){.kind = STORE_KEY_MACHINE};
 	if (!strcmp(spec, "machine"))
-		return read_file(MACHINE_ID, &key->material, err);
+		return read_machine_id(&key->material, err);
 	key->kind = STORE_KEY_FILE;
 	if (!strncmp(spec, "file:", 5) && spec[5])
 		return read_file(spec + 5, &key->material, err);
@@ -123,6 +139,13 @@ static char *salts_path(const char *store)
 	char *path;
 
 	return asprintf(&path, "%s.salt", store) < 0 ? NULL : path;
+}
+
+bool store_salts_exist(const char *store)
+{
+	_cleanup_free_ char *path = salts_path(store);
+
+	return path && access(path, F_OK) == 0;
 }
 
 static int parse_salts(const struct secret *text, struct store_salts *s)
@@ -175,21 +198,26 @@ int store_salts_read(const char *store, bool create, struct store_salts *s, stru
 {
 	_cleanup_free_ char *path = salts_path(store);
 	_cleanup_secret_ struct secret *text = NULL;
+	_cleanup_close_ int fd = -1;
 	struct stat st;
 	int r;
 
 	if (!path)
 		return err_set(err, ENOMEM, "no memory");
-	r = create && access(path, F_OK) < 0 ? create_salts(path, err) : 0;
+	r = create && !store_salts_exist(store) ? create_salts(path, err) : 0;
 	if (r < 0)
 		return r;
-	r = secret_from_file(path, KEY_MAX, &text);
-	if (r < 0)
-		return err_set(err, -r,
-			       "cannot read %s, without which key=machine opens nothing: %s", path,
-			       strerror(-r));
-	if (stat(path, &st) < 0 || (st.st_mode & 077))
+	fd = trust_open(path, err);
+	if (fd < 0)
+		return err_prefix(err, "cannot read %s, without which key=machine opens nothing",
+				  path),
+		       fd;
+	if (fstat(fd, &st) < 0 || (st.st_mode & 077))
 		return err_set(err, EPERM, "others may read %s: chmod 600 it", path);
+	r = secret_from_fd(fd, KEY_MAX, &text);
+	if (r < 0)
+		return err_set(err, -r, "cannot read %s: %s", path,
+			       r == -ENODATA ? "the file is empty" : strerror(-r));
 	r = parse_salts(text, s);
 	return r < 0 ? err_set(err, -r, "%s is damaged", path) : 0;
 }

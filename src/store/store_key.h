@@ -37,6 +37,8 @@ struct store_salts {
 void store_salts_fini(struct store_salts *s);
 #define _cleanup_salts_ _cleanup_(store_salts_fini)
 
+bool store_salts_exist(const char *store);
+
 /* From "STORE.salt", which its owner alone may read; with `create` it is made where it is not there,
  * whoever else does so at the same time. 0 or -errno. */
 int store_salts_read(const char *store, bool create, struct store_salts *s, struct err *err);

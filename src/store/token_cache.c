@@ -13,13 +13,16 @@
 
 #define TEXT_MAX (64u << 10)
 
-int token_cache_read(const struct token_cache *c, struct secret **token, uint64_t *ttl)
+int token_cache_read(const struct token_cache *c, struct secret **token, uint64_t *ttl,
+		     struct err *err)
 {
 	_cleanup_buf_ struct buf text = {0};
 	int64_t end, now = clock_wall();
 	char *blank;
-	int r = sealed_read(c->path, c->key, c->about, TEXT_MAX, &text);
+	int r = sealed_read(c->path, c->key, c->about, TEXT_MAX, &text, err);
 
+	if (r == -EBADMSG && c->unsalted)
+		r = sealed_read(c->path, c->unsalted, c->about, TEXT_MAX, &text, err);
 	if (r < 0)
 		return r;
 	end = strtoll(text.data, &blank, 10);

@@ -10,13 +10,14 @@
 /* A token in a sealed file, for the next start. */
 struct token_cache {
 	const char *path;
-	const struct secret *key;
+	const struct secret *key, *unsalted; /* see store/sealed.h */
 	const char *about; /* whose it is, and where: it is taken up for the same login alone */
 };
 
 /* The token, if it has time left by the clock; *ttl (ns) is how much, 0 for ever. 0, -ENOENT for none,
  * -ETIME for one that is over, or as sealed_read(). */
-int token_cache_read(const struct token_cache *c, struct secret **token, uint64_t *ttl);
+int token_cache_read(const struct token_cache *c, struct secret **token, uint64_t *ttl,
+		     struct err *err);
 
 /* 0 or -errno. */
 int token_cache_write(const struct token_cache *c, const struct secret *token, uint64_t ttl);

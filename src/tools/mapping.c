@@ -47,10 +47,9 @@ int mapping_read(struct mapping *m, const char *file, struct err *err)
 	*m = (struct mapping){0};
 	if (!file)
 		return 0;
-	r = secret_from_file(file, FILE_MAX, &text);
+	r = secret_from_file(file, FILE_MAX, &text, err);
 	if (r < 0)
-		return err_set(err, -r, "cannot read %s: %s", file,
-			       r == -ENODATA ? "it is empty" : strerror(-r));
+		return err_prefix(err, "cannot read %s", file), r;
 	r = json_parse(text->bytes, text->len, &m->json, &where);
 	if (r == -EINVAL)
 		return err_set(err, EINVAL, "%s, line %zu, column %zu: %s", file, where.line,

@@ -191,13 +191,13 @@ Test(dotenv, files_are_named_in_sentences)
 	struct dotenv none = {0};
 	struct err err = {0};
 
-	cr_assert_eq(dotenv_read(good, &e, &err), 0, "%s", err_text(&err));
+	cr_assert_eq(dotenv_read(good, true, &e, &err), 0, "%s", err_text(&err));
 	cr_assert_str_eq(dotenv_find(&e, "A")->value, "b\n");
-	cr_assert_eq(dotenv_read(bad, &none, &err), -EINVAL);
+	cr_assert_eq(dotenv_read(bad, true, &none, &err), -EINVAL);
 	cr_assert_not_null(strstr(err_text(&err), bad));
 	cr_assert_not_null(strstr(err_text(&err), "line 2"));
 	dotenv_fini(&none);
-	cr_assert_eq(dotenv_read("/no/such/file", &none, &err), -ENOENT);
+	cr_assert_eq(dotenv_read("/no/such/file", true, &none, &err), -ENOENT);
 	cr_assert_not_null(strstr(err_text(&err), "/no/such/file"));
 	dotenv_fini(&none);
 }

@@ -17,7 +17,7 @@ static int from_bytes(const char *bytes, size_t len, size_t max, struct secret *
 {
 	_cleanup_free_ char *path = support_file("token", bytes, len);
 
-	return secret_from_file(path, max, out);
+	return secret_from_file(path, max, out, NULL);
 }
 
 static void assert_yields(const char *content, const char *expected)
@@ -127,8 +127,8 @@ Test(secret, what_cannot_be_read_says_so, .init = support_init)
 	_cleanup_free_ char *missing = support_path("missing");
 	struct secret *s = NULL;
 
-	cr_assert_eq(secret_from_file(missing, 100, &s), -ENOENT);
-	cr_assert_eq(secret_from_file(support_dir(), 100, &s), -EISDIR);
+	cr_assert_eq(secret_from_file(missing, 100, &s, NULL), -ENOENT);
+	cr_assert_eq(secret_from_file(support_dir(), 100, &s, NULL), -EISDIR);
 	cr_assert_null(s);
 }
 
@@ -143,7 +143,7 @@ Test(secret, goes_to_a_file_of_its_owner_in_place_of_another, .init = support_in
 	cr_assert_eq(stat(path, &st), 0);
 	cr_assert_eq(st.st_mode & 07777, 0600);
 	cr_assert_eq(st.st_size, 4);
-	cr_assert_eq(secret_from_file(path, 100, &back), 0);
+	cr_assert_eq(secret_from_file(path, 100, &back, NULL), 0);
 	cr_assert_str_eq(back->bytes, "new");
 	cr_assert_eq(secret_to_file(s, nowhere), -ENOENT);
 }
