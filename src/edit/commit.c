@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "edit/change.h"
+#include "kv/kv_write.h"
 #include "rule/rule_check.h"
 #include "tree/dir_traits.h"
 
@@ -137,17 +138,6 @@ static int write_emptied(struct tree *t, const struct commit *c, const struct kv
 	return 0;
 }
 
-static int put_marks(struct tree *t, const struct commit *c, const struct kv_version *onto,
-		     const struct request *rq)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < c->count && r == 0; i++)
-		r = kv_mark_change(t->config.kv, c->dir->path, &c->changes[i], onto, rq->limit,
-				   rq->err);
-	return r;
-}
-
 /* What the latest version's number may be known to be without reading it. */
 static int64_t unseen_number(struct tree *t, const struct commit *c, const struct request *rq)
 {
@@ -171,28 +161,12 @@ static bool may_patch(struct tree *t, const struct commit *c, const struct kv_ve
 	return o && (container_of(o, struct tree_number, object)->number & KV_PATCH);
 }
 
-static int send(struct tree *t, const struct commit *c, const struct kv_version *onto,
-		struct kv_version *next, bool first, const struct request *rq)
-{
-	struct kv *kv = t->config.kv;
-	int64_t cas = change_is_unseen(c->base) ? unseen_number(t, c, rq) : onto->number;
-	int r = -EOPNOTSUPP;
-
-	if (first && may_patch(t, c, onto))
-		r = kv->ops->patch(kv, c->dir->path, c->changes, c->count, next, cas, rq->limit,
-				   rq->err);
-	if (r == -ENOENT) /* it was deleted meanwhile, which check-and-set does not notice */
-		return err_set(rq->err, EBUSY, "the secret was deleted meanwhile");
-	if (r == -EOPNOTSUPP || r == -EACCES)
-		r = kv->ops->write(kv, c->dir->path, next, cas, rq->limit, rq->err);
-	return r;
-}
-
 /* On the `first` attempt by a patch, where that is possible. */
 static int write_onto(struct tree *t, const struct commit *c, const struct kv_version *onto,
 		      bool first, const struct request *rq, struct kv_version **out)
 {
 	_cleanup_object_ struct kv_version *next = NULL;
+	struct kv_writing w = {.kv = t->config.kv, .path = c->dir->path, .onto = onto};
 	int r;
 
 	next = kv_version_apply(onto, c->changes, c->count, c->whole);
@@ -201,10 +175,15 @@ static int write_onto(struct tree *t, const struct commit *c, const struct kv_ve
 	if (next->count == 0 && !c->whole)
 		return write_emptied(t, c, onto, rq, out);
 	r = rule_check(&t->config.rules, c->dir->path, onto, next, rq->err);
-	if (r == 0)
-		r = put_marks(t, c, onto, rq);
-	if (r == 0)
-		r = send(t, c, onto, next, first, rq);
+	if (r < 0)
+		return r;
+	w.next = next;
+	w.cas = change_is_unseen(c->base) ? unseen_number(t, c, rq) : onto->number;
+	if (first && may_patch(t, c, onto)) {
+		w.patch = c->changes;
+		w.patch_count = c->count;
+	}
+	r = kv_write(&w, rq->limit, rq->err);
 	if (r < 0)
 		return r;
 	*out = steal(next);

@@ -12,6 +12,7 @@
 #include "tree/control.h"
 #include "kv/json_unique.h"
 #include "tree/history.h"
+#include "tree/dir_traits.h"
 #include "tree/layered.h"
 
 #include <errno.h>
@@ -204,24 +205,14 @@ static int parse_document(struct tree *t, const struct buf *text, struct kv_vers
 static int commit_whole(struct tree *t, const struct kv_version *v, struct commit *c,
 			const struct request *rq, struct kv_version **out)
 {
-	struct kv_change *changes = calloc(v->count + 1, sizeof(*changes));
-	int r;
+	_cleanup_free_ struct kv_change *changes = kv_version_changes(v, c->base);
 
 	if (!changes)
 		return err_set(rq->err, ENOMEM, "no memory for a version");
-	for (size_t i = 0; i < v->count; i++)
-		changes[i] = (struct kv_change){.name = v->fields[i].name,
-						.name_len = v->fields[i].name_len,
-						.type = v->fields[i].type,
-						.binary = v->fields[i].binary,
-						.text = v->fields[i].text,
-						.len = v->fields[i].len};
 	c->changes = changes;
 	c->count = v->count;
 	c->whole = true;
-	r = commit_make(t, c, rq, out);
-	free(changes);
-	return r;
+	return commit_make(t, c, rq, out);
 }
 
 static int commit_document(struct tree *t, struct buf *text, struct commit *c,
@@ -305,7 +296,7 @@ static int commit_field(struct tree *t, struct field *f, struct buf *text, struc
 		config.newline_strip = rule->newline == CONF_NEWLINE_STRIP;
 	if (rule && (rule->has & RULE_BINARY))
 		config.binary_reject = rule->binary == CONF_BINARY_REJECT;
-	r = value_from_bytes(&config, text, c->base, &change, rq->err);
+	r = value_from_bytes(&config, text, c->base, dir_traits(t, c->dir), &change, rq->err);
 
 	/* user.vault.type may have been set before there was a value. */
 	if (r == 0 && f->node.local && f->type != KV_STRING)

@@ -3,6 +3,8 @@
 
 #include "edit/value.h"
 
+#include "kv/kv_write.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -26,8 +28,10 @@ static bool is_of_type(const cJSON *json, enum kv_type type)
 	return false;
 }
 
-/* Takes the bytes as JSON of that type; `text` is then its compact form. */
-static bool take_json(struct buf *text, enum kv_type type, struct kv_change *change)
+/* Takes the bytes as JSON of that type; `text` is then its compact form. With KV_FLOATS only what
+ * would be read back as it was written. */
+static bool take_json(struct buf *text, enum kv_type type, unsigned traits,
+		      struct kv_change *change)
 {
 	_cleanup_json_ cJSON *json = NULL;
 	_cleanup_buf_ struct buf compact = {0};
@@ -37,7 +41,8 @@ static bool take_json(struct buf *text, enum kv_type type, struct kv_change *cha
 		len--;
 	if (!len || json_parse(text->data, len, &json, NULL) < 0 || !is_of_type(json, type))
 		return false;
-	if (json_print(json, false, &compact) < 0)
+	if (json_print(json, false, &compact) < 0 ||
+	    ((traits & KV_FLOATS) && !kv_numbers_kept(compact.data, compact.len)))
 		return false;
 	buf_fini(text);
 	*text = compact;
@@ -52,11 +57,11 @@ static bool take_json(struct buf *text, enum kv_type type, struct kv_change *cha
 
 int value_as_type(enum kv_type type, struct buf *text, struct kv_change *change, struct err *err)
 {
-	change->binary = change->unmark = false;
+	change->binary = change->stored = false;
 	change->type = KV_STRING;
 	change->text = text->data ? text->data : "";
 	change->len = text->len;
-	if (type == KV_STRING || take_json(text, type, change))
+	if (type == KV_STRING || take_json(text, type, 0, change))
 		return 0;
 	return err_set(err, EINVAL, "the value cannot be read as that type");
 }
@@ -68,14 +73,12 @@ static void strip_newline(struct buf *text)
 		buf_resize(text, text->len - 1);
 }
 
-static int take_string(const struct tree_config *config, struct buf *text, bool marked,
-		       struct kv_change *change, struct err *err)
+static int take_string(const struct tree_config *config, struct buf *text, struct kv_change *change,
+		       struct err *err)
 {
 	if (kv_is_text(text->data ? text->data : "", text->len)) {
 		if (config->newline_strip)
 			strip_newline(text);
-		change->unmark =
-			marked && kv_mark_misleads(text->data ? text->data : "", text->len);
 	} else if (config->binary_reject) {
 		return err_set(err, EILSEQ, "the bytes are no text, and binary=reject is set");
 	} else {
@@ -87,23 +90,23 @@ static int take_string(const struct tree_config *config, struct buf *text, bool 
 }
 
 int value_from_bytes(const struct tree_config *config, struct buf *text,
-		     const struct kv_version *base, struct kv_change *change, struct err *err)
+		     const struct kv_version *base, unsigned traits, struct kv_change *change,
+		     struct err *err)
 {
 	const struct kv_field *old = kv_version_field(base, change->name, change->name_len);
 	bool json;
 	size_t size;
 
 	change->type = KV_STRING;
-	change->binary = change->unmark = false;
-	json = old && old->type != KV_STRING && take_json(text, old->type, change);
+	change->binary = change->stored = false;
+	json = old && old->type != KV_STRING && take_json(text, old->type, traits, change);
 	size = json ? change->len : value_stored_size(text->data, text->len);
 	if (size > config->max_size)
 		return err_set(err, EFBIG, "%zu bytes, as they are stored, are more than max_size",
 			       size);
 	if (json)
 		return 0;
-	return take_string(config, text, kv_version_marked(base, change->name, change->name_len),
-			   change, err);
+	return take_string(config, text, change, err);
 }
 
 size_t value_stored_size(const char *bytes, size_t len)

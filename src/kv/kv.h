@@ -16,7 +16,8 @@ struct kv {
 };
 
 struct kv_ops {
-	bool local, flat; /* a file of ours; KV_FLAT for all, "" the root, where traits is NULL */
+	bool local;	   /* a file of ours */
+	bool flat, floats; /* KV_FLAT, KV_FLOATS for all, and "" the root, where traits is NULL */
 	unsigned (*traits)(struct kv *kv, const char *path);
 	void (*refresh)(struct kv *kv); /* asks anew for what it remembers; NULL: nothing */
 
@@ -40,9 +41,9 @@ struct kv_ops {
 	int (*patch)(struct kv *kv, const char *path, const struct kv_change *changes, size_t count,
 		     struct kv_version *next, int64_t cas, struct limit limit, struct err *err);
 
-	/* Sets or removes the mark of a field; see kv_version.h. `number`: of the secret's latest
+	/* Sets and removes marks of fields, all at once; see kv_mark.h. `number`: of the secret's latest
 	 * version, 0 where there is none. */
-	int (*mark)(struct kv *kv, const char *path, const struct kv_mark *mark, bool set,
+	int (*mark)(struct kv *kv, const char *path, const struct kv_remark *marks, size_t n,
 		    int64_t number, struct limit limit, struct err *err);
 
 	/* Soft-deletes version `number`; takes that back; or removes its content for good, so that only
@@ -88,7 +89,8 @@ struct kv_ops {
 static inline unsigned kv_traits(struct kv *kv, const char *path)
 {
 	return kv->ops->traits ? kv->ops->traits(kv, path)
-			       : (kv->ops->flat ? KV_FLAT : 0) | (*path ? 0 : KV_ROOT);
+			       : (kv->ops->flat ? KV_FLAT : 0) | (kv->ops->floats ? KV_FLOATS : 0) |
+					 (*path ? 0 : KV_ROOT);
 }
 
 static inline void kv_free(struct kv *kv)

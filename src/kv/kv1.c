@@ -393,7 +393,7 @@ static int kv1_rights_in(struct kv *kv, const char *folder, const char *const *n
 	return acl_rights_in(k->vault, full, names, n, limit, own, below, err);
 }
 
-static int kv1_mark(struct kv *kv, const char *path, const struct kv_mark *mark, bool set,
+static int kv1_mark(struct kv *kv, const char *path, const struct kv_remark *marks, size_t n,
 		    int64_t latest, struct limit limit, struct err *err)
 {
 	return err_set(err, EILSEQ,

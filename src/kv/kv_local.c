@@ -76,10 +76,10 @@ static int local_kv_patch(struct kv *kv, const char *path, const struct kv_chang
 			     err);
 }
 
-static int local_kv_mark(struct kv *kv, const char *path, const struct kv_mark *mark, bool set,
+static int local_kv_mark(struct kv *kv, const char *path, const struct kv_remark *marks, size_t n,
 			 int64_t number, struct limit limit, struct err *err)
 {
-	_cleanup_json_ cJSON *patch = kv_mark_patch(mark, set);
+	_cleanup_json_ cJSON *patch = kv_mark_patch(marks, n);
 	int r = patch ? path_check_exact(path, err) : no_memory(err);
 
 	if (r < 0)

@@ -1,43 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Marks of fields that are stored in base64, as they are changed: what a change to a field means for its
- * mark, and what the stores are asked for. What a mark is, and what it does, is kv_version.c's. */
+/* Marks of fields that are stored in base64, as the stores are asked to change them. What a mark is, and
+ * what it does, is kv_version.c's; when one is set or removed, kv_write.c's. */
 
 #include "kv/kv_mark.h"
 
 #include "base/json.h"
-#include "kv/kv.h"
 
 #include <stdio.h>
 #include <string.h>
 
-bool kv_mark_to_remove(const struct kv_version *base, const struct kv_change *c)
-{
-	return c->type == KV_STRING && !c->binary &&
-	       kv_version_marked(base, c->name, c->name_len) && kv_mark_misleads(c->text, c->len);
-}
-
-int kv_mark_change(struct kv *kv, const char *path, const struct kv_change *c,
-		   const struct kv_version *latest, struct limit limit, struct err *err)
-{
-	struct kv_mark mark;
-
-	if (!c->binary && !c->unmark)
-		return 0;
-	if (kv_version_marked(latest, c->name, c->name_len) == c->binary)
-		return 0;
-	mark = kv_mark_of(c->name, c->name_len);
-	return kv->ops->mark(kv, path, &mark, c->binary, latest->number, limit, err);
-}
-
-cJSON *kv_mark_patch(const struct kv_mark *mark, bool set)
+cJSON *kv_mark_patch(const struct kv_remark *marks, size_t n)
 {
 	_cleanup_json_ cJSON *patch = cJSON_CreateObject();
 	cJSON *custom = cJSON_AddObjectToObject(patch, "custom_metadata");
-	char name[sizeof(KV_MARK_PREFIX) + sizeof(mark->hash)];
 
-	snprintf(name, sizeof(name), "%s%s", KV_MARK_PREFIX, mark->hash);
-	if (!custom || json_add(custom, name, strlen(name),
-				set ? json_new_string("1", 1) : cJSON_CreateNull()) < 0)
-		return NULL;
-	return steal(patch);
+	for (size_t i = 0; custom && i < n; i++) {
+		char name[sizeof(KV_MARK_PREFIX) + sizeof(marks->mark.hash)];
+		cJSON *value = marks[i].set ? json_new_string("1", 1) : cJSON_CreateNull();
+
+		snprintf(name, sizeof(name), "%s%s", KV_MARK_PREFIX, marks[i].mark.hash);
+		if (json_add(custom, name, strlen(name), value) < 0)
+			return NULL;
+	}
+	return custom ? steal(patch) : NULL;
 }

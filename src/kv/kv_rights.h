@@ -10,6 +10,8 @@ enum {		       /* what holds for a path, whatever is there */
 			* here, and what needs history or custom metadata is -EOPNOTSUPP. */
        KV_ROOT = 2,    /* an engine's root, which is no secret and has no fields */
        KV_OUTSIDE = 4, /* above the engines: a folder in which nothing can be made */
+       KV_FLOATS = 8,  /* Numbers are kept as 64-bit floating point, and come back in Go's spelling:
+			* see kv_number_kept(). */
 };
 
 enum { /* what a token may do with a path */

@@ -307,13 +307,13 @@ static int router_patch(struct kv *kv, const char *path, const struct kv_change 
 		       : -EOPNOTSUPP;
 }
 
-static int router_mark(struct kv *kv, const char *path, const struct kv_mark *mark, bool set,
+static int router_mark(struct kv *kv, const char *path, const struct kv_remark *marks, size_t n,
 		       int64_t number, struct limit limit, struct err *err)
 {
 	struct route to;
 	int r = route_to_secret(kv, path, limit, &to, err);
 
-	return r < 0 ? r : to.kv->ops->mark(to.kv, to.inside, mark, set, number, limit, err);
+	return r < 0 ? r : to.kv->ops->mark(to.kv, to.inside, marks, n, number, limit, err);
 }
 
 static int router_delete_version(struct kv *kv, const char *path, int64_t number,

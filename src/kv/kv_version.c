@@ -303,6 +303,45 @@ static const struct kv_change *change_of(const struct kv_change *changes, size_t
 	return NULL;
 }
 
+int kv_change_read(struct kv_change *c, const struct kv_version *base)
+{
+	const struct kv_field *f = kv_version_field(base, c->name, c->name_len);
+	_cleanup_buf_ struct buf text = {0};
+
+	if (!c->stored || c->type != KV_STRING || !f || !f->binary)
+		return 0;
+	base64_encode(f->text, f->len, &text);
+	if (buf_status(&text) < 0)
+		return -ENOMEM;
+	if (text.len == c->len && !memcmp(text.data, c->text, c->len)) {
+		c->binary = true;
+		c->text = f->text;
+		c->len = f->len;
+	}
+	c->stored = false;
+	return 0;
+}
+
+struct kv_change *kv_version_changes(const struct kv_version *v, const struct kv_version *base)
+{
+	_cleanup_free_ struct kv_change *changes = calloc(v->count + 1, sizeof(*changes));
+
+	for (size_t i = 0; changes && i < v->count; i++) {
+		const struct kv_field *f = &v->fields[i];
+
+		changes[i] = (struct kv_change){.name = f->name,
+						.name_len = f->name_len,
+						.type = f->type,
+						.binary = f->binary,
+						.stored = !f->binary,
+						.text = f->text,
+						.len = f->len};
+		if (kv_change_read(&changes[i], base) < 0)
+			return NULL;
+	}
+	return steal(changes);
+}
+
 static void put_field(struct kv_version *v, char **blob, const struct kv_field *from)
 {
 	struct kv_field *f = &v->fields[v->count++];
@@ -318,20 +357,28 @@ static void put_field(struct kv_version *v, char **blob, const struct kv_field *
 	*blob += from->len + 1;
 }
 
-/* The marks of `base`, with those that the changes have set and without those that they removed. */
+/* A text that its field's mark would have taken for something else. */
+static bool is_misled(const struct kv_version *base, const struct kv_change *c)
+{
+	return !c->remove && c->type == KV_STRING && !c->binary &&
+	       kv_version_marked(base, c->name, c->name_len) && kv_mark_misleads(c->text, c->len);
+}
+
+/* The marks of `base`, with those that the changes need and without those that would mislead. */
 static void apply_marks(struct kv_version *v, const struct kv_version *base,
 			const struct kv_change *changes, size_t n)
 {
-	for (size_t i = 0; i < base->mark_count; i++) {
-		bool removed = false;
+	memcpy(v->marks, base->marks, base->mark_count * sizeof(v->marks[0]));
+	v->mark_count = base->mark_count;
+	for (size_t j = 0; j < n; j++) {
+		struct kv_mark m;
 
-		for (size_t j = 0; j < n && !removed; j++) {
-			struct kv_mark m = kv_mark_of(changes[j].name, changes[j].name_len);
-
-			removed = changes[j].unmark && !strcmp(m.hash, base->marks[i].hash);
-		}
-		if (!removed)
-			v->marks[v->mark_count++] = base->marks[i];
+		if (!is_misled(base, &changes[j]))
+			continue;
+		m = kv_mark_of(changes[j].name, changes[j].name_len);
+		for (size_t i = 0; i < v->mark_count; i++)
+			if (!strcmp(m.hash, v->marks[i].hash))
+				v->marks[i--] = v->marks[--v->mark_count];
 	}
 	for (size_t j = 0; j < n; j++)
 		if (changes[j].binary &&
@@ -349,11 +396,8 @@ static void put_change(struct kv_version *v, char **blob, const struct kv_change
 				.len = c->len,
 				.type = c->type,
 				.binary = c->binary};
-	struct kv_field *f = &v->fields[v->count];
 
 	put_field(v, blob, &from);
-	if (f->type == KV_STRING && !f->binary)
-		read_marked(v, f, (char *)f->text);
 }
 
 struct kv_version *kv_version_apply(const struct kv_version *base, const struct kv_change *changes,
@@ -383,6 +427,17 @@ struct kv_version *kv_version_apply(const struct kv_version *base, const struct 
 			put_change(v, &blob, c);
 	}
 	qsort(v->fields, v->count, sizeof(v->fields[0]), compare_fields);
+	return v;
+}
+
+struct kv_version *kv_version_marks(const cJSON *metadata)
+{
+	const cJSON *custom = json_get(metadata, "custom_metadata");
+	char *blob;
+	struct kv_version *v = version_new(0, count_marks(custom), 0, &blob);
+
+	if (v)
+		take_marks(v, custom);
 	return v;
 }
 

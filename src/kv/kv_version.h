@@ -57,11 +57,19 @@ struct kv_change {
 	size_t name_len;
 	bool remove;
 	enum kv_type type;
-	bool binary; /* to be stored in base64; its mark is set before */
-	bool unmark; /* a mark is removed before */
+	bool binary; /* to be stored in base64 */
+	bool stored; /* `text` is as a document shows it: see kv_change_read() */
 	const char *text;
 	size_t len;
 };
+
+/* A document shows a binary value in base64. A `stored` change to that very string is one to the bytes
+ * that the field of `base` has; `c` then borrows from `base`. */
+int kv_change_read(struct kv_change *c, const struct kv_version *base);
+
+/* The fields of a document as changes, which borrow from it and from `base`: v->count of them, the
+ * caller's to free. NULL: no memory. */
+struct kv_change *kv_version_changes(const struct kv_version *v, const struct kv_version *base);
 
 /* From the objects "data" and "metadata" of a KV version 2 reply; either may be NULL. 0, -ENOMEM, or
  * -EIO for what is no secret. */
@@ -72,9 +80,13 @@ int kv_version_parse(const cJSON *data, const cJSON *metadata, struct kv_version
 int kv_version_from_metadata(const cJSON *metadata, int64_t number, struct kv_version **out);
 
 /* What comes of `base` by `n` changes, applied in order: a version that is not written yet, with
- * base's number. With `whole` the changes are all that is in it. NULL: no memory. */
+ * base's number, and with the marks that it needs. With `whole` the changes are all that is in it.
+ * NULL: no memory. */
 struct kv_version *kv_version_apply(const struct kv_version *base, const struct kv_change *changes,
 				    size_t n, bool whole);
+
+/* A version without fields that has the marks of a secret's metadata. NULL: no memory. */
+struct kv_version *kv_version_marks(const cJSON *metadata);
 
 /* A version without fields. */
 struct kv_version *kv_version_empty(enum kv_state state, int64_t number);

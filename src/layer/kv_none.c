@@ -24,7 +24,7 @@ static int none_write(struct kv *kv, const char *path, struct kv_version *next, 
 	return refuse(err);
 }
 
-static int none_mark(struct kv *kv, const char *path, const struct kv_mark *mark, bool set,
+static int none_mark(struct kv *kv, const char *path, const struct kv_remark *marks, size_t n,
 		     int64_t number, struct limit limit, struct err *err)
 {
 	return refuse(err);

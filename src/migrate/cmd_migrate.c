@@ -11,6 +11,7 @@
  * It may be ended anywhere and run again. */
 
 #include "cli/help.h"
+#include "kv/kv_write.h"
 #include "migrate/copying.h"
 #include "migrate/origin.h"
 #include "migrate/plan.h"
@@ -148,19 +149,6 @@ static int show(struct migrate *m)
 	return table_print(&t, !isatty(STDOUT_FILENO));
 }
 
-/* What is no text is marked as base64 before it is written. */
-static int set_marks(struct migrate *m, const struct spot *at, struct kv_change *changes, size_t n,
-		     const struct kv_version *now, struct err *err)
-{
-	int s = 0;
-
-	for (size_t i = 0; s == 0 && i < n; i++) {
-		changes[i].unmark = kv_mark_to_remove(now, &changes[i]);
-		s = kv_mark_change(at->kv, at->path, &changes[i], now, remote_limit(m->r), err);
-	}
-	return s;
-}
-
 /* The items that are to be written, as changes to what is there; how many. */
 static size_t list_changes(const struct plan_item *items, size_t count, struct kv_change *to)
 {
@@ -203,9 +191,12 @@ static int write_once(struct migrate *m, struct plan_item *items, size_t count, 
 	next = kv_version_apply(now, changes, n, false);
 	if (!next)
 		return err_set(err, ENOMEM, "no memory");
-	s = set_marks(m, &at, changes, n, now, err);
-	if (s == 0)
-		s = at.kv->ops->write(at.kv, at.path, next, now->number, remote_limit(m->r), err);
+	s = kv_write(&(struct kv_writing){.kv = at.kv,
+					  .path = at.path,
+					  .onto = now,
+					  .next = next,
+					  .cas = now->number},
+		     remote_limit(m->r), err);
 	if (s < 0) {
 		err_prefix(err, "%s", full);
 		return s;

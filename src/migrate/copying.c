@@ -5,12 +5,13 @@
  *      list    every secret below the origin, before anything is written
  *      judge   what is at its place now
  *      show    a table, in which values are hidden
- *      write   metadata, in which bytes are marked as such; then one version, by check-and-set
+ *      write   metadata; then one version, by check-and-set
  *
  * What is there already is told by its content: it may be ended anywhere and run again. */
 
 #include "migrate/copying.h"
 
+#include "kv/kv_write.h"
 #include "migrate/origin.h"
 #include "remote/print.h"
 
@@ -228,6 +229,12 @@ static int add_settings(cJSON *patch, const cJSON *from)
 	return s;
 }
 
+/* The marks of binary values come with the values. */
+static bool is_mark(const cJSON *member)
+{
+	return strncmp(member->string, KV_MARK_PREFIX, strlen(KV_MARK_PREFIX)) == 0;
+}
+
 static int make_patch(struct pair *p, const cJSON *from, const cJSON *now)
 {
 	const cJSON *there = json_get(now, CUSTOM), *member;
@@ -238,7 +245,7 @@ static int make_patch(struct pair *p, const cJSON *from, const cJSON *now)
 	{
 		const cJSON *old = cJSON_GetObjectItemCaseSensitive(there, member->string);
 
-		if (s < 0 || (old && cJSON_Compare(old, member, true)))
+		if (s < 0 || is_mark(member) || (old && cJSON_Compare(old, member, true)))
 			continue;
 		p->conflict |= old != NULL;
 		s = add_copy(custom, member);
@@ -360,6 +367,16 @@ static enum action judge(const struct copy *c, const struct pair *p)
 	return p->patch && p->patch->child ? ACTION_DESCRIBE : ACTION_SAME;
 }
 
+/* What cannot be stored is found before anything is written. */
+static int check_writable(const struct pair *p, enum action action, struct err *err)
+{
+	int s = 0;
+
+	if (p->at.kv && (action == ACTION_CREATE || action == ACTION_REPLACE))
+		s = kv_write_check(p->at.kv, p->at.path, p->now, p->from, err);
+	return s < 0 ? err_prefix(err, "%s", p->full) : 0;
+}
+
 static int judge_all(struct copy *c, struct err *err)
 {
 	_cleanup_progress_ struct progress progress = {.what = "secrets read"};
@@ -373,6 +390,7 @@ static int judge_all(struct copy *c, struct err *err)
 			break;
 		c->items[i].action = judge(c, &p);
 		c->items[i].fields = p.from->count;
+		s = check_writable(&p, c->items[i].action, err);
 		progress_step(&progress, c->count);
 	}
 	return s;
@@ -405,39 +423,16 @@ static int show(struct copy *c)
 	return table_print(&t, !isatty(STDOUT_FILENO));
 }
 
-/* Bytes that are no text are stored as base64, which a mark in the metadata tells from text. */
-static int set_marks(struct copy *c, const struct pair *p, struct err *err)
-{
-	struct kv *kv = p->at.kv;
-	int s = 0;
-
-	for (size_t i = 0; s == 0 && i < p->from->count; i++) {
-		const struct kv_field *f = &p->from->fields[i];
-		struct kv_mark mark = kv_mark_of(f->name, f->name_len);
-		bool misled = f->type == KV_STRING && !f->binary &&
-			      kv_version_marked(p->now, f->name, f->name_len) &&
-			      kv_mark_misleads(f->text, f->len);
-
-		if (f->binary && kv_traits(kv, p->at.path) & KV_FLAT)
-			s = err_set(err, EOPNOTSUPP,
-				    "%s has bytes that are no text, and an engine of version 1 "
-				    "cannot mark them",
-				    p->full);
-		else if (misled)
-			s = kv->ops->mark(kv, p->at.path, &mark, false, p->now->number,
-					  remote_limit(c->r), err);
-	}
-	return s;
-}
-
 static int write_version(struct copy *c, const struct pair *p, struct err *err)
 {
 	_cleanup_object_ struct kv_version *next = kv_version_apply(p->from, NULL, 0, false);
+	struct kv_writing w = {.kv = p->at.kv,
+			       .path = p->at.path,
+			       .onto = p->now,
+			       .next = next,
+			       .cas = p->now->number};
 
-	if (!next)
-		return no_memory(err);
-	return p->at.kv->ops->write(p->at.kv, p->at.path, next, p->now->number, remote_limit(c->r),
-				    err);
+	return next ? kv_write(&w, remote_limit(c->r), err) : no_memory(err);
 }
 
 /* One look at a secret, and one version of it if it is missing. -EBUSY: somebody else has made one
@@ -453,8 +448,7 @@ static int write_once(struct copy *c, struct item *item, struct err *err)
 	if (item->action != ACTION_CREATE && item->action != ACTION_REPLACE &&
 	    item->action != ACTION_DESCRIBE)
 		return 0;
-	s = set_marks(c, &p, err);
-	if (s == 0 && p.patch && p.patch->child)
+	if (p.patch && p.patch->child)
 		s = p.at.kv->ops->change_metadata(p.at.kv, p.at.path, p.patch, remote_limit(c->r),
 						  err);
 	if (s == 0 && !p.same)

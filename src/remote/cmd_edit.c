@@ -289,6 +289,22 @@ static int edit_draft(struct edit *e, bool first, struct err *err)
 	return s;
 }
 
+/* What the base becomes by the draft. */
+static int apply_draft(struct edit *e, struct kv_version **out, struct err *err)
+{
+	_cleanup_object_ struct kv_version *doc = NULL;
+	_cleanup_free_ struct kv_change *changes = NULL;
+	int s = kv_version_parse(e->draft, NULL, &doc);
+
+	if (s == -EIO)
+		return remote_wrong(e->r, err, "a name stands there twice; nothing was written");
+	if (s == 0)
+		changes = kv_version_changes(doc, e->base);
+	if (changes)
+		*out = kv_version_apply(e->base, changes, doc->count, true);
+	return *out ? 0 : err_set(err, ENOMEM, "no memory");
+}
+
 static int write_draft(struct edit *e, struct err *err)
 {
 	_cleanup_object_ struct kv_version *mine = NULL;
@@ -297,19 +313,15 @@ static int write_draft(struct edit *e, struct err *err)
 
 	drop_theirs(e);
 	e->conflicts = 0;
-	s = kv_version_parse(e->draft, NULL, &mine);
-	if (s == -EIO)
-		return remote_wrong(e->r, err, "a name stands there twice; nothing was written");
+	s = apply_draft(e, &mine, err);
 	if (s < 0)
-		return err_set(err, ENOMEM, "no memory");
+		return s;
 	/* Written otherwise, perhaps, and the same. */
 	if (e->base->state == KV_LIVE && kv_version_equal(e->base, mine)) {
 		printf("%s: nothing was changed\n", e->at.full);
 		return 0;
 	}
-	s = remote_check(e->r, &e->at, e->base, mine, err);
-	if (s == 0)
-		s = kv->ops->write(kv, e->at.path, mine, e->base->number, remote_limit(e->r), err);
+	s = remote_write(e->r, &e->at, e->base, mine, e->base->number, err);
 	if (s == -EBUSY) {
 		s = merge(e, mine, err);
 		return s < 0 ? s : -EBUSY;

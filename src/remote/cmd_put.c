@@ -110,6 +110,7 @@ static int add_document(struct remote *r, struct put *p, size_t i, const char *w
 			(struct kv_change){.name = v->fields[k].name,
 					   .name_len = v->fields[k].name_len,
 					   .type = v->fields[k].type,
+					   .stored = true,
 					   .text = v->fields[k].text,
 					   .len = v->fields[k].len},
 			err);
@@ -138,21 +139,6 @@ static int read_words(struct remote *r, struct put *p, struct err *err)
 	return s;
 }
 
-/* A binary value is marked before it is written; a mark that would mislead is taken away. */
-static int put_marks(struct remote *r, const struct place *at, const struct put *p,
-		     const struct kv_version *latest, struct err *err)
-{
-	int s = 0;
-
-	for (size_t i = 0; s == 0 && i < p->count; i++) {
-		struct kv_change *c = &p->changes[i];
-
-		c->unmark = kv_mark_to_remove(latest, c);
-		s = kv_mark_change(r->kv, at->path, c, latest, remote_limit(r), err);
-	}
-	return s;
-}
-
 /* The latest version, or what stands for it where it may be written and not read. */
 static int read_latest(struct remote *r, const struct place *at, struct kv_version **latest,
 		       struct err *err)
@@ -163,6 +149,20 @@ static int read_latest(struct remote *r, const struct place *at, struct kv_versi
 		return s;
 	*latest = kv_version_empty(KV_ABSENT, -1);
 	return *latest ? 0 : err_set(err, ENOMEM, "no memory");
+}
+
+/* What `latest` becomes. A binary value in a document is the one that is there, or text. */
+static struct kv_version *apply(struct remote *r, const struct put *p,
+				const struct kv_version *latest)
+{
+	_cleanup_free_ struct kv_change *changes = calloc(p->count + 1, sizeof(*changes));
+
+	for (size_t i = 0; changes && i < p->count; i++) {
+		changes[i] = p->changes[i];
+		if (kv_change_read(&changes[i], latest) < 0)
+			return NULL;
+	}
+	return changes ? kv_version_apply(latest, changes, p->count, !r->flags.value[MERGE]) : NULL;
 }
 
 static int write_once(struct remote *r, const struct place *at, const struct put *p, long long cas,
@@ -179,14 +179,10 @@ static int write_once(struct remote *r, const struct place *at, const struct put
 		return err_set(err, EBUSY,
 			       "check-and-set: the latest version of %s is %" PRId64 ", not %lld",
 			       at->full, latest->number, cas);
-	next = kv_version_apply(latest, p->changes, p->count, !r->flags.value[MERGE]);
+	next = apply(r, p, latest);
 	if (!next)
 		return err_set(err, ENOMEM, "no memory");
-	s = remote_check(r, at, latest, next, err);
-	if (s == 0)
-		s = put_marks(r, at, p, latest, err);
-	if (s == 0)
-		s = r->kv->ops->write(r->kv, at->path, next, cas, remote_limit(r), err);
+	s = remote_write(r, at, latest, next, cas, err);
 	if (s == 0 && !(kv_traits(r->kv, at->path) & KV_FLAT))
 		printf("%s: version %" PRId64 "\n", at->full, next->number);
 	return s;

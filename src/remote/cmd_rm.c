@@ -15,8 +15,6 @@ static int remove_field(struct remote *r, const struct place *at, const struct k
 	struct kv_change change = {
 		.name = at->field, .name_len = strlen(at->field), .remove = true};
 	_cleanup_object_ struct kv_version *next = NULL;
-	struct kv *kv = r->kv;
-	int s;
 
 	if (!kv_version_field(latest, at->field, strlen(at->field)))
 		return remote_wrong(r, err, "%s has no field %s", at->full, at->field);
@@ -24,9 +22,9 @@ static int remove_field(struct remote *r, const struct place *at, const struct k
 	if (!next)
 		return err_set(err, ENOMEM, "no memory");
 	if (next->count == 0)
-		return kv->ops->delete_version(kv, at->path, latest->number, remote_limit(r), err);
-	s = remote_check(r, at, latest, next, err);
-	return s < 0 ? s : kv->ops->write(kv, at->path, next, latest->number, remote_limit(r), err);
+		return r->kv->ops->delete_version(r->kv, at->path, latest->number, remote_limit(r),
+						  err);
+	return remote_write(r, at, latest, next, latest->number, err);
 }
 
 static int rm(struct remote *r, struct err *err)

@@ -59,9 +59,7 @@ static int rollback(struct remote *r, struct err *err)
 	if (s == 0)
 		s = r->kv->ops->read(r->kv, at.path, remote_limit(r), &latest, err);
 	if (s == 0)
-		s = remote_check(r, &at, latest, old, err);
-	if (s == 0)
-		s = r->kv->ops->write(r->kv, at.path, old, latest->number, remote_limit(r), err);
+		s = remote_write(r, &at, latest, old, latest->number, err);
 	if (s < 0)
 		return s;
 	printf("%s: version %" PRId64 " has the content of version %lld\n", at.full, old->number,

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/secmem.h"
 #include "host/memory.h"
+#include "kv/kv_write.h"
 #include "rule/rule_check.h"
 #include "vault/path.h"
 #include "store/local.h"
@@ -173,14 +174,16 @@ int remote_find_secret(struct remote *r, const char *word, struct place *place, 
 	return s;
 }
 
-int remote_check(struct remote *r, const struct place *at, const struct kv_version *before,
-		 const struct kv_version *after, struct err *err)
+int remote_write(struct remote *r, const struct place *at, const struct kv_version *onto,
+		 struct kv_version *next, int64_t cas, struct err *err)
 {
 	struct rules rules = {.first = r->conf.rules, .label = r->engine.info.path};
-	int s = rule_check(&rules, at->path, before, after, err);
+	struct kv_writing w = {
+		.kv = r->kv, .path = at->path, .onto = onto, .next = next, .cas = cas};
+	int s = rule_check(&rules, at->path, onto, next, err);
 
 	r->local = s < 0;
-	return s;
+	return s < 0 ? s : kv_write(&w, remote_limit(r), err);
 }
 
 bool remote_again(struct remote *r, unsigned attempt)

@@ -57,9 +57,10 @@ int remote_find_secret(struct remote *r, const char *word, struct place *place, 
 /* The same; "db/.vault/versions/3" of a mount is a version. */
 int remote_find_version(struct remote *r, const char *word, struct place *place, struct err *err);
 
-/* Whether a section of the configuration lets `after` take the place of `before`, as in a mount. */
-int remote_check(struct remote *r, const struct place *at, const struct kv_version *before,
-		 const struct kv_version *after, struct err *err);
+/* Writes `next` in the place of `onto`, where the sections of the configuration allow it, as in a mount;
+ * see kv_write(). */
+int remote_write(struct remote *r, const struct place *at, const struct kv_version *onto,
+		 struct kv_version *next, int64_t cas, struct err *err);
 
 /* After an attempt that others' writing has overtaken: waits a moment, longer each time. False when the
  * time for it has passed. */

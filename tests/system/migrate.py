@@ -417,7 +417,7 @@ def server_to_store_and_back(t):
 
 @test(seconds=120)
 def numbers_as_servers_keep_them(t):
-    "numbers that a server keeps in another spelling are copied once; to a store they go as they are"
+    "numbers that a server would keep in another spelling are not copied; to a store they go as they are"
     c = Copy(t, fill=False)
     t.put("from/a", {"n": 1})
     first, file = f"{t.root}/first.db", f"{t.root}/numbers.db"
@@ -433,10 +433,10 @@ def numbers_as_servers_keep_them(t):
                    stdout=subprocess.DEVNULL)
     conf = write(t, f"key = file:{c.key}\n", "store.conf")
     run = ("--from", f"local:{file}", "--from-conf", conf, c.at("to"))
-    c(*run, key=False)
-    want = json.loads("{" + odd + "}")
-    got = t.get("to/a")
-    assert {k: got[k] for k in ("e", "one", "o")} == {k: want[k] for k in ("e", "one", "o")}, got
+    mark = t.server.audit_mark()
+    out = c(*run, key=False, status=2)
+    assert "to/a: a number in the field" in out and not writes_since(t.server, mark), out
+    t.put("to/a", json.loads("{" + odd + "}"))  # by a client that does not mind
     assert "0 secrets written; 1 there already" in c(*run, key=False) and t.version("to/a") == 1
     c("--from", f"local:{file}", f"local:{t.root}/third.db")
     kept = subprocess.run([VAULTFS, "local", "export", *key, f"{t.root}/third.db"], capture_output=True,

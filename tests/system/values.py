@@ -30,7 +30,7 @@ def marks(t, name):
 def types_are_kept(t):
     "what is no string stays of its type while what is written is of that, and else is a string"
     cases = {  # before, what is written, after
-        "number": (1, "42", 42), "point": (1, "-2.5", -2.5), "exp": (1, "1e3", 1000),
+        "number": (1, "42", 42), "point": (1, "-2.5", -2.5), "exp": (1, "1e3", 1000 if t.product == "local" else "1e3"),
         "newline": (1, "42\n", 42), "octal": (1, "0644", "0644"),
         "words": (1, "forty-two", "forty-two"), "empty": (1, "", ""), "number-bool": (1, "true", "true"),
         "bool": (True, "false", False), "bool-one": (True, "1", "1"), "bool-yes": (True, "yes", "yes"),
@@ -47,7 +47,8 @@ def types_are_kept(t):
         t.shell('printf %s "$V" > "$F"', V=text, F=m / f"s/{name}")
         m.settle()
     got = t.get("s")
-    got["exp"] = int(got["exp"])  # a local store keeps its text, "1e3"
+    if t.product == "local":
+        got["exp"] = int(got["exp"])  # its text is kept, "1e3"
     wrong = {name: (got[name], after) for name, (_, _, after) in cases.items()
              if got[name] != after or type(got[name]) is not type(after)}
     assert not wrong, wrong

@@ -269,7 +269,7 @@ Test(kv_mark, text_in_place_of_bytes_leaves_the_mark, .init = support_init)
 Test(kv_mark, text_that_misleads_takes_the_mark_away, .init = support_init)
 {
 	static const char *const hashes[] = {MARK_NOTHING};
-	const struct kv_change change = {PASSWORD, .unmark = true, .text = "/w==", .len = 4};
+	const struct kv_change change = {PASSWORD, .text = "/w==", .len = 4};
 	_cleanup_object_ struct kv_version *base =
 		version_of("{\"password\":\"/wD+\",\"\":\"/w==\"}",
 			   MARKS(MARK(MARK_PASSWORD) "," MARK(MARK_NOTHING)));
@@ -282,21 +282,24 @@ Test(kv_mark, text_that_misleads_takes_the_mark_away, .init = support_init)
 	cr_assert_eq(base->mark_count, 2);
 }
 
-/* As in data.json, which has base64 as it is stored. */
-Test(kv_mark, a_marked_string_is_read_as_the_server_would_have_it, .init = support_init)
+/* As in data.json, which has base64 as it is stored: the string that was there is the value that was
+ * there, and any other is text. */
+Test(kv_mark, a_document_holds_bytes_as_they_are_stored, .init = support_init)
 {
-	const struct kv_change changes[] = {
-		{PASSWORD, .text = "/g==", .len = 4},
-		{.name = "other", .name_len = 5, .text = "/g==", .len = 4},
-	};
+	static const char *const hashes[] = {MARK_A_NUL_B};
 	_cleanup_object_ struct kv_version *base =
-		version_of("{\"password\":\"/w==\",\"gone\":\"x\"}", MARKS(MARK(MARK_PASSWORD)));
-	_cleanup_object_ struct kv_version *v = kv_version_apply(base, changes, 2, true);
+		version_of("{\"password\":\"/w==\",\"a\\u0000b\":\"gA==\"}",
+			   MARKS(MARK(MARK_PASSWORD) "," MARK(MARK_A_NUL_B)));
+	_cleanup_object_ struct kv_version *doc = version_of(
+		"{\"password\":\"/g==\",\"a\\u0000b\":\"gA==\",\"c\":\"/w==\"}", "{\"version\":0}");
+	_cleanup_free_ struct kv_change *changes = kv_version_changes(doc, base);
+	_cleanup_object_ struct kv_version *v = kv_version_apply(base, changes, 3, true);
 
-	cr_assert_eq(v->count, 2);
-	assert_is(v, "password", 8, true, "\xfe", 1);
-	assert_is(v, "other", 5, false, "/g==", 4);
-	assert_json(v, "{\"other\":\"/g==\",\"password\":\"/g==\"}");
+	cr_assert_eq(v->count, 3);
+	assert_is(v, "password", 8, false, "/g==", 4);
+	assert_is(v, "a\0b", 3, true, "\x80", 1);
+	assert_is(v, "c", 1, false, "/w==", 4);
+	assert_marks(v, 1, hashes);
 }
 
 Test(kv_mark, marks_outlive_their_fields, .init = support_init)
@@ -313,7 +316,8 @@ Test(kv_mark, marks_outlive_their_fields, .init = support_init)
 	cr_assert_eq(removed->count, 0);
 	assert_marks(removed, 1, hashes);
 	assert_marks(whole, 1, hashes);
-	assert_is(v, "password", 8, true, "\xff", 1);
+	assert_marks(v, 0, NULL);
+	assert_is(v, "password", 8, false, "/w==", 4);
 }
 
 Test(kv_mark, what_is_kept_stays_binary, .init = support_init)

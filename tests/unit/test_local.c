@@ -33,9 +33,8 @@ static void put(const char *path)
 	int64_t number, created;
 
 	cr_assert_eq(opened(true, false, &l, NULL), 0);
-	cr_assert_eq(local_write(l, path, data, LOCAL_ANY, support_limit(), &number, &created,
-				 NULL),
-		     0);
+	cr_assert_eq(
+		local_write(l, path, data, LOCAL_ANY, support_limit(), &number, &created, NULL), 0);
 	local_close(l);
 }
 
@@ -43,13 +42,13 @@ static void assert_unchanged(struct kv *kv, const char *path)
 {
 	_cleanup_object_ struct kv_version *next = kv_version_empty(KV_LIVE, 0);
 	_cleanup_json_ cJSON *patch = support_parse("{\"max_versions\": 1}");
-	struct kv_mark mark = kv_mark_of("x", 1);
+	struct kv_remark mark = {kv_mark_of("x", 1), true};
 	struct limit limit = support_limit();
 	const struct kv_ops *ops = kv->ops;
 
 	cr_assert_eq(ops->write(kv, path, next, 0, limit, NULL), -EINVAL, "%s", path);
 	cr_assert_eq(ops->patch(kv, path, NULL, 0, next, 0, limit, NULL), -EINVAL, "%s", path);
-	cr_assert_eq(ops->mark(kv, path, &mark, true, 0, limit, NULL), -EINVAL, "%s", path);
+	cr_assert_eq(ops->mark(kv, path, &mark, 1, 0, limit, NULL), -EINVAL, "%s", path);
 	cr_assert_eq(ops->delete_version(kv, path, 1, limit, NULL), -EINVAL, "%s", path);
 	cr_assert_eq(ops->undelete_version(kv, path, 1, limit, NULL), -EINVAL, "%s", path);
 	cr_assert_eq(ops->destroy_version(kv, path, 1, limit, NULL), -EINVAL, "%s", path);

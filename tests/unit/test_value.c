@@ -44,7 +44,7 @@ static struct kv_change change_k(void)
 {
 	/* What is filled must be filled, whatever was there. */
 	return (struct kv_change){
-		.name = "k", .name_len = 1, .type = KV_ARRAY, .binary = true, .unmark = true};
+		.name = "k", .name_len = 1, .type = KV_ARRAY, .binary = true, .stored = true};
 }
 
 static int convert(const struct tree_config *c, const char *old, struct buf *b,
@@ -53,7 +53,7 @@ static int convert(const struct tree_config *c, const char *old, struct buf *b,
 	_cleanup_object_ struct kv_version *base = version_with(old, false);
 
 	*change = change_k();
-	return value_from_bytes(c, b, base, change, err);
+	return value_from_bytes(c, b, base, 0, change, err);
 }
 
 static void assert_bytes_become(const char *bytes, size_t n, const char *old, enum kv_type type,
@@ -68,7 +68,7 @@ static void assert_bytes_become(const char *bytes, size_t n, const char *old, en
 	cr_assert_eq(convert(&c, old, &b, &change, &err), 0, "%s: %s", bytes, err_text(&err));
 	cr_assert_eq(change.type, type, "%s became %d", bytes, change.type);
 	cr_assert_eq(change.binary, binary, "%s", bytes);
-	cr_assert_not(change.unmark);
+	cr_assert_not(change.stored);
 	cr_assert_eq(change.len, len, "%s", bytes);
 	cr_assert_eq(memcmp(change.text, text, len), 0, "%s became %s", bytes, change.text);
 	cr_assert_str_eq(change.name, "k");
@@ -243,31 +243,30 @@ Test(value, the_newline_of_one_line_is_stripped_where_that_is_asked_for, .init =
 	}
 }
 
-static void assert_unmarks(const char *bytes, bool strip, bool marked, bool unmarks, bool binary)
+/* From a store that keeps doubles. */
+static void assert_kept(const char *old, const char *bytes, enum kv_type type)
 {
-	_cleanup_object_ struct kv_version *base = version_with(string, marked);
-	struct tree_config c = config();
+	_cleanup_object_ struct kv_version *base = version_with(old, false);
+	const struct tree_config c = config();
 	_cleanup_buf_ struct buf b = {0};
 	struct kv_change change = change_k();
 
-	c.newline_strip = strip;
 	buf_add_str(&b, bytes);
-	cr_assert_eq(value_from_bytes(&c, &b, base, &change, NULL), 0);
-	cr_assert_eq(change.unmark, unmarks, "%s", bytes);
-	cr_assert_eq(change.binary, binary, "%s", bytes);
+	cr_assert_eq(value_from_bytes(&c, &b, base, KV_FLOATS, &change, NULL), 0);
+	cr_assert_eq(change.type, type, "%s", bytes);
+	cr_assert_str_eq(change.text, bytes);
 }
 
-/* "/w==" is what 0xff is stored as. */
-Test(value, text_that_a_mark_would_change_takes_it_away, .init = support_init)
+Test(value, a_number_that_would_come_back_as_another_is_a_string, .init = support_init)
 {
-	assert_unmarks("/w==", false, true, true, false);
-	assert_unmarks("/w==", false, false, false, false);
-	assert_unmarks("hello", false, true, false, false);
-	assert_unmarks("", false, true, false, false);
-	assert_unmarks("/w==\n", false, true, false, false);
-	assert_unmarks("/w==\n", true, true, true, false);
-	assert_unmarks("\xff", false, true, false, true);
-	assert_unmarks("\xff", false, false, false, true);
+	assert_kept(number, "1.1", KV_NUMBER);
+	assert_kept(number, "1.10", KV_STRING);
+	assert_kept(number, "1.10\n", KV_STRING);
+	assert_kept(number, "12345678901234567890", KV_STRING);
+	assert_kept(array, "[1,\"1.10\",{\"a\":2}]", KV_ARRAY);
+	assert_kept(array, "[1,{\"a\":[1.10]}]", KV_STRING);
+	assert_kept(object, "{\"1.10\":1.5}", KV_OBJECT);
+	assert_kept(object, "{\"a\":1e3}", KV_STRING);
 }
 
 Test(value, json_leaves_a_mark_alone, .init = support_init)
@@ -278,9 +277,9 @@ Test(value, json_leaves_a_mark_alone, .init = support_init)
 	struct kv_change change = change_k();
 
 	buf_add_str(&b, "1234");
-	cr_assert_eq(value_from_bytes(&c, &b, base, &change, NULL), 0);
+	cr_assert_eq(value_from_bytes(&c, &b, base, 0, &change, NULL), 0);
 	cr_assert_eq(change.type, KV_NUMBER);
-	cr_assert_not(change.unmark);
+	cr_assert_not(change.stored);
 	cr_assert_not(change.binary);
 }
 
@@ -380,7 +379,7 @@ static void assert_as_type(enum kv_type type, const char *bytes, int r, enum kv_
 		return;
 	cr_assert_eq(change.type, becomes, "%s", bytes);
 	cr_assert_not(change.binary);
-	cr_assert_not(change.unmark);
+	cr_assert_not(change.stored);
 	cr_assert_str_eq(change.text, text);
 	cr_assert_eq(change.len, strlen(text));
 }
