@@ -289,7 +289,8 @@ static cJSON *patch_custom(const cJSON *custom, const cJSON *patch)
 	return steal(out);
 }
 
-/* Where it cannot be patched, custom metadata is replaced as a whole. `exists`: there may be some. */
+/* Where it cannot be patched, custom metadata is replaced as a whole: what is there is read before,
+ * unless it is known that nothing is (`exists` false). */
 static int rewrite_metadata(struct kv2 *k, const char *path, const cJSON *patch, bool exists,
 			    struct limit limit, struct err *err)
 {
@@ -312,31 +313,64 @@ static int rewrite_metadata(struct kv2 *k, const char *path, const cJSON *patch,
 	return body ? send_metadata(k, "POST", path, body, limit, err) : no_memory(err);
 }
 
-static int change_metadata(struct kv2 *k, const char *path, const cJSON *patch, bool exists,
-			   struct limit limit, struct err *err)
+/* Any spelling of no time at all. */
+static bool is_zero(const cJSON *duration)
 {
-	int r = exists ? send_metadata(k, "PATCH", path, patch, limit, err) : -ENOENT;
+	const char *text =
+		cJSON_IsString(duration) || json_is_number(duration) ? duration->valuestring : "1";
 
-	if (r == -ENOENT || r == -EACCES || r == -EOPNOTSUPP)
-		r = rewrite_metadata(k, path, patch, exists, limit, err);
+	return !strpbrk(text, "123456789");
+}
+
+/* OpenBao answers 204 to a PATCH that takes delete_version_after back to 0, and leaves it as it was; a
+ * POST does it. Where only a PATCH is allowed, the server is asked what it made of it. */
+static int end_deletion(struct kv2 *k, const char *path, const cJSON *patch, struct limit limit,
+			struct err *err)
+{
+	_cleanup_json_ cJSON *now = NULL;
+	int r = rewrite_metadata(k, path, patch, true, limit, err);
+
+	if (r != -EACCES)
+		return r;
+	r = send_metadata(k, "PATCH", path, patch, limit, err);
+	if (r == 0)
+		r = k->kv.ops->metadata(&k->kv, path, limit, &now, err);
+	if (r == 0 && !is_zero(json_get(now, "delete_version_after")))
+		r = err_set(
+			err, EACCES,
+			"delete_version_after is what it was: this server takes it back to 0 by "
+			"a POST alone, for which the token lacks the capability update");
 	return r;
 }
 
 static int kv2_change_metadata(struct kv *kv, const char *path, const cJSON *patch,
 			       struct limit limit, struct err *err)
 {
-	return change_metadata(self(kv), path, patch, true, limit, err);
+	struct kv2 *k = self(kv);
+	const cJSON *after = json_get(patch, "delete_version_after");
+	int r;
+
+	if (after && is_zero(after))
+		return end_deletion(k, path, patch, limit, err);
+	r = send_metadata(k, "PATCH", path, patch, limit, err);
+	if (r == -ENOENT || r == -EACCES || r == -EOPNOTSUPP)
+		r = rewrite_metadata(k, path, patch, r != -ENOENT, limit, err);
+	return r;
 }
 
-static int kv2_mark(struct kv *kv, const char *path, const struct kv_mark *mark, bool set,
+/* A secret without versions may have metadata that its owner has set. Who may make secrets, and neither
+ * patch nor read metadata, marks a new one all the same. */
+static int kv2_mark(struct kv *kv, const char *path, const struct kv_remark *marks, size_t n,
 		    int64_t number, struct limit limit, struct err *err)
 {
-	_cleanup_json_ cJSON *patch = kv_mark_patch(mark, set);
+	_cleanup_json_ cJSON *patch = kv_mark_patch(marks, n);
 	int r;
 
 	if (!patch)
 		return no_memory(err);
-	r = change_metadata(self(kv), path, patch, number > 0, limit, err);
+	r = kv2_change_metadata(kv, path, patch, limit, err);
+	if (r == -EACCES && number == 0)
+		r = rewrite_metadata(self(kv), path, patch, false, limit, err);
 	return r < 0 ? err_prefix(err, "the mark of a binary value cannot be set") : 0;
 }
 
@@ -492,6 +526,7 @@ static const struct kv_rights_ops kv2_known = {
 };
 
 static const struct kv_ops kv2_ops = {
+	.floats = true,
 	.read = kv2_read,
 	.read_version = kv2_read_version,
 	.write = kv2_write,

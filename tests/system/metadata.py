@@ -43,6 +43,39 @@ def flags(t):
 
 
 @test()
+def back_to_zero(t):
+    "delete_version_after taken back to 0 is 0 at the server, by attribute and by metadata.json"
+    t.put("s", {"x": "1"})
+    m = t.mount()
+    held = lambda: t.server.api("GET", f"secret/metadata/{t.path('s')}")["data"]["delete_version_after"]
+    for zero in ("0s", "0", "0h0m0s"):
+        os.setxattr(m / "s", M + "owner", b"me")
+        os.setxattr(m / "s", "user.vault.delete_version_after", b"1h")
+        assert held() == "1h0m0s"
+        os.setxattr(m / "s", "user.vault.delete_version_after", zero.encode())
+        assert held() == "0s", zero
+    os.setxattr(m / "s", "user.vault.delete_version_after", b"1h")
+    m.write("s/.vault/metadata.json", json.dumps({"delete_version_after": "0s", "max_versions": 5,
+                                                  "custom_metadata": {"owner": "them", "new": "1"}}))
+    assert held() == "0s" and custom(t) == {"owner": "them", "new": "1"}
+
+
+@test(products=("vault", "bao"))
+def back_to_zero_by_patch_alone(t):
+    "a token that may only patch metadata is told where the server leaves delete_version_after as it was"
+    t.put("s", {"x": "1"})
+    name = f"patch-{t.name}"
+    t.server.policy(name, {f"secret/data/{t.folder}/*": ["create", "read", "update"],
+                           f"secret/metadata/{t.folder}/*": ["read", "list", "patch"]})
+    settings(t, delete_version_after="1h")
+    m = t.mount(token=t.server.make_token(policies=[name]))
+    m.expect("EACCES")
+    code = error(os.setxattr, m / "s", "user.vault.delete_version_after", b"0s")
+    held = t.server.api("GET", f"secret/metadata/{t.path('s')}")["data"]["delete_version_after"]
+    assert (code, held) in (("", "0s"), ("EACCES", "1h0m0s")), (code, held)
+
+
+@test()
 def other_users(t):
     "who may not read a secret is not told of its custom metadata"
     t.put("s", {"x": "1"})
