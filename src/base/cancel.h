@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Tells a thread that waits for the network that nobody wants the answer any more. */
 struct cancel {
@@ -17,10 +18,11 @@ struct cancel {
 	void *arg;
 };
 
-/* How long, and by whose leave, a call may wait for the network. */
+/* How long, by whose leave and on whose account a call may wait for the network. */
 struct limit {
 	uint64_t deadline;     /* clock_mono() */
 	struct cancel *cancel; /* NULL: only the deadline ends it */
+	uid_t uid;	       /* whose share of the budgets it uses; 0: root's and our own */
 };
 
 void cancel_init(struct cancel *c);

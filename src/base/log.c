@@ -325,57 +325,84 @@ int log_level_parse(const char *name)
 	return -EINVAL;
 }
 
-/* How many lines each kind of failure had in the second that begins with its first. */
-static struct {
+/* How many lines each kind of failure had, of each uid, in the second that begins with its first:
+ * one user's failures leave room for those of others. Beyond so many users they share. */
+static struct share {
 	const char *event;
+	long long uid;
 	uint64_t begun;
 	unsigned lines, left_out;
-} failures[8];
-static pthread_mutex_t failures_lock = PTHREAD_MUTEX_INITIALIZER; /* guards failures[] */
+} shares[64], rest;
+static pthread_mutex_t shares_lock = PTHREAD_MUTEX_INITIALIZER; /* guards both */
 
-static bool is_failure(enum log_level level, const struct log_field *fields)
+/* Whose it is: -1 where it does not say. */
+static bool is_failure(enum log_level level, const struct log_field *fields, long long *uid)
 {
+	bool has_errno = false;
+
+	*uid = -1;
 	if (level == LOG_LEVEL_DEBUG)
 		return false;
-	for (; fields->key; fields++)
-		if (!strcmp(fields->key, "errno"))
-			return true;
-	return false;
+	for (; fields->key; fields++) {
+		has_errno |= !strcmp(fields->key, "errno");
+		if (!strcmp(fields->key, "uid"))
+			*uid = fields->num;
+	}
+	return has_errno;
+}
+
+/* The row of an event and uid, which may be one that is over; the one for all where none is. */
+static struct share *share_locked(const char *event, long long uid, uint64_t now)
+{
+	struct share *over = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(shares); i++) {
+		struct share *s = &shares[i];
+
+		if (s->event == event && s->uid == uid)
+			return s;
+		if (!s->event ||
+		    (now - s->begun >= NS_PER_SEC && (!over || s->begun < over->begun)))
+			over = !over || over->event ? s : over;
+	}
+	if (!over)
+		return &rest;
+	*over = (struct share){.event = event, .uid = uid};
+	return over;
 }
 
 /* Whether there is room for one more; *left_out of the second before is to be told of first. */
-static bool has_room(const char *event, unsigned *left_out)
+static bool has_room(const char *event, long long uid, unsigned *left_out)
 {
-	LOCK_SCOPE(&failures_lock);
+	LOCK_SCOPE(&shares_lock);
 	uint64_t now = clock_mono();
-	size_t i = 0, oldest = 0;
+	struct share *s = share_locked(event, uid, now);
 
-	for (; i < ARRAY_SIZE(failures) && failures[i].event != event; i++)
-		if (failures[i].begun < failures[oldest].begun)
-			oldest = i;
-	if (i == ARRAY_SIZE(failures))
-		failures[i = oldest] = (__typeof__(failures[0])){.event = event};
-	if (now - failures[i].begun >= NS_PER_SEC) {
-		*left_out = failures[i].left_out;
-		failures[i] = (__typeof__(failures[0])){.event = event, .begun = now};
+	if (now - s->begun >= NS_PER_SEC) {
+		*left_out = s->left_out;
+		s->begun = now;
+		s->lines = s->left_out = 0;
 	}
-	if (failures[i].lines >= FAILURES_MAX) {
-		failures[i].left_out++;
+	if (s->lines >= FAILURES_MAX) {
+		s->left_out++;
 		return false;
 	}
-	failures[i].lines++;
+	s->lines++;
 	return true;
 }
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields)
 {
 	unsigned left_out = 0;
+	long long uid;
 
-	if (is_failure(level, fields) && !has_room(event, &left_out))
+	if (is_failure(level, fields, &uid) && !has_room(event, uid, &left_out))
 		return;
 	if (left_out)
 		target->emit(LOG_LEVEL_INFO, "more of the same were left out",
-			     (const struct log_field[]){
-				     F_STR("event", event), F_INT("lines", left_out), {0}});
+			     (const struct log_field[]){F_STR("event", event),
+							F_INT("lines", left_out),
+							F_INT("uid", uid),
+							{0}});
 	target->emit(level, event, fields);
 }

@@ -57,8 +57,8 @@ int log_level_parse(const char *name);
 bool log_journal_available(void);
 
 /* Use the macros above. `event` is a constant phrase; `fields` ends with a NULL key. Thread-safe: a
- * line is one write(2). What has an errno is a failure: of those, twenty a second of one event are
- * written, and then how many were not. */
+ * line is one write(2). A line with an errno is a failure: of those, twenty a second of one event
+ * and "uid" are written, and then how many were not. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* How a request waits without a thread.
  *
@@ -32,6 +33,8 @@ struct ask {
 	uint64_t since;	   /* clock_mono(): what is older is no answer, fresh or not; usually 0 */
 	uint64_t deadline; /* clock_mono() */
 	int asker; /* the thread that asks, as the kernel numbers it; 0: nobody who matters */
+	uid_t uid; /* its user: 0 where we ask for ourselves */
+	gid_t gid;
 	/* NULL: answer from memory, or return PARKED and have nothing queued. */
 	struct waiter *waiter;
 };

@@ -196,7 +196,8 @@ static int pay_removal(struct tree *t, struct handle *h, const struct request *r
 int edit_release(struct tree *t, struct handle *h, const struct request *rq)
 {
 	/* The kernel does not say who closed it last. */
-	struct caller opener = {.uid = h->draft->uid, .pid = h->draft->opener};
+	struct caller opener = {
+		.uid = h->draft->uid, .gid = h->draft->gid, .pid = h->draft->opener};
 	struct request by_opener = *rq;
 	int r = 0;
 

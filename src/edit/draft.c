@@ -25,6 +25,7 @@ struct draft *draft_new(struct kv_version *base, const struct caller *caller, si
 	d->max = max;
 	d->opener = process_of(caller->pid);
 	d->uid = caller->uid;
+	d->gid = caller->gid;
 	d->cas = NO_CAS;
 	d->touched = clock_wall();
 	d->base = object_ref(base);

@@ -25,6 +25,7 @@ struct draft {
 	int failed;		 /* errno that every later call answers */
 	pid_t opener;		 /* the process; constant */
 	uid_t uid;		 /* constant */
+	gid_t gid;		 /* constant */
 	int64_t touched;	 /* clock_wall() of the last change */
 	int64_t cas;		 /* NO_CAS, or what the latest version must be */
 	struct kv_version *base; /* what the change is based on; the tree's lock */

@@ -18,6 +18,7 @@
 #include "tree/dir_traits.h"
 #include "tree/field.h"
 #include "tree/layered.h"
+#include "tree/rights.h"
 #include "vault/path.h"
 #include "node/name.h"
 #include "node/writable.h"
@@ -26,6 +27,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DOCUMENT_TIME (NS_PER_SEC)
 
@@ -193,6 +195,8 @@ static int remove_dir(struct tree *t, struct dir *d, const struct request *rq)
 		return r;
 	purge = t->config.purge && version->number > 0;
 	if (purge)
+		r = rights_whole(t, d, rq->caller, W_OK, rq->err);
+	if (purge && r == 0)
 		r = kv->ops->purge(kv, d->path, rq->limit, rq->err);
 	if (r < 0)
 		return r;

@@ -143,9 +143,14 @@ static void finish(struct row *row, int r, const struct err *err)
 		row->failure = *err;
 		row->failure.code = -r;
 		path = node_path_locked(&row->d->node);
-		failures_add(&t->failures, path, &row->failure);
+		failures_add(&t->failures,
+			     &(struct failure){.uid = row->caller.uid,
+					       .path = path,
+					       .dirs = {row->d->path},
+					       .names = true},
+			     &row->failure);
 		log_warning("fields could not be removed, and are there again", F_STR("path", path),
-			    F_INT("fields", row->taken), F_ERR(err));
+			    F_INT("fields", row->taken), F_INT("uid", row->caller.uid), F_ERR(err));
 	}
 	drop_names(row, 0, row->taken);
 	row->taken = 0;

@@ -17,11 +17,13 @@
 #include "tree/fields.h"
 #include "tree/dir_traits.h"
 #include "tree/layered.h"
+#include "tree/rights.h"
 #include "node/name.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <utlist.h>
 
 /* A rename, once both ends are known. */
@@ -261,6 +263,24 @@ static int move_aside(struct tree *t, const struct renaming *m, const struct req
 	return r;
 }
 
+/* Under a scratch file's name it becomes the mover's own. */
+static int permit_move(struct tree *t, const struct renaming *m, bool scratch,
+		       const struct request *rq)
+{
+	if (!scratch)
+		return rights_move(t, m->from, m->to, m->raw, rq->caller, rq->err);
+	return tree_permit(t, &m->from->node, rq->caller, R_OK) < 0
+		       ? err_set(rq->err, EACCES, "a scratch file of it could be read")
+		       : 0;
+}
+
+static bool moves_aside_locked(struct tree *t, const struct renaming *m, const struct node *there)
+{
+	if (m->from->node.local || m->to != field_dir(m->from) || !node_is_dir(m->in))
+		return false;
+	return there ? node_is_scratch(there) : scratch_has_name_locked(t, m->in, m->name);
+}
+
 static int rename_a_field(struct tree *t, struct field *f, struct node *to, struct renaming *m,
 			  const struct request *rq)
 {
@@ -283,12 +303,16 @@ static int rename_a_field(struct tree *t, struct field *f, struct node *to, stru
 	if (r != 0 && r != -ENOENT)
 		return r;
 	pthread_mutex_lock(&t->lock);
-	scratch = !f->node.local && m->to == field_dir(f) && node_is_dir(to) &&
-		  (there ? node_is_scratch(there) : scratch_has_name_locked(t, to, m->name));
-	if (there && node_is_scratch(there))
+	scratch = moves_aside_locked(t, m, there);
+	pthread_mutex_unlock(&t->lock);
+	r = permit_move(t, m, scratch, rq);
+	pthread_mutex_lock(&t->lock);
+	if (r == 0 && there && node_is_scratch(there))
 		scratch_drop_locked(t, scratch_of(there));
 	pthread_mutex_unlock(&t->lock);
 	names_drop(t, there);
+	if (r != 0)
+		return r;
 	if (scratch)
 		return move_aside(t, m, rq);
 	if (!dir_holds_fields(t, m->to))
@@ -449,6 +473,18 @@ static struct node *take_hidden(struct tree *t, struct scratch *s)
 	return s->hides ? node_use_locked(&s->hides->node) : NULL;
 }
 
+/* The scratch file's content gets the rule of another name, so the caller must be able to read it. A
+ * file that stands for the whole secret is more than a name in a directory. */
+static int permit_commit(struct tree *t, struct scratch *s, struct node *n,
+			 const struct request *rq)
+{
+	int r = tree_permit(t, &s->node, rq->caller, R_OK);
+
+	if (r == 0 && node_is_control(n))
+		r = tree_permit(t, n, rq->caller, W_OK);
+	return r < 0 ? permit_refused(rq->err, r) : 0;
+}
+
 static int rename_a_scratch(struct tree *t, struct scratch *s, struct node *to, struct renaming *m,
 			    const struct request *rq)
 {
@@ -474,6 +510,8 @@ static int rename_a_scratch(struct tree *t, struct scratch *s, struct node *to, 
 		moved = take_hidden(t, s);
 		r = file_for_scratch(t, to, m, there, &n, rq->err);
 		if (r == 0)
+			r = permit_commit(t, s, n, rq);
+		if (r == 0)
 			r = commit_scratch(t, s, n, m->no_replace, rq);
 		/* It was on its way from its own name to this one. */
 		if (r == 0 && moved && moved != n)
@@ -493,8 +531,11 @@ static int copy_document(struct tree *t, struct node *from, struct node *to, con
 	_cleanup_buf_ struct buf text = {0};
 	struct target at = {TARGET_DOCUMENT, control_owner(from), NULL, NULL};
 	struct scratch *s;
-	int r = change_check(t, at.dir, rq, &base);
+	int r = tree_permit(t, from, rq->caller, R_OK);
 
+	if (r < 0)
+		return permit_refused(rq->err, r);
+	r = change_check(t, at.dir, rq, &base);
 	if (r != 0)
 		return r;
 	r = target_print(&at, base, &text);

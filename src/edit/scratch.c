@@ -151,6 +151,7 @@ static struct scratch *new_conflict_locked(struct tree *t, struct dir *d, const 
 void scratch_keep(struct tree *t, struct dir *d, const char *name, struct draft *from,
 		  const struct request *rq)
 {
+	struct caller writer = {.uid = from->uid, .gid = from->gid, .pid = from->opener};
 	_cleanup_buf_ struct buf text = {0};
 	struct scratch *s;
 	int r;
@@ -159,7 +160,7 @@ void scratch_keep(struct tree *t, struct dir *d, const char *name, struct draft 
 	buf_add(&text, from->text.data ? from->text.data : "", from->text.len);
 	pthread_mutex_unlock(&from->lock);
 	LOCK_SCOPE(&t->lock);
-	s = new_conflict_locked(t, d, name, rq->caller);
+	s = new_conflict_locked(t, d, name, &writer);
 	r = s ? draft_write(s->draft, text.data, text.len, 0, false) : -ENOMEM;
 	if (r == 0) {
 		err_prefix(rq->err, "what was written is in .vault/conflicts/%s", s->node.name);
@@ -219,6 +220,14 @@ static int scratch_attr_locked(struct tree *t, struct node *n, const struct ask 
 	return 0;
 }
 
+/* Its maker's, as on any file system: it may hold what only that user could read. */
+static void scratch_access_locked(const struct tree *t, const struct node *n, struct access *a)
+{
+	const struct draft *d = container_of(n, const struct scratch, node)->draft;
+
+	*a = (struct access){d->uid, d->gid, 0600, a->dir_mode};
+}
+
 static void scratch_free(struct tree *t, struct node *n)
 {
 	struct scratch *s = scratch_of(n);
@@ -235,7 +244,7 @@ const struct node_type scratch_type = {
 	.format = S_IFREG,
 	.writable = true,
 	.transient = true,
-	.access_locked = control_whole_access_locked,
+	.access_locked = scratch_access_locked,
 	.attr_locked = scratch_attr_locked,
 	.free = scratch_free,
 };

@@ -9,6 +9,7 @@
 #include "edit/target.h"
 #include "edit/value.h"
 #include "host/process.h"
+#include "tree/rights.h"
 #include "tree/settings.h"
 #include "tree/dir_traits.h"
 
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 #include <utlist.h>
 
 static int parse_number(const char *value, size_t len, int64_t *number)
@@ -172,6 +174,9 @@ static int set_custom(struct tree *t, struct node *n, const char *key, const cha
 
 	if (!d)
 		return -EOPNOTSUPP;
+	r = rights_whole(t, d, rq->caller, W_OK, rq->err);
+	if (r < 0)
+		return r;
 	if (asprintf(&attribute, SETTINGS_CUSTOM "%s", key) < 0)
 		return err_set(rq->err, ENOMEM, "no memory");
 	pthread_mutex_lock(&t->lock);
@@ -214,9 +219,15 @@ static int set_setting(struct tree *t, struct node *n, const struct setting *s, 
 	_cleanup_json_ cJSON *patch = cJSON_CreateObject();
 	struct dir *d = secret_of(t, n);
 	cJSON *item = d ? setting_value(s, value) : NULL;
+	int r;
 
 	if (!d)
 		return -EOPNOTSUPP;
+	r = rights_whole(t, d, rq->caller, W_OK, rq->err);
+	if (r < 0) {
+		cJSON_Delete(item);
+		return r;
+	}
 	if (!item)
 		return err_set(rq->err, EINVAL, "%s cannot be that", s->name);
 	if (json_add(patch, s->name, strlen(s->name), item) < 0)

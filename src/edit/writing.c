@@ -23,12 +23,14 @@
 #include "tree/fields.h"
 #include "tree/dir_traits.h"
 #include "tree/layered.h"
+#include "tree/rights.h"
 #include "node/name.h"
 #include "rule/rule_check.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 #include <utlist.h>
 
 #define READERS_TIME (200 * NS_PER_MS)
@@ -269,29 +271,27 @@ static int create_document(struct tree *t, struct node *control, int flags,
 	_cleanup_object_ struct kv_version *base = NULL;
 	struct dir *d = control_owner(control);
 	struct node *n;
-	bool was_removed;
 	int64_t cas;
 	int r;
 
 	if (!dir_holds_fields(t, d))
 		return err_set(rq->err, EINVAL, "the engine itself is no secret");
 	r = change_look(t, d, rq, true, &base, &cas);
+	/* The name may be out of its sight, but the secret is there, and would be replaced. */
+	if (r == 0 && (base->state == KV_LIVE || change_is_unseen(base)))
+		r = rights_whole(t, d, rq->caller, W_OK, rq->err);
 	if (r == 0)
 		r = layered_permit_document(t, d, base, rq->err);
 	if (r != 0)
 		return r;
 	LOCK_SCOPE(&t->lock);
-	was_removed = clock_mono() < d->document_until;
-	if ((flags & O_EXCL) && base->state == KV_LIVE && !was_removed)
+	if ((flags & O_EXCL) && base->state == KV_LIVE && clock_mono() >= d->document_until)
 		return err_set(rq->err, EEXIST, "there is a secret already");
 	n = control_document_locked(d);
 	if (!n)
 		return err_set(rq->err, ENOMEM, "no memory for a file");
 	d->document_until = 0;
-	if (base->state == KV_LIVE && !was_removed)
-		r = permit_made_locked(t, n, flags | O_TRUNC, rq);
-	if (r == 0)
-		r = begin_draft_locked(t, n, base, flags | O_TRUNC, cas, rq, out);
+	r = begin_draft_locked(t, n, base, flags | O_TRUNC, cas, rq, out);
 	if (r == 0) {
 		view_locked(t, n, view);
 		view->entry_ttl = 0;

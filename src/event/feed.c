@@ -8,7 +8,8 @@
  *             a reader: the number of the line that it gets next, and how much of it it has
  *
  * A reader whose line is not kept any more gets one that says how many it has lost, and goes on with the
- * first that is. */
+ * first that is. Lines that its filter hides are not there for it: they are neither read, nor waited for,
+ * nor counted as lost. */
 
 #include "event/feed.h"
 
@@ -22,17 +23,25 @@
 
 #define KEPT 1024
 
+/* One change. NULL in all of it: there was no memory. */
+struct row {
+	char *secret;
+	char *full, *bare; /* lines with and without the names of the fields */
+};
+
 struct feed_reader {
 	struct feed *feed;
 	struct feed_reader *prev, *next;
+	struct feed_filter filter;
 	uint64_t line; /* that comes next */
+	uint64_t lost; /* lines that were for it and are not kept any more */
 	char *part;    /* what is left of a line that did not fit */
 	struct feed_waker waker;
 };
 
 struct feed {
 	pthread_mutex_t lock; /* guards all below, and the readers */
-	char *lines[KEPT];
+	struct row rows[KEPT];
 	uint64_t next;
 	struct feed_reader *readers;
 	struct waitq waiting;
@@ -48,14 +57,80 @@ struct feed *feed_new(void)
 	return f;
 }
 
+static void row_fini(struct row *row)
+{
+	free(row->secret);
+	free(row->full);
+	free(row->bare);
+	*row = (struct row){0};
+}
+
 void feed_free(struct feed *f)
 {
 	if (!f)
 		return;
 	for (size_t i = 0; i < KEPT; i++)
-		free(f->lines[i]);
+		row_fini(&f->rows[i]);
 	pthread_mutex_destroy(&f->lock);
 	free(f);
+}
+
+static char *print(const struct event *e)
+{
+	_cleanup_buf_ struct buf line = {0};
+
+	event_print(e, &line);
+	return buf_status(&line) == 0 ? strdup(line.data) : NULL;
+}
+
+static struct row row_new(const struct event *e)
+{
+	struct event bare = *e;
+	struct row row = {.secret = strdup(e->secret), .full = print(e)};
+
+	bare.count = 0;
+	row.bare = print(&bare);
+	if (!row.secret || !row.full || !row.bare)
+		row_fini(&row);
+	return row;
+}
+
+/* The text of the reader's next line; NULL where that is not for it. A row that there was no memory for
+ * is taken to be. */
+static const char *text_locked(const struct feed_reader *r)
+{
+	const struct row *row = &r->feed->rows[r->line % KEPT];
+
+	if (!r->filter.view || !row->secret)
+		return row->full;
+	switch (r->filter.view(r->filter.arg, row->secret)) {
+	case FEED_ALL:
+		return row->full;
+	case FEED_BARE:
+		return row->bare;
+	default:
+		return NULL;
+	}
+}
+
+static bool is_for_locked(const struct feed_reader *r)
+{
+	return !r->feed->rows[r->line % KEPT].secret || text_locked(r);
+}
+
+/* The oldest row goes: those who have not read it have lost it. */
+static void lose_oldest_locked(struct feed *f)
+{
+	struct feed_reader *r;
+
+	if (f->next < KEPT)
+		return;
+	DL_FOREACH (f->readers, r) {
+		if (r->line != f->next - KEPT)
+			continue;
+		r->lost += is_for_locked(r);
+		r->line++;
+	}
 }
 
 /* Those who are to be woken are taken out under the lock, and woken without it. */
@@ -63,6 +138,16 @@ struct wakes {
 	size_t count;
 	struct feed_waker *all;
 };
+
+/* Goes past what is not for it; whether there is something to read then. */
+static bool is_ready_locked(struct feed_reader *r)
+{
+	if (r->part || r->lost)
+		return true;
+	while (r->line < r->feed->next && !is_for_locked(r))
+		r->line++;
+	return r->line < r->feed->next;
+}
 
 static void take_wakes_locked(struct feed *f, struct wakes *to)
 {
@@ -72,7 +157,7 @@ static void take_wakes_locked(struct feed *f, struct wakes *to)
 	DL_COUNT(f->readers, r, n);
 	to->all = n ? calloc((size_t)n, sizeof(*to->all)) : NULL;
 	DL_FOREACH (f->readers, r) {
-		if (!r->waker.wake || !to->all)
+		if (!r->waker.wake || !to->all || !is_ready_locked(r))
 			continue;
 		to->all[to->count++] = r->waker;
 		r->waker = (struct feed_waker){0};
@@ -81,17 +166,14 @@ static void take_wakes_locked(struct feed *f, struct wakes *to)
 
 void feed_add(struct feed *f, const struct event *e)
 {
-	_cleanup_buf_ struct buf line = {0};
+	struct row row = row_new(e);
 	struct wakes wakes = {0};
 	struct waitq waiting;
-	char *copy;
 
-	event_print(e, &line);
-	copy = buf_status(&line) == 0 ? strdup(line.data) : NULL;
 	pthread_mutex_lock(&f->lock);
-	/* Without memory its readers are told that they have lost it. */
-	free(f->lines[f->next % KEPT]);
-	f->lines[f->next++ % KEPT] = copy;
+	lose_oldest_locked(f);
+	row_fini(&f->rows[f->next % KEPT]);
+	f->rows[f->next++ % KEPT] = row;
 	waiting = waitq_take_locked(&f->waiting);
 	take_wakes_locked(f, &wakes);
 	pthread_mutex_unlock(&f->lock);
@@ -101,13 +183,22 @@ void feed_add(struct feed *f, const struct event *e)
 	free(wakes.all);
 }
 
-struct feed_reader *feed_open(struct feed *f)
+static void filter_end(const struct feed_filter *filter)
+{
+	if (filter->free)
+		filter->free(filter->arg);
+}
+
+struct feed_reader *feed_open(struct feed *f, const struct feed_filter *filter)
 {
 	struct feed_reader *r = calloc(1, sizeof(*r));
 
-	if (!r)
+	if (!r) {
+		filter_end(filter);
 		return NULL;
+	}
 	r->feed = f;
+	r->filter = *filter;
 	pthread_mutex_lock(&f->lock);
 	r->line = f->next;
 	DL_APPEND(f->readers, r);
@@ -128,43 +219,39 @@ void feed_close(struct feed_reader *r)
 	waitq_wake(waiting);
 	if (r->waker.drop)
 		r->waker.drop(r->waker.arg);
+	filter_end(&r->filter);
 	free(r->part);
 	free(r);
+}
+
+static char *print_lost(uint64_t lost)
+{
+	_cleanup_buf_ struct buf told = {0};
+
+	event_print_lost(lost, &told);
+	return buf_status(&told) == 0 ? strdup(told.data) : NULL;
 }
 
 /* The next line, heap, or NULL. */
 static char *next_locked(struct feed_reader *r)
 {
-	struct feed *f = r->feed;
-	uint64_t lost = 0;
+	uint64_t lost = r->lost;
 	char *line;
 
 	if (r->part)
 		return steal(r->part);
-	if (f->next - r->line > KEPT) {
-		lost = f->next - KEPT - r->line;
-		r->line = f->next - KEPT;
-	}
-	while (r->line < f->next && !f->lines[r->line % KEPT]) {
+	r->lost = 0;
+	while (is_ready_locked(r) && !text_locked(r)) {
 		lost++;
 		r->line++;
 	}
-	if (lost) {
-		_cleanup_buf_ struct buf told = {0};
-
-		event_print_lost(lost, &told);
-		return buf_status(&told) == 0 ? strdup(told.data) : NULL;
-	}
-	if (r->line == f->next)
+	if (lost)
+		return print_lost(lost);
+	if (!is_ready_locked(r))
 		return NULL;
-	line = strdup(f->lines[r->line % KEPT]);
+	line = strdup(text_locked(r));
 	r->line += line != NULL;
 	return line;
-}
-
-static bool is_ready_locked(const struct feed_reader *r)
-{
-	return r->part || r->line < r->feed->next;
 }
 
 int feed_read(struct feed_reader *r, size_t size, const struct ask *ask, struct buf *out)

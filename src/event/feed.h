@@ -16,8 +16,19 @@ void feed_free(struct feed *f);
 
 void feed_add(struct feed *f, const struct event *e);
 
-/* NULL: no memory. */
-struct feed_reader *feed_open(struct feed *f);
+/* How much of the changes of a secret, by its path in the engine, a reader is told. */
+enum feed_view { FEED_NOTHING, FEED_BARE, FEED_ALL }; /* bare: without the names of the fields */
+
+/* Asked with the feed's lock held, from any thread; must not wait, nor call us. `free` when the reader is
+ * closed. */
+struct feed_filter {
+	enum feed_view (*view)(void *arg, const char *secret); /* NULL: all is told */
+	void (*free)(void *arg);
+	void *arg;
+};
+
+/* Takes the filter, also where it returns NULL: no memory. */
+struct feed_reader *feed_open(struct feed *f, const struct feed_filter *filter);
 void feed_close(struct feed_reader *r);
 
 /* Appends whole lines, and of the first one that is longer than `size` a part: what is left of it comes

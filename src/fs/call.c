@@ -86,17 +86,6 @@ static enum log_level level_of(const struct call *c, int r)
 	}
 }
 
-/* For .vault/errors. */
-static void keep_failure(const struct call *c, const char *path, const struct err *err)
-{
-	_cleanup_free_ char *full = NULL;
-
-	if (path && c->name && !c->name2 &&
-	    asprintf(&full, "%s%s%s", path, path[1] ? "/" : "", c->name) < 0)
-		full = NULL;
-	tree_failed(c->fs->tree, full ? full : path, err);
-}
-
 static void log_failure(const struct call *c, int r)
 {
 	enum log_level level = level_of(c, r);
@@ -109,7 +98,7 @@ static void log_failure(const struct call *c, int r)
 	if (err.code != -r) /* the sentence is of something that was tried on the way */
 		err = (struct err){.code = -r};
 	if (level != LOG_LEVEL_DEBUG)
-		keep_failure(c, path, &err);
+		tree_failed(c->fs->tree, c->caller.uid, c->node, c->name, c->node2, &err);
 	log_at(level, "request failed", F_STR("op", c->op->name), F_STR("path", path),
 	       F_STR("name", c->name), F_INT("uid", c->caller.uid), F_INT("pid", c->caller.pid),
 	       F_ERR(&err), F_INT("us", (clock_mono() - c->begun) / 1000));
@@ -376,8 +365,11 @@ struct call call_init(struct fs *fs, fuse_req_t req, const struct op *op)
 	uint64_t now = clock_mono();
 	struct call c = {.fs = fs, .req = req, .op = op, .begun = now};
 
-	if (ctx)
+	if (ctx) {
 		c.caller = (struct caller){.uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid};
+		c.ask.uid = ctx->uid;
+		c.ask.gid = ctx->gid;
+	}
 	c.ask.asked = now;
 	/* The helper sees what is there, and sets nothing off. */
 	c.ask.asker = fs_is_own(fs, c.caller.pid) ? 0 : c.caller.pid ? c.caller.pid : ELSEWHERE;
@@ -387,10 +379,11 @@ struct call call_init(struct fs *fs, fuse_req_t req, const struct op *op)
 
 struct request call_request(struct call *c)
 {
-	return (struct request){.caller = &c->caller,
-				.ask = &c->ask,
-				.limit = {.deadline = c->ask.deadline, .cancel = &c->cancel},
-				.err = &c->err};
+	return (struct request){
+		.caller = &c->caller,
+		.ask = &c->ask,
+		.limit = {.deadline = c->ask.deadline, .cancel = &c->cancel, .uid = c->caller.uid},
+		.err = &c->err};
 }
 
 void calls_init(struct fs *fs)

@@ -122,22 +122,38 @@ bool process_killed(pid_t pid)
 	return pid > 0 && (is_exiting_by_signal(pid) || is_doomed(pid));
 }
 
-bool process_in_group(pid_t pid, gid_t gid)
+size_t process_groups(pid_t pid, gid_t **groups)
 {
 	_cleanup_free_ char *status = pid > 0 ? read_proc(pid, "status") : NULL;
 	const char *p = status ? strstr(status, "\nGroups:") : NULL;
+	size_t count = 0, room = 0;
 	char *end;
 
-	if (!p)
-		return false;
-	p += strlen("\nGroups:");
-	for (;;) {
-		while (*p == ' ' || *p == '\t')
-			p++;
+	*groups = NULL;
+	p = p ? p + strlen("\nGroups:") : "";
+	for (;; p = end) {
+		p += strspn(p, " \t");
 		if (*p < '0' || *p > '9')
-			return false;
-		if (strtoul(p, &end, 10) == gid)
-			return true;
-		p = end;
+			return count;
+		if (count == room) {
+			gid_t *larger =
+				realloc(*groups, (room = room ? room * 2 : 32) * sizeof(gid_t));
+
+			if (!larger)
+				return count;
+			*groups = larger;
+		}
+		(*groups)[count++] = (gid_t)strtoul(p, &end, 10);
 	}
+}
+
+bool process_in_group(pid_t pid, gid_t gid)
+{
+	_cleanup_free_ gid_t *groups = NULL;
+	size_t count = process_groups(pid, &groups);
+
+	for (size_t i = 0; i < count; i++)
+		if (groups[i] == gid)
+			return true;
+	return false;
 }

@@ -3,6 +3,7 @@
 #define HOST_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 /* What /proc says of the processes that call us. A pid may be a thread's. 0 is one that we cannot
@@ -19,5 +20,9 @@ bool process_killed(pid_t pid);
 
 /* Whether a group is among its supplementary groups. */
 bool process_in_group(pid_t pid, gid_t gid);
+
+/* How many supplementary groups it has, with them in *groups, heap; 0 and NULL where that cannot be
+ * found out. */
+size_t process_groups(pid_t pid, gid_t **groups);
 
 #endif

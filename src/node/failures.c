@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A ring of failures. Paths come from the server and from users: they are escaped as the names in a
- * directory are not, so that a line stays a line. */
+/* The rows of .vault/errors. Paths come from the server and from users: they are escaped as the names
+ * in a directory are not, so that a line stays a line. */
 
 #include "node/failures.h"
 
@@ -14,22 +14,76 @@ static void row_fini(struct failure *row)
 {
 	free(row->path);
 	free(row->text);
+	free(row->dirs[0]);
+	free(row->dirs[1]);
 	*row = (struct failure){0};
 }
 
-void failures_add(struct failures *f, const char *path, const struct err *err)
+static size_t count_of(const struct failures *f, uid_t uid)
 {
-	struct failure row = {.at = clock_wall(),
-			      .code = err->code,
-			      .path = strdup(path ? path : "?"),
-			      .text = strdup(err_text(err))};
+	size_t n = 0;
 
-	if (!row.path || !row.text) {
+	for (size_t i = 0; i < f->kept; i++)
+		n += f->rows[i].uid == uid;
+	return n;
+}
+
+/* The row that makes room for one of `uid`: the oldest of those who have most, or its own. */
+static size_t find_surplus(const struct failures *f, uid_t uid)
+{
+	size_t most = count_of(f, uid), found = 0;
+	uid_t owner = uid;
+
+	for (size_t i = 0; i < f->kept; i++) {
+		size_t n = count_of(f, f->rows[i].uid);
+
+		if (n > most) {
+			most = n;
+			owner = f->rows[i].uid;
+		}
+	}
+	while (most && f->rows[found].uid != owner)
+		found++;
+	return found;
+}
+
+static void remove_row(struct failures *f, size_t i)
+{
+	row_fini(&f->rows[i]);
+	f->kept--;
+	memmove(&f->rows[i], &f->rows[i + 1], (f->kept - i) * sizeof(f->rows[0]));
+	f->rows[f->kept] = (struct failure){0};
+}
+
+static bool copy(const char *from, char **to)
+{
+	*to = from ? strdup(from) : NULL;
+	return !from || *to;
+}
+
+void failures_add(struct failures *f, const struct failure *what, const struct err *err)
+{
+	struct failure row = {
+		.at = clock_wall(), .code = err->code, .uid = what->uid, .names = what->names};
+	bool copied = copy(what->path ? what->path : "?", &row.path) &&
+		      copy(err_text(err), &row.text) && copy(what->dirs[0], &row.dirs[0]) &&
+		      copy(what->dirs[1], &row.dirs[1]);
+
+	if (!copied) {
 		row_fini(&row);
 		return;
 	}
-	row_fini(&f->rows[f->count % FAILURES_KEPT]);
-	f->rows[f->count++ % FAILURES_KEPT] = row;
+	if (f->kept == FAILURES_KEPT)
+		remove_row(f, find_surplus(f, row.uid));
+	f->rows[f->kept++] = row;
+	f->count++;
+}
+
+bool failures_has_just(const struct failures *f, const char *path, const struct err *err)
+{
+	const struct failure *last = f->kept ? &f->rows[f->kept - 1] : NULL;
+
+	return last && last->code == err->code && !strcmp(last->path, path);
 }
 
 static void print_path(const char *path, struct buf *to)
@@ -44,26 +98,29 @@ static void print_path(const char *path, struct buf *to)
 	}
 }
 
-void failures_print(const struct failures *f, struct buf *to)
+static void print_row(const struct failure *row, struct buf *to)
 {
-	size_t first = f->count > FAILURES_KEPT ? f->count - FAILURES_KEPT : 0;
+	struct timespec at = clock_timespec(row->at);
+	char day[40];
+	struct tm tm;
 
-	for (size_t i = first; i < f->count; i++) {
-		const struct failure *row = &f->rows[i % FAILURES_KEPT];
-		struct timespec at = clock_timespec(row->at);
-		char day[40];
-		struct tm tm;
+	gmtime_r(&at.tv_sec, &tm);
+	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%SZ ", &tm);
+	buf_add_str(to, day);
+	print_path(row->path, to);
+	buf_printf(to, " %s %s\n", err_name(row->code), row->text);
+}
 
-		gmtime_r(&at.tv_sec, &tm);
-		strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%SZ ", &tm);
-		buf_add_str(to, day);
-		print_path(row->path, to);
-		buf_printf(to, " %s %s\n", err_name(row->code), row->text);
-	}
+void failures_print(const struct failures *f, bool (*shows)(void *arg, const struct failure *row),
+		    void *arg, struct buf *to)
+{
+	for (size_t i = 0; i < f->kept; i++)
+		if (!shows || shows(arg, &f->rows[i]))
+			print_row(&f->rows[i], to);
 }
 
 void failures_fini(struct failures *f)
 {
-	for (size_t i = 0; i < FAILURES_KEPT; i++)
-		row_fini(&f->rows[i]);
+	while (f->kept)
+		remove_row(f, f->kept - 1);
 }

@@ -15,6 +15,7 @@
 #include "tree/history.h"
 #include "tree/layered.h"
 #include "tree/listing.h"
+#include "tree/rights.h"
 #include "tree/dir_traits.h"
 
 #include <errno.h>
@@ -200,7 +201,7 @@ static int errors_locked(struct tree *t, struct dir *d, const struct ask *ask, s
 	struct text *x = text_new();
 
 	if (x)
-		failures_print(&t->failures, &x->buf);
+		rights_print_failures_locked(t, ask, &x->buf);
 	return text_content(x, out, err);
 }
 
@@ -462,6 +463,24 @@ void control_whole_access_locked(const struct tree *t, const struct node *n, str
 			   d ? d->path : container_of(n->parent, const struct dir, node)->path, a);
 }
 
+/* For what changes all of a secret and tells no value of it: who may not write every field may read it,
+ * and no more. */
+static void whole_change_access_locked(const struct tree *t, const struct node *n, struct access *a)
+{
+	struct access whole = *a;
+
+	rule_access(rules_of(&t->config.rules, control_owner(n->parent)->path), a);
+	control_whole_access_locked(t, n, &whole);
+	a->mode = (a->mode & ~(mode_t)0222) | (whole.mode & 0222);
+}
+
+/* For orders to the mount: its owner's alone. */
+static void order_access_locked(const struct tree *t, const struct node *n, struct access *a)
+{
+	*a = (struct access){t->config.uid, t->config.gid, t->config.mode & 0700,
+			     t->config.dir_mode};
+}
+
 static const char *document_writes(const struct node *n, unsigned *any, bool *below)
 {
 	const struct dir *d = control_owner(n->parent);
@@ -500,6 +519,7 @@ const struct node_type version_number_type = {
 	.format = S_IFREG,
 	.control = true,
 	.writable = true,
+	.access_locked = whole_change_access_locked,
 	.writes = number_writes,
 	.attr_locked = file_attr_locked,
 	.content_locked = file_content_locked,
@@ -510,6 +530,7 @@ const struct node_type metadata_type = {
 	.format = S_IFREG,
 	.control = true,
 	.writable = true,
+	.access_locked = whole_change_access_locked,
 	.attr_locked = file_attr_locked,
 	.content_locked = file_content_locked,
 	.free = control_free,
@@ -527,6 +548,7 @@ const struct node_type refresh_type = {
 	.format = S_IFREG,
 	.control = true,
 	.writable = true,
+	.access_locked = order_access_locked,
 	.attr_locked = file_attr_locked,
 	.content_locked = file_content_locked,
 	.free = control_free,
@@ -536,6 +558,7 @@ const struct node_type renew_type = {
 	.format = S_IFREG,
 	.control = true,
 	.writable = true,
+	.access_locked = order_access_locked,
 	.attr_locked = file_attr_locked,
 	.content_locked = file_content_locked,
 	.free = control_free,

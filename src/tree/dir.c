@@ -397,7 +397,7 @@ static int dir_lookup_locked(struct tree *t, struct node *n, const char *name,
 	r = layered_first_locked(t, d, &w, ask, child, ttl, err);
 	if (r == -ENOENT) {
 		r = find_served_locked(t, d, &w, ask, known, child, ttl, err);
-		r = layered_last_locked(t, d, &w, r, child, ttl, err);
+		r = layered_last_locked(t, d, &w, r, ask, child, ttl, err);
 	}
 	if (r == -ENOENT && now + *ttl > d->negatives_until)
 		d->negatives_until = now + *ttl;

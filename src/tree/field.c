@@ -129,7 +129,7 @@ static int current_locked(struct tree *t, struct field *f, const struct ask *ask
 	if (layered_field(t, f, r == 0 ? -ENOENT : r, &f->layered) != LAYER_NONE)
 		return 0;
 	if (r < 0 && reply_is_outage(-r))
-		layered_unanswered_locked(t, field_dir(f), f->raw, f->raw_len, err);
+		layered_unanswered_locked(t, field_dir(f), f->raw, f->raw_len, ask, err);
 	return r < 0 ? r : no_such_field(f, err);
 }
 

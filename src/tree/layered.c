@@ -76,7 +76,7 @@ int layered_first_locked(struct tree *t, struct dir *d, const struct wanted *w,
 }
 
 int layered_last_locked(struct tree *t, struct dir *d, const struct wanted *w, int r,
-			struct node **child, uint64_t *ttl, struct err *err)
+			const struct ask *ask, struct node **child, uint64_t *ttl, struct err *err)
 {
 	uint64_t held = r == -ENOENT ? t->config.negative_ttl : 0;
 	struct kv_field field;
@@ -92,7 +92,7 @@ int layered_last_locked(struct tree *t, struct dir *d, const struct wanted *w, i
 		return take_field_locked(t, d, w, child, err);
 	}
 	if (r != -ENOENT)
-		layered_unanswered_locked(t, d, w->raw, w->len, err);
+		layered_unanswered_locked(t, d, w->raw, w->len, ask, err);
 	return r;
 }
 
@@ -153,27 +153,21 @@ bool layered_has(const struct tree *t, const struct field *f)
 	return layered_field(t, f, -ENOENT, &field) != LAYER_NONE;
 }
 
-/* One that is asked for again and again is told once. */
-static bool was_told(const struct tree *t, const char *path, const struct err *err)
-{
-	const struct failures *f = &t->failures;
-	const struct failure *last = f->count ? &f->rows[(f->count - 1) % FAILURES_KEPT] : NULL;
-
-	return last && last->code == err->code && !strcmp(last->path, path);
-}
-
 void layered_unanswered_locked(struct tree *t, const struct dir *d, const char *raw, size_t len,
-			       struct err *err)
+			       const struct ask *ask, struct err *err)
 {
 	_cleanup_free_ char *path = dir_child_path(d->path, raw);
+	struct failure told = {.uid = ask->uid, .path = path, .dirs = {d->path}, .names = true};
 
 	if (!err || !t->config.layers)
 		return;
 	layers_explain(t->config.layers, d->path, raw, len, err);
-	if (!path || was_told(t, path, err))
+	/* One that is asked for again and again is told once. */
+	if (!path || failures_has_just(&t->failures, path, err))
 		return;
-	failures_add(&t->failures, path, err);
-	log_warning("nothing has answered", F_STR("path", path), F_ERR(err));
+	failures_add(&t->failures, &told, err);
+	log_warning("nothing has answered", F_STR("path", path), F_INT("uid", ask->uid),
+		    F_ERR(err));
 }
 
 static int read_only(const char *name, struct err *err)

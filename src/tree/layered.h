@@ -27,7 +27,7 @@ int layered_first_locked(struct tree *t, struct dir *d, const struct wanted *w,
 
 /* What stands in where the server has no such name (`r` is -ENOENT), or no answer; else `r`. */
 int layered_last_locked(struct tree *t, struct dir *d, const struct wanted *w, int r,
-			struct node **child, uint64_t *ttl, struct err *err);
+			const struct ask *ask, struct node **child, uint64_t *ttl, struct err *err);
 
 /* dir_list_locked() and dir_version_locked() with what stands beside the server, which also answers
  * where that does not. For who shows what there is; who asks whether the server has something asks
@@ -47,7 +47,7 @@ bool layered_has(const struct tree *t, const struct field *f);
 
 /* Nothing has answered: says what was looked for, in `err`, the log and .vault/errors. */
 void layered_unanswered_locked(struct tree *t, const struct dir *d, const char *raw, size_t len,
-			       struct err *err);
+			       const struct ask *ask, struct err *err);
 
 /* Whether a change to it can be made: 0 or -EROFS. For a field that the environment holds before the
  * server (`base` may be NULL), for one that is not in `base`, to be removed or moved, and for a

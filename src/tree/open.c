@@ -11,6 +11,7 @@
 #include "event/feed.h"
 #include "tree/control.h"
 #include "tree/handle.h"
+#include "tree/rights.h"
 
 #include <errno.h>
 #include <utlist.h>
@@ -78,15 +79,62 @@ static int content_locked(struct tree *t, struct node *node, const struct ask *a
 	return r;
 }
 
+/* Who reads .vault/events is told what it could see by walking. */
+struct reading {
+	const struct tree *t;
+	struct viewer viewer;
+};
+
+static enum feed_view view_of(void *arg, const char *secret)
+{
+	static const enum feed_view views[] = {
+		[SIGHT_NONE] = FEED_NOTHING, [SIGHT_NAME] = FEED_BARE, [SIGHT_INSIDE] = FEED_ALL};
+	const struct reading *r = arg;
+
+	return views[rights_sight(r->t, secret, &r->viewer)];
+}
+
+static void reading_free(void *arg)
+{
+	struct reading *r = arg;
+
+	viewer_fini(&r->viewer);
+	free(r);
+}
+
+static void reader_end(struct feed_reader **r)
+{
+	if (*r)
+		feed_close(*r);
+}
+
+static int open_events(struct tree *t, const struct caller *caller, struct feed_reader **out,
+		       struct err *err)
+{
+	struct reading *r = calloc(1, sizeof(*r));
+
+	if (r) {
+		r->t = t;
+		viewer_init(&r->viewer, caller);
+		*out = feed_open(t->config.feed, &(struct feed_filter){view_of, reading_free, r});
+	}
+	return *out ? 0 : err_set(err, ENOMEM, "no memory for a reader");
+}
+
 int tree_open(struct tree *t, struct node *node, const struct caller *caller, const struct ask *ask,
 	      struct handle **out, bool *direct, struct err *err)
 {
+	_cleanup_(reader_end) struct feed_reader *reader = NULL;
 	struct content content;
 	struct handle *h;
 	int r = tree_permit(t, node, caller, R_OK);
 
 	if (r < 0)
 		return permit_refused(err, r);
+	if (node->type == &events_type)
+		r = open_events(t, caller, &reader, err);
+	if (r < 0)
+		return r;
 	LOCK_SCOPE(&t->lock);
 	r = tree_settle_locked(t, node, ask);
 	if (r == 0)
@@ -99,13 +147,7 @@ int tree_open(struct tree *t, struct node *node, const struct caller *caller, co
 		return err_set(err, ENOMEM, "no memory for a file");
 	}
 	h->content = content;
-	if (node->type == &events_type) {
-		h->reader = feed_open(t->config.feed);
-		if (!h->reader) {
-			handle_free_locked(t, h);
-			return err_set(err, ENOMEM, "no memory for a reader");
-		}
-	}
+	h->reader = steal(reader);
 	count_locked(h);
 	*direct = !h->cached;
 	*out = h;

@@ -17,6 +17,7 @@
 #include "tree/dir_traits.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -413,11 +414,29 @@ bool tree_is_known(struct tree *t, struct node *node)
 	return node->lookups > 0;
 }
 
-void tree_failed(struct tree *t, const char *path, const struct err *err)
+/* The directory that a node is, or is in, whether beside its fields or in its ".vault". */
+static const struct dir *home_locked(struct node *n)
+{
+	while (n && !node_is_dir(n))
+		n = n->parent;
+	return n ? dir_of(n) : NULL;
+}
+
+void tree_failed(struct tree *t, uid_t uid, struct node *node, const char *name, struct node *to,
+		 const struct err *err)
 {
 	LOCK_SCOPE(&t->lock);
+	_cleanup_free_ char *path = node ? node_path_locked(node) : NULL;
+	const struct dir *home = home_locked(node), *other = home_locked(to);
+	_cleanup_free_ char *full = NULL;
+	struct failure what = {.uid = uid,
+			       .dirs = {home ? home->path : NULL, other ? other->path : NULL},
+			       .names = name || (node && !node_is_dir(node))};
 
-	failures_add(&t->failures, path, err);
+	if (path && name && !to && asprintf(&full, "%s%s%s", path, path[1] ? "/" : "", name) < 0)
+		full = NULL;
+	what.path = full ? full : path;
+	failures_add(&t->failures, &what, err);
 }
 
 char *tree_path(struct tree *t, struct node *node)

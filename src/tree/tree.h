@@ -63,8 +63,10 @@ bool tree_is_known(struct tree *t, struct node *node);
 int tree_access(struct tree *t, struct node *node, const struct caller *caller, int mask,
 		const struct ask *ask, struct err *err);
 
-/* Adds to .vault/errors what a person may want to read later. */
-void tree_failed(struct tree *t, const char *path, const struct err *err);
+/* Adds to .vault/errors what a person may want to read later: of a node, or of `name` in it, or of a move
+ * from there to `to`; each may be NULL. `uid`: of the process that asked. */
+void tree_failed(struct tree *t, uid_t uid, struct node *node, const char *name, struct node *to,
+		 const struct err *err);
 
 /* "/db/password", as below the mount's root. Heap; NULL: no memory. For logs and messages. */
 char *tree_path(struct tree *t, struct node *node);

@@ -14,12 +14,12 @@ static void add(struct failures *f, const char *path, int code, const char *text
 	struct err err = {0};
 
 	err_set(&err, code, "%s", text);
-	failures_add(f, path, &err);
+	failures_add(f, &(struct failure){.path = (char *)path}, &err);
 }
 
 static void print(const struct failures *f, struct buf *to)
 {
-	failures_print(f, to);
+	failures_print(f, NULL, NULL, to);
 	cr_assert_eq(buf_status(to), 0);
 }
 
@@ -160,11 +160,61 @@ Test(failures, what_is_added_is_copied, .init = support_init)
 	struct err err = {0};
 
 	err_set(&err, EIO, "y");
-	failures_add(&f, path, &err);
+	failures_add(&f, &(struct failure){.path = path}, &err);
 	err_set(&err, EBUSY, "z");
 	path[1] = 'y';
 	print(&f, &b);
 	cr_assert_str_eq(b.data + 21, "/x EIO y\n");
 	failures_fini(&f);
+	failures_fini(&f);
+}
+
+static void add_of(struct failures *f, uid_t uid, size_t count)
+{
+	struct err err = {0};
+
+	err_set(&err, EIO, "x");
+	for (size_t i = 0; i < count; i++)
+		failures_add(f, &(struct failure){.uid = uid, .path = (char *)"/x"}, &err);
+}
+
+static size_t kept_of(const struct failures *f, uid_t uid)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->kept; i++)
+		n += f->rows[i].uid == uid;
+	return n;
+}
+
+Test(failures, those_of_one_uid_do_not_push_out_those_of_others, .init = support_init)
+{
+	struct failures f = {0};
+
+	add_of(&f, 1, 10);
+	add_of(&f, 2, 5000);
+	cr_assert_eq(kept_of(&f, 1), 10);
+	cr_assert_eq(kept_of(&f, 2), FAILURES_KEPT - 10);
+	add_of(&f, 3, 40);
+	cr_assert_eq(kept_of(&f, 1), 10);
+	cr_assert_eq(kept_of(&f, 2), kept_of(&f, 3));
+	failures_fini(&f);
+}
+
+static bool is_of(void *arg, const struct failure *row)
+{
+	return row->uid == *(uid_t *)arg;
+}
+
+Test(failures, only_rows_that_may_be_shown_are_printed, .init = support_init)
+{
+	struct failures f = {0};
+	_cleanup_buf_ struct buf b = {0};
+	uid_t uid = 7;
+
+	add_of(&f, 1, 3);
+	add_of(&f, 7, 2);
+	failures_print(&f, is_of, &uid, &b);
+	cr_assert_eq(count_lines(b.data), 2);
 	failures_fini(&f);
 }

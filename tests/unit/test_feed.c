@@ -31,7 +31,7 @@ Test(feed, a_reader_gets_what_comes_after_it_was_opened, .init = support_init)
 	struct buf out = {0};
 
 	add(f, 1);
-	r = feed_open(f);
+	r = feed_open(f, &(struct feed_filter){0});
 	cr_assert_eq(feed_read(r, 4096, &ask, &out), PARKED);
 	add(f, 2);
 	cr_assert_eq(feed_read(r, 4096, &ask, &out), 0);
@@ -46,7 +46,7 @@ Test(feed, a_reader_gets_what_comes_after_it_was_opened, .init = support_init)
 Test(feed, a_line_that_does_not_fit_comes_in_parts, .init = support_init)
 {
 	struct feed *f = feed_new();
-	struct feed_reader *r = feed_open(f);
+	struct feed_reader *r = feed_open(f, &(struct feed_filter){0});
 	struct ask ask = {0};
 	struct buf whole = {0};
 
@@ -70,7 +70,7 @@ Test(feed, a_line_that_does_not_fit_comes_in_parts, .init = support_init)
 Test(feed, who_is_too_slow_is_told_how_much_is_lost, .init = support_init)
 {
 	struct feed *f = feed_new();
-	struct feed_reader *r = feed_open(f);
+	struct feed_reader *r = feed_open(f, &(struct feed_filter){0});
 	struct ask ask = {0};
 	struct buf out = {0};
 
@@ -96,7 +96,7 @@ static void count(void *arg)
 Test(feed, a_waker_is_called_once_or_dropped, .init = support_init)
 {
 	struct feed *f = feed_new();
-	struct feed_reader *r = feed_open(f);
+	struct feed_reader *r = feed_open(f, &(struct feed_filter){0});
 	int woken = 0, dropped = 0;
 	struct feed_waker wake = {.wake = count, .arg = &woken};
 	struct feed_waker drop = {.wake = count, .drop = count, .arg = &dropped};
@@ -116,12 +116,57 @@ Test(feed, a_waker_is_called_once_or_dropped, .init = support_init)
 Test(feed, nobody_waits_after_its_end, .init = support_init)
 {
 	struct feed *f = feed_new();
-	struct feed_reader *r = feed_open(f);
+	struct feed_reader *r = feed_open(f, &(struct feed_filter){0});
 	struct ask ask = {0};
 	struct buf out = {0};
 
 	feed_end(f);
 	cr_assert_lt(feed_read(r, 10, &ask, &out), 0);
+	feed_close(r);
+	feed_free(f);
+}
+
+static enum feed_view view_of(void *arg, const char *secret)
+{
+	return !strcmp(secret, "closed") ? FEED_NOTHING
+	       : !strcmp(secret, "bare") ? FEED_BARE
+					 : FEED_ALL;
+}
+
+static void add_named(struct feed *f, const char *secret)
+{
+	struct event *e = event_new(EVENT_CHANGED, "/p", secret, 1, false);
+
+	event_add_field(e, "password");
+	feed_add(f, e);
+	event_free(e);
+}
+
+Test(feed, a_reader_is_not_told_what_its_filter_hides, .timeout = 120)
+{
+	struct feed *f = feed_new();
+	struct feed_reader *r = feed_open(f, &(struct feed_filter){.view = view_of});
+	struct feed_waker wake = {.wake = count, .arg = &(unsigned){0}};
+	struct ask ask = {0};
+	_cleanup_buf_ struct buf out = {0};
+
+	cr_assert_not(feed_poll(r, &wake));
+	add_named(f, "closed");
+	cr_assert_eq(*(unsigned *)wake.arg, 0, "it was woken for nothing");
+	cr_assert_not(feed_poll(r, &wake));
+	cr_assert_eq(feed_read(r, 4096, &ask, &out), PARKED);
+	add_named(f, "bare");
+	cr_assert_eq(*(unsigned *)wake.arg, 1);
+	cr_assert_eq(feed_read(r, 4096, &ask, &out), 0);
+	cr_assert_null(strstr(out.data, "password"));
+	buf_fini(&out);
+	out = (struct buf){0};
+	for (size_t i = 0; i < 2000; i++)
+		add_named(f, "closed");
+	cr_assert_eq(feed_read(r, 4096, &ask, &out), PARKED, "what is hidden counts as lost");
+	add_named(f, "open");
+	cr_assert_eq(feed_read(r, 4096, &ask, &out), 0);
+	cr_assert_not_null(strstr(out.data, "password"));
 	feed_close(r);
 	feed_free(f);
 }
