@@ -35,4 +35,8 @@ const struct variable *variables_find(const struct variables *v, const char *nam
 /* Whether any name that is not hidden begins with these bytes, and goes on. */
 bool variables_begin(const struct variables *v, const char *prefix);
 
+/* Whether programs take code, or where to find it, from the variable of that name: PATH, LD_PRELOAD,
+ * BASH_ENV, PYTHONPATH and their like. Who may write a secret is not to run programs by it. */
+bool variables_run_code(const char *name);
+
 #endif

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Fields as assignments of a shell. Everything stands in single quotes, in which a shell reads nothing
- * but their end; a name that is no identifier, or a value with NUL, is left out and told of. */
+ * but their end; a name that is no identifier, or by which programs run code, or a value with NUL, is
+ * left out and told of. */
 
 #include "node/data_env.h"
+
+#include "layer/variables.h"
 
 #include <string.h>
 
@@ -50,6 +53,8 @@ void data_env_print(const struct kv_version *v, struct buf *to)
 
 		if (!is_identifier(f->name, f->name_len)) {
 			print_left_out(f, "the name is no shell identifier", to);
+		} else if (variables_run_code(f->name)) {
+			print_left_out(f, "programs run code by that variable", to);
 		} else if (memchr(f->text, '\0', f->len)) {
 			print_left_out(f, "the value holds NUL", to);
 		} else {

@@ -7,6 +7,7 @@
  * half of its secrets. */
 
 #include "cli/help.h"
+#include "layer/variables.h"
 #include "tools/environment.h"
 #include "tools/mapping.h"
 #include "tools/reader.h"
@@ -22,7 +23,7 @@
 
 #define INTERVAL "10s"
 
-enum { PREFIX, MAP, WATCH, ON_CHANGE, WATCH_INTERVAL };
+enum { PREFIX, MAP, WATCH, ON_CHANGE, WATCH_INTERVAL, ALLOW };
 
 static const struct flag flags[] = {
 	{0, "prefix", "P", "names of variables begin with P"},
@@ -30,6 +31,7 @@ static const struct flag flags[] = {
 	{0, "watch", NULL, "stay, and start CMD anew when a secret has changed"},
 	{0, "on-change", "WHAT", "restart, or the name of a signal to send instead (HUP)"},
 	{0, "interval", "TIME", "how often to look [" INTERVAL "]"},
+	{0, "allow", "NAME,...", "variables by which programs run code, as PATH"},
 	{0},
 };
 
@@ -60,12 +62,38 @@ static char *name_of(const struct run *x, const struct place *at, const struct k
 	return mapped ? strdup(mapped) : mapping_name(x->r->flags.value[PREFIX], f->name);
 }
 
+/* `list` is parted by commas. */
+static bool is_listed(const char *list, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = list; at && *at; at += strcspn(at, ","), at += *at == ',')
+		if (strcspn(at, ",") == len && !strncmp(at, name, len))
+			return true;
+	return false;
+}
+
+/* Who may write a secret is not to choose which code the program runs. */
+static int check_code(struct run *x, const struct place *at, const struct kv_field *f,
+		      const char *name, struct err *err)
+{
+	if (!variables_run_code(name) || is_listed(x->r->flags.value[ALLOW], name))
+		return 0;
+	return remote_wrong(x->r, err,
+			    "%s#%s would be the variable %s, by which programs run code: name it "
+			    "otherwise by --prefix or --map, or insist with --allow %s",
+			    at->full, f->name, name, name);
+}
+
 static int add_field(struct run *x, const struct place *at, const struct kv_field *f,
 		     struct environment *to, struct err *err)
 {
 	_cleanup_free_ char *name = name_of(x, at, f);
-	int s = name ? environment_set(to, name, f->text, f->len) : -ENOMEM;
+	int s = name ? check_code(x, at, f, name, err) : 0;
 
+	if (s < 0)
+		return s;
+	s = name ? environment_set(to, name, f->text, f->len) : -ENOMEM;
 	if (s == -EINVAL)
 		return err_set(err, EILSEQ, "%s#%s holds NUL, and cannot be in an environment",
 			       at->full, f->name);

@@ -82,6 +82,52 @@ def it_is_the_program(t):
 
 
 @test()
+def code_is_not_chosen_by_a_secret(t):
+    "a field that would be PATH, BASH_ENV, LD_PRELOAD or their like is refused, by any way, unless allowed"
+    names = ["path", "bash_env", "LD_PRELOAD", "ld-audit", "pythonpath", "node_options", "perl5lib",
+             "home", "shell", "env", "ps4", "glibc_tunables", "git_ssh_command", "java_tool_options"]
+    for name in names:
+        variable = name.upper().replace("-", "_")
+        value = t.canary()
+        t.put("bad", {name: value, "fine": "1"})
+        bad = f"secret/{t.path('bad')}"
+        for args in ([bad], [f"{bad}#{name}"]):
+            status, out, err = vaultfs(t, "run", *args, "--", "/bin/echo", "ran")
+            assert status == 1 and out == b"" and f"--allow {variable}" in err, (name, status, err)
+        e = environment(t, "--prefix", "X_", bad)
+        assert e[f"X_{variable}"] == value and e["X_FINE"] == "1"
+    t.put("bad", {"path": "/wanted", "term": "t"})
+    status, out, err = vaultfs(t, "run", "--allow", "NONE,PATH,X", bad, "--", "/bin/sh", "-c",
+                               "printf '%s %s' $PATH $TERM")
+    assert (status, out, err) == (0, b"/wanted t", "")
+    # What only begins like one, or is the program's own matter, goes through.
+    t.put("good", {"user": "u", "pathology": "p", "ssh_private_key": "k", "git_token": "g",
+                   "lang": "l", "http_proxy": "h"})
+    e = environment(t, f"secret/{t.path('good')}")
+    assert [e[k] for k in ("USER", "PATHOLOGY", "SSH_PRIVATE_KEY", "GIT_TOKEN", "LANG")] == \
+        ["u", "p", "k", "g", "l"]
+    # By a map too.
+    t.put("bad", {"value": "1"})
+    with open(f"{t.root}/map.json", "w") as f:
+        json.dump({"value": "LD_PRELOAD"}, f)
+    status, _, err = vaultfs(t, "run", "--map", f"{t.root}/map.json", f"secret/{t.path('bad')}",
+                             "--", "true")
+    assert status == 1 and "--allow LD_PRELOAD" in err, err
+    # And one that comes later, under --watch.
+    t.put("later", {"x": "1"})
+    p = subprocess.Popen([VAULTFS, "run", "--watch", "--interval", "100ms",
+                          f"secret/{t.path('later')}", "--", "sleep", "60"], env=env(t),
+                         stderr=subprocess.PIPE)
+    t.processes.append(p)
+    time.sleep(0.5)
+    t.put("later", {"x": "1", "bash_env": "/tmp/evil"})
+    line = p.stderr.readline().decode()
+    assert "stays as it is" in line and "--allow BASH_ENV" in line, line
+    p.terminate()
+    p.wait(20)
+
+
+@test()
 def run_refuses(t):
     "nothing is started when a secret, a field or the server is not there, or names collide"
     t.put("db", {"a-b": "1", "a_b": "2"})
