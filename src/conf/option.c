@@ -134,7 +134,7 @@ static const struct option table[] = {
 	{.name = "ca_cert", .meaning = "FILE", .type = OPTION_FILE, AT(ca_cert),
 	 .env = {"BAO_CACERT", "VAULT_CACERT"},
 	 .help = "certificates (PEM) to trust, in place of the system's"},
-	{.type = OPTION_STRING, AT(ca_bytes),
+	{.type = OPTION_STRING, AT(ca_bytes), .lines = true,
 	 .env = {"BAO_CACERT_BYTES", "VAULT_CACERT_BYTES"},
 	 .help = "certificates (PEM) themselves, where no ca_cert is set"},
 	{.name = "ca_path", .meaning = "DIR", .type = OPTION_FILE, AT(ca_path),
@@ -146,7 +146,7 @@ static const struct option table[] = {
 	{.name = "client_key", .meaning = "FILE", .type = OPTION_FILE, AT(client_key),
 	 .env = {"BAO_CLIENT_KEY", "VAULT_CLIENT_KEY"},
 	 .help = "its key (PEM)"},
-	{.type = OPTION_STRING, AT(client_cert_bytes),
+	{.type = OPTION_STRING, AT(client_cert_bytes), .lines = true,
 	 .env = {"BAO_CLIENT_CERT_BYTES", "VAULT_CLIENT_CERT_BYTES"},
 	 .help = "the certificate itself, where no client_cert is set"},
 	{.type = OPTION_SECRET, AT(client_key_bytes),
@@ -543,10 +543,26 @@ static void drop_secret(struct conf *c, const struct option *file)
 			secret_put(steal(*(struct secret **)((char *)c + table[i].offset)));
 }
 
+/* Texts end up in headers of HTTP, in URLs and in what we print: a line break in a namespace would be
+ * the beginning of another header. */
+static bool has_control(const struct option *o, const char *value)
+{
+	if (!value || o->lines || (o->type != OPTION_STRING && o->type != OPTION_ADDRESSES))
+		return false;
+	for (; *value; value++)
+		if ((unsigned char)*value < ' ' || *value == 0x7f)
+			return true;
+	return false;
+}
+
 int option_set(struct conf *c, const struct option *o, const char *value, struct err *err)
 {
 	int r;
 
+	if (has_control(o, value))
+		return err_set(err, EINVAL,
+			       "%s holds a control character, such as a line break: leave it out",
+			       o->name ? o->name : o->env[0]);
 	if (!value && o->type != OPTION_BOOL && o->type != OPTION_IGNORED)
 		return err_set(err, EINVAL, "%s needs a value: %s=%s", o->name, o->name,
 			       o->meaning);

@@ -30,6 +30,7 @@ struct option {
 	const char *meaning; /* of the value: "FILE"; NULL for OPTION_BOOL */
 	const char *preset;  /* NULL: nothing */
 	bool empties;	     /* a string: the empty one is a value too, and not the preset */
+	bool lines;	     /* a string that may hold line breaks: PEM */
 	const char *help;
 	const char *env[OPTION_ENV_MAX]; /* the strongest first */
 	const char *choices;		 /* "hide purge" */

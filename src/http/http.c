@@ -232,11 +232,14 @@ void http_exchange(struct http *h, const struct http_request *req, struct http_r
 	struct exchange x = {.cond = PTHREAD_COND_INITIALIZER, .http = h};
 	CURL *easy = handle_get(h);
 	uint64_t begun = clock_mono();
+	int r = -ENOMEM;
 
 	*reply = (struct http_reply){0};
 	x.read = http_reads(req);
-	if (!easy || transfer_init(&x.transfer, easy, &h->config, req, reply) < 0) {
-		reply->fault = HTTP_NO_MEMORY;
+	if (easy)
+		r = transfer_init(&x.transfer, easy, &h->config, req, reply);
+	if (r < 0) {
+		reply->fault = r == -EINVAL ? HTTP_NONSENSE : HTTP_NO_MEMORY;
 	} else {
 		metric_move(METRIC_REQUESTS_FLYING, 1);
 		submit(h, &x);

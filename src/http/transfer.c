@@ -48,11 +48,25 @@ static int on_attempt(void *arg, char *ip, char *local_ip, int port, int local_p
 	return CURL_PREREQFUNC_OK;
 }
 
+/* Whoever gave us the value, it is one line: a line break would begin another header. */
+static bool is_one_line(const char *value)
+{
+	for (; *value; value++)
+		if ((unsigned char)*value < ' ' || *value == 0x7f)
+			return false;
+	return true;
+}
+
 static int add_header(struct transfer *t, const char *name, const char *value)
 {
 	_cleanup_buf_ struct buf line = {0};
 	struct curl_slist *list;
 
+	if (!is_one_line(value) || !is_one_line(name)) {
+		snprintf(t->reply->why, sizeof(t->reply->why),
+			 "nothing was sent: %.60s would hold a control character", name);
+		return -EINVAL;
+	}
 	buf_printf(&line, "%s: %s", name, value);
 	if (buf_status(&line) < 0)
 		return -ENOMEM;

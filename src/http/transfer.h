@@ -18,7 +18,8 @@ struct transfer {
 	char error[CURL_ERROR_SIZE];
 };
 
-/* Sets up `easy`, which stays the caller's. 0 or -ENOMEM. */
+/* Sets up `easy`, which stays the caller's. 0, -ENOMEM, or -EINVAL and reply->why where a header would
+ * hold a control character. */
 int transfer_init(struct transfer *t, CURL *easy, const struct http_config *config,
 		  const struct http_request *req, struct http_reply *reply);
 

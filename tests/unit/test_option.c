@@ -111,6 +111,29 @@ Test(option, no_row_lacks_what_its_reader_needs)
 	}
 }
 
+Test(option, no_text_holds_a_control_character_but_pem)
+{
+	size_t n;
+	const struct option *table = option_table(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		static const char *const bad[] = {"a\r\nX-Evil: 1", "a\nb", "a\tb", "\x7f", "\x01"};
+		const struct option *o = &table[i];
+
+		if (o->type != OPTION_STRING && o->type != OPTION_ADDRESSES)
+			continue;
+		for (size_t k = 0; k < ARRAY_SIZE(bad); k++) {
+			struct err err = {0};
+			int r = option_set(&conf, o, bad[k], &err);
+
+			cr_expect_eq(r, o->lines ? 0 : -EINVAL, "%s",
+				     o->name ? o->name : o->env[0]);
+			cr_expect(o->lines || strstr(err_text(&err), "control character"));
+		}
+		cr_expect(!o->lines || !o->name, "PEM comes by the environment alone");
+	}
+}
+
 Test(option, a_string_is_a_copy_and_nothing_is_none)
 {
 	char value[] = "https://a:1";
