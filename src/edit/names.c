@@ -206,7 +206,7 @@ static int remove_dir(struct tree *t, struct dir *d, const struct request *rq)
 		cache_drop(t->config.cache, TREE_METADATA, d->path);
 		dir_vanished_locked(t, d);
 	} else if ((version->number > 0 || !d->node.local) &&
-		   dir_hide_locked(t, d->path, version->number) < 0) {
+		   dir_hide_locked(t, d->path, version) < 0) {
 		return no_memory(rq->err);
 	}
 	node_detach_locked(&d->node);
@@ -235,12 +235,16 @@ int edit_rmdir(struct tree *t, struct node *dir, const char *name, const struct 
 	return r;
 }
 
-/* One more of a row: the server is asked, and told later. */
-static int remove_later(struct tree *t, struct field *f, const struct request *rq)
+/* One more of a row: the server is asked, once for the row, and told later. */
+static int remove_later(struct tree *t, struct field *f, bool announced, const struct request *rq)
 {
 	_cleanup_object_ struct kv_version *base = NULL;
-	int r = change_check(t, field_dir(f), rq, &base);
+	int r;
 
+	pthread_mutex_lock(&t->lock);
+	base = removal_base_locked(field_dir(f), rq);
+	pthread_mutex_unlock(&t->lock);
+	r = base ? 0 : change_check(t, field_dir(f), rq, &base);
 	if (r != 0)
 		return r;
 	LOCK_SCOPE(&t->lock);
@@ -250,12 +254,12 @@ static int remove_later(struct tree *t, struct field *f, const struct request *r
 	if (f->node.gone || !kv_version_field(base, f->raw, f->raw_len))
 		return err_set(rq->err, ENOENT, "%s is not there any more", f->node.name);
 	r = removal_check_locked(t, f, base, rq);
-	return r < 0 ? r : removal_add_locked(t, f, rq);
+	return r < 0 ? r : removal_add_locked(t, f, base, announced, rq);
 }
 
 static int remove_field(struct tree *t, struct field *f, const struct request *rq)
 {
-	bool local, joins;
+	bool local, joins, announced = false;
 
 	pthread_mutex_lock(&t->lock);
 	local = f->node.local;
@@ -267,7 +271,9 @@ static int remove_field(struct tree *t, struct field *f, const struct request *r
 	pthread_mutex_unlock(&t->lock);
 	if (local)
 		return 0;
-	return joins ? remove_later(t, f, rq) : removal_make(t, f, rq);
+	if (!joins)
+		joins = announced = removal_is_announced(t, f, rq);
+	return joins ? remove_later(t, f, announced, rq) : removal_make(t, f, rq);
 }
 
 /* A field that was moved to a scratch file's name goes with it. */

@@ -5,26 +5,39 @@
  *      unlink a      unlink b  unlink c  ...  unlink z         rmdir, another process, 50 ms of quiet
  *      a version     in the row ------------------->           one version
  *
- * Who removed them sees them gone; whoever else asks waits until they are. */
+ * The process that removed them sees them gone; any other that asks waits until they are.
+ *
+ * A secret of which all fields go is soft-deleted as it was, so that undelete brings all of it back: no
+ * smaller version may come first. Two kinds of process are known to remove more than the first field,
+ * which then waits in the row as well: one that has the directory open (rm -r, find -delete), and one
+ * that names every field in its arguments (rm s/...). Of any other the first removal is a version by
+ * itself; if the rest follows in the same row, the whole content is written once more and that version is
+ * deleted. */
 
 #include "edit/removal.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "edit/arguments.h"
 #include "edit/change.h"
 #include "host/process.h"
 #include "rule/rule_check.h"
+#include "tree/dir_traits.h"
 #include "tree/layered.h"
+#include "tree/listing.h"
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ROW_TIME   (NS_PER_SEC)
 #define QUIET_TIME (50 * NS_PER_MS)
 
 struct removed {
-	char *raw;
+	UT_hash_handle hh; /* by `raw`, in the order of removal */
+	bool taken;	   /* on its way to the server */
 	size_t len;
+	char raw[];
 };
 
 struct row {
@@ -33,9 +46,13 @@ struct row {
 	struct dir *d;
 	pid_t process;
 	struct caller caller;
-	uint64_t until;	       /* clock_mono(): what is removed later is no part of it */
-	struct removed *names; /* the first `taken` of them are on their way to the server */
-	size_t count, room, taken;
+	uint64_t until;		  /* clock_mono(): what is removed later is no part of it */
+	bool announced;		  /* the process has named all fields in its arguments */
+	struct kv_version *base;  /* the server's, when the first name came; NULL: there is none */
+	struct kv_version *first; /* before the removal that was made at once, and what that made */
+	int64_t first_made;
+	struct removed *names;
+	size_t count;
 	struct timer timer; /* while it is armed it has a use of the directory */
 	struct job job;	    /* while it is `busy` too */
 	struct waiter lane; /* for its turn to change the secret */
@@ -52,42 +69,63 @@ static struct row *row_of(const struct dir *d)
 static bool row_has(const struct removals *r, const char *raw, size_t raw_len)
 {
 	const struct row *row = container_of(r, const struct row, removals);
+	struct removed *found;
 
-	for (size_t i = 0; i < row->count; i++)
-		if (row->names[i].len == raw_len && !memcmp(row->names[i].raw, raw, raw_len))
-			return true;
-	return false;
+	HASH_FIND(hh, row->names, raw, raw_len, found);
+	return found != NULL;
 }
 
-static void drop_names(struct row *row, size_t from, size_t n)
+static void drop_name(struct row *row, struct removed *name)
 {
-	if (!n)
-		return;
-	for (size_t i = from; i < from + n; i++)
-		free(row->names[i].raw);
-	memmove(row->names + from, row->names + from + n,
-		(row->count - from - n) * sizeof(row->names[0]));
-	row->count -= n;
+	HASH_DELETE(hh, row->names, name);
+	row->count--;
+	free(name);
+}
+
+static void drop_names(struct row *row, bool taken_alone)
+{
+	struct removed *name, *next;
+
+	HASH_ITER (hh, row->names, name, next)
+		if (name->taken || !taken_alone)
+			drop_name(row, name);
+}
+
+static void forget_first(struct row *row)
+{
+	object_put(row->first);
+	row->first = NULL;
+}
+
+static void forget_base(struct row *row)
+{
+	object_put(row->base);
+	row->base = NULL;
 }
 
 static void row_free(struct removals *r)
 {
 	struct row *row = container_of(r, struct row, removals);
 
-	drop_names(row, 0, row->count);
-	free(row->names);
+	drop_names(row, false);
+	forget_base(row);
+	forget_first(row);
 	free(row);
 }
 
 /* All of the row, as changes; the names are the row's. NULL: no memory. */
-static struct kv_change *take_locked(struct row *row)
+static struct kv_change *take_locked(struct row *row, size_t *count)
 {
 	struct kv_change *changes = calloc(row->count + 1, sizeof(*changes));
+	struct removed *name, *next;
 
-	row->taken = row->count;
-	for (size_t i = 0; changes && i < row->count; i++)
-		changes[i] = (struct kv_change){
-			.name = row->names[i].raw, .name_len = row->names[i].len, .remove = true};
+	*count = 0;
+	HASH_ITER (hh, row->names, name, next) {
+		name->taken = true;
+		if (changes)
+			changes[(*count)++] = (struct kv_change){
+				.name = name->raw, .name_len = name->len, .remove = true};
+	}
 	return changes;
 }
 
@@ -101,15 +139,44 @@ static size_t drop_absent(struct kv_change *changes, size_t n, const struct kv_v
 	return left;
 }
 
+/* What the secret held before the first removal of the row, once more as its newest version; *base
+ * becomes that. */
+static int write_first(struct row *row, const struct request *rq, struct kv_version **base)
+{
+	_cleanup_free_ struct kv_change *changes = kv_version_changes(row->first, row->first);
+	struct commit c = {.dir = row->d,
+			   .base = *base,
+			   .changes = changes,
+			   .count = row->first->count,
+			   .whole = true,
+			   .cas = (*base)->number};
+	struct kv_version *made = NULL;
+	int r = changes ? commit_make(row->t, &c, rq, &made) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	object_put(*base);
+	*base = made;
+	return 0;
+}
+
+/* Whether the row, with the removal that came before it, empties the secret. */
+static bool is_rest(const struct row *row, size_t count, const struct kv_version *base)
+{
+	return row->first && count == base->count && base->state == KV_LIVE &&
+	       base->number == row->first_made && !(dir_traits(row->t, row->d) & KV_FLAT);
+}
+
 /* Between commit_begin and commit_end. */
-static int remove_taken(struct row *row, struct kv_change *changes, struct err *err)
+static int remove_taken(struct row *row, struct kv_change *changes, size_t count, struct err *err)
 {
 	_cleanup_object_ struct kv_version *base = NULL, *made = NULL;
 	uint64_t deadline = clock_mono() + row->t->config.timeout;
 	struct ask ask = {.deadline = deadline};
 	struct request rq = {
 		.caller = &row->caller, .ask = &ask, .limit = {.deadline = deadline}, .err = err};
-	struct commit c = {.dir = row->d, .changes = changes, .blind = true, .cas = NO_CAS};
+	struct commit c = {.dir = row->d, .changes = changes, .cas = NO_CAS, .blind = true};
+	_cleanup_free_ struct kv_change *all = NULL;
 	int r;
 
 	if (!changes)
@@ -117,7 +184,17 @@ static int remove_taken(struct row *row, struct kv_change *changes, struct err *
 	r = commit_read_latest(row->t, row->d, &rq, SECRET_FOREIGN, &base);
 	if (r < 0)
 		return r;
-	c.count = drop_absent(changes, row->taken, base);
+	c.count = drop_absent(changes, count, base);
+	if (c.count && is_rest(row, c.count, base)) {
+		r = write_first(row, &rq, &base);
+		all = r == 0 ? kv_version_changes(base, base) : NULL;
+		if (!all)
+			return r < 0 ? r : err_set(err, ENOMEM, "no memory");
+		for (size_t i = 0; i < base->count; i++)
+			all[i].remove = true;
+		c.changes = all;
+		c.count = base->count;
+	}
 	c.base = base;
 	return c.count ? commit_make(row->t, &c, &rq, &made) : 0;
 }
@@ -150,10 +227,11 @@ static void finish(struct row *row, int r, const struct err *err)
 					       .names = true},
 			     &row->failure);
 		log_warning("fields could not be removed, and are there again", F_STR("path", path),
-			    F_INT("fields", row->taken), F_INT("uid", row->caller.uid), F_ERR(err));
+			    F_INT("fields", row->count), F_INT("uid", row->caller.uid), F_ERR(err));
 	}
-	drop_names(row, 0, row->taken);
-	row->taken = 0;
+	drop_names(row, true);
+	forget_base(row);
+	forget_first(row);
 	row->busy = false;
 	t->removing--;
 	pthread_cond_broadcast(&t->drained);
@@ -172,16 +250,17 @@ static void run(struct job *job)
 	struct ask ask = {.deadline = UINT64_MAX, .waiter = &row->lane};
 	_cleanup_free_ struct kv_change *changes = NULL;
 	struct err err = {0};
+	size_t count = 0;
 	int r;
 
 	pthread_mutex_lock(&t->lock);
 	r = commit_begin_locked(t, row->d, &ask);
 	if (r == 0)
-		changes = take_locked(row);
+		changes = take_locked(row, &count);
 	pthread_mutex_unlock(&t->lock);
 	if (r == PARKED)
 		return; /* the lane's waiter has it run again */
-	r = remove_taken(row, changes, &err);
+	r = remove_taken(row, changes, count, &err);
 	commit_end(t, row->d);
 	finish(row, r, &err);
 }
@@ -237,6 +316,22 @@ int removal_failure_locked(struct dir *d, struct err *err)
 	return -code;
 }
 
+static void arm_locked(struct row *row, uint64_t quiet)
+{
+	if (row->t->config.unlink_grace > quiet)
+		quiet = row->t->config.unlink_grace;
+	if (!timer_arm(row->t->config.timers, &row->timer, clock_mono() + quiet))
+		node_use_locked(&row->d->node);
+}
+
+static void listed_locked(struct tree *t, struct dir *d, pid_t process)
+{
+	struct row *row = row_of(d);
+
+	if (row->count && row->process == process)
+		arm_locked(row, QUIET_TIME);
+}
+
 static struct row *row_get_locked(struct tree *t, struct dir *d)
 {
 	struct row *row = row_of(d);
@@ -246,7 +341,7 @@ static struct row *row_get_locked(struct tree *t, struct dir *d)
 	row = calloc(1, sizeof(*row));
 	if (!row)
 		return NULL;
-	row->removals = (struct removals){admit_locked, row_has, row_free};
+	row->removals = (struct removals){admit_locked, row_has, listed_locked, row_free};
 	row->t = t;
 	row->d = d;
 	row->timer.fire = on_timer;
@@ -277,14 +372,47 @@ static bool is_required(const struct tree *t, const struct field *f)
 	return rule_requires(&t->config.rules, dir_of(f->node.parent)->path, f->raw, f->raw_len);
 }
 
+/* A number is armed for the very next change. */
+static bool has_armed_locked(const struct dir *d, const struct request *rq)
+{
+	for (const struct armed *a = d->armed; a; a = a->next)
+		if (a->uid == rq->caller->uid)
+			return true;
+	return false;
+}
+
 bool removal_joins_locked(struct tree *t, const struct field *f, const struct request *rq)
 {
 	const struct dir *d = dir_of(f->node.parent);
 
-	for (const struct armed *a = d->armed; a; a = a->next)
-		if (a->uid == rq->caller->uid)
-			return false; /* a number is armed for the very next change */
-	return in_row_locked(t, d, rq) || (is_required(t, f) && removes_all_locked(d, rq));
+	if (has_armed_locked(d, rq))
+		return false;
+	return in_row_locked(t, d, rq) ||
+	       (rq->caller->pid &&
+		listing_is_open_locked(t, &d->node, process_of(rq->caller->pid))) ||
+	       (is_required(t, f) && removes_all_locked(d, rq));
+}
+
+/* Arguments are a process's own memory: to read them from one that wants to do us harm may last for ever.
+ * They are looked at for root and for our own user, who have other ways. */
+bool removal_is_announced(struct tree *t, const struct field *f, const struct request *rq)
+{
+	_cleanup_object_ struct object *o = NULL;
+	_cleanup_free_ char *dir = NULL;
+	const struct kv_version *v;
+	bool armed;
+
+	if (!rq->caller->pid || (rq->caller->uid && rq->caller->uid != geteuid()))
+		return false;
+	pthread_mutex_lock(&t->lock);
+	o = cache_peek(t->config.cache, TREE_DATA, dir_of(f->node.parent)->path);
+	dir = strdup(f->node.parent->name);
+	armed = has_armed_locked(dir_of(f->node.parent), rq);
+	pthread_mutex_unlock(&t->lock);
+	v = o ? container_of(o, const struct kv_version, object) : NULL;
+	if (armed || !dir || !v || v->count < 2)
+		return false;
+	return arguments_name_all(rq->caller->pid, dir, v);
 }
 
 int removal_check_locked(struct tree *t, const struct field *f, const struct kv_version *base,
@@ -304,7 +432,7 @@ int removal_check_locked(struct tree *t, const struct field *f, const struct kv_
 				   f->node.name);
 }
 
-void removal_begin_locked(struct tree *t, struct dir *d, const struct request *rq)
+static void begin_locked(struct tree *t, struct dir *d, const struct request *rq)
 {
 	struct row *row = row_get_locked(t, d);
 
@@ -313,39 +441,72 @@ void removal_begin_locked(struct tree *t, struct dir *d, const struct request *r
 	row->process = process_of(rq->caller->pid);
 	row->caller = *rq->caller;
 	row->until = clock_mono() + ROW_TIME;
+	row->announced = false;
 	row->failure = (struct err){0};
+	forget_first(row);
 }
 
-int removal_add_locked(struct tree *t, struct field *f, const struct request *rq)
+/* A removal was made: what the process removes within the next second is a row with it. */
+static void made_one_locked(struct tree *t, struct dir *d, struct kv_version *base,
+			    const struct kv_version *made, const struct request *rq)
+{
+	struct row *row;
+
+	begin_locked(t, d, rq);
+	row = row_of(d);
+	if (!row || row->count || made->number != base->number + 1)
+		return;
+	row->first = object_ref(base);
+	row->first_made = made->number;
+}
+
+struct kv_version *removal_base_locked(struct dir *d, const struct request *rq)
+{
+	const struct row *row = row_of(d);
+
+	if (!row || !row->count || row->busy || clock_mono() >= row->until || !rq->caller->pid ||
+	    row->process != process_of(rq->caller->pid))
+		return NULL;
+	return object_ref(row->base);
+}
+
+static int add_name(struct row *row, const char *raw, size_t len)
+{
+	struct removed *name = malloc(sizeof(*name) + len + 1);
+
+	if (!name)
+		return -ENOMEM;
+	*name = (struct removed){.len = len};
+	memcpy(name->raw, raw, len);
+	name->raw[len] = '\0';
+	HASH_ADD_KEYPTR(hh, row->names, name->raw, len, name);
+	row->count++;
+	return 0;
+}
+
+int removal_add_locked(struct tree *t, struct field *f, struct kv_version *base, bool announced,
+		       const struct request *rq)
 {
 	struct dir *d = field_dir(f);
 	struct row *row = row_get_locked(t, d);
-	uint64_t quiet = QUIET_TIME;
-	struct removed name;
+	bool more;
 
 	if (!row)
 		return err_set(rq->err, ENOMEM, "no memory");
 	if (row->count == 0 && (t->config.unlink_grace || !in_row_locked(t, d, rq)))
-		removal_begin_locked(t, d, rq);
-	if (row->count == row->room) {
-		size_t room = row->room ? row->room * 2 : 16;
-		struct removed *names = realloc(row->names, room * sizeof(*names));
-
-		if (!names)
-			return err_set(rq->err, ENOMEM, "no memory");
-		row->names = names;
-		row->room = room;
-	}
-	name = (struct removed){malloc(f->raw_len + 1), f->raw_len};
-	if (!name.raw)
+		begin_locked(t, d, rq);
+	if (add_name(row, f->raw, f->raw_len) < 0)
 		return err_set(rq->err, ENOMEM, "no memory");
-	memcpy(name.raw, f->raw, f->raw_len);
-	row->names[row->count++] = name;
+	row->announced |= announced;
+	row->until = clock_mono() + ROW_TIME;
+	if (base && !row->base && !row->busy)
+		row->base = object_ref(base);
 	node_detach_locked(&f->node);
-	if (t->config.unlink_grace > quiet)
-		quiet = t->config.unlink_grace;
-	if (!timer_arm(t->config.timers, &row->timer, clock_mono() + quiet))
-		node_use_locked(&d->node);
+	more = row->announced || listing_is_open_locked(t, &d->node, row->process);
+	if (row->base && row->count >= row->base->count && !t->config.unlink_grace)
+		start_locked(row); /* nothing is left that could follow */
+	else
+		arm_locked(row, more ? ROW_TIME : QUIET_TIME);
 	return 0;
 }
 
@@ -353,16 +514,15 @@ bool removal_revoke_locked(struct tree *t, struct dir *d, const char *raw, size_
 			   const struct request *rq)
 {
 	struct row *row = row_of(d);
+	struct removed *name;
 
 	if (!row || !t->config.unlink_grace || row->process != process_of(rq->caller->pid))
 		return false;
-	for (size_t i = row->taken; i < row->count; i++) {
-		if (row->names[i].len == raw_len && !memcmp(row->names[i].raw, raw, raw_len)) {
-			drop_names(row, i, 1);
-			return true;
-		}
-	}
-	return false;
+	HASH_FIND(hh, row->names, raw, raw_len, name);
+	if (!name || name->taken)
+		return false;
+	drop_name(row, name);
+	return true;
 }
 
 static void end_locked(struct tree *t, struct node *n)
@@ -405,7 +565,7 @@ int removal_make(struct tree *t, struct field *f, const struct request *rq)
 	pthread_mutex_lock(&t->lock);
 	if (r == 0) {
 		node_detach_locked(&f->node);
-		removal_begin_locked(t, c.dir, rq);
+		made_one_locked(t, c.dir, base, made, rq);
 	}
 	pthread_mutex_unlock(&t->lock);
 	commit_end(t, c.dir);

@@ -406,7 +406,7 @@ static int remove_moved(struct tree *t, struct field *f, const struct request *r
 	if (r != PARKED)
 		return r;
 	LOCK_SCOPE(&t->lock);
-	return removal_add_locked(t, f, rq);
+	return removal_add_locked(t, f, NULL, false, rq);
 }
 
 /* The field, or document, of that name in a directory, with a use; `there` is what was found. */

@@ -17,7 +17,7 @@
 #define PF_EXITING 0x4 /* include/linux/sched.h; shown in stat's field 9 */
 
 /* The whole file as a string, heap: with 65536 groups it has 700 KB. NULL where it cannot be read. */
-static char *read_proc(pid_t pid, const char *name)
+static char *read_whole(pid_t pid, const char *name, size_t *out)
 {
 	char path[64];
 	_cleanup_close_ int fd = -1;
@@ -43,7 +43,20 @@ static char *read_proc(pid_t pid, const char *name)
 		len += (size_t)n;
 	} while (n > 0);
 	text[len] = '\0';
+	*out = len;
 	return len ? steal(text) : NULL;
+}
+
+static char *read_proc(pid_t pid, const char *name)
+{
+	size_t len;
+
+	return read_whole(pid, name, &len);
+}
+
+char *process_arguments(pid_t pid, size_t *len)
+{
+	return read_whole(pid, "cmdline", len);
 }
 
 /* Most callers are their process's first thread, which one call tells; the file takes the kernel twenty

@@ -18,6 +18,11 @@ bool process_alive(pid_t pid);
  * what it was writing then is not whole. */
 bool process_killed(pid_t pid);
 
+/* Its arguments, each ended by a NUL, *len bytes in all; heap. NULL where they cannot be had. They are
+ * the process's own memory, which may be made to wait for ever: not to be asked of a process that may
+ * wish us harm. */
+char *process_arguments(pid_t pid, size_t *len);
+
 /* Whether a group is among its supplementary groups. */
 bool process_in_group(pid_t pid, gid_t gid);
 

@@ -294,13 +294,50 @@ int kv_version_parse(const cJSON *data, const cJSON *metadata, struct kv_version
 	return 0;
 }
 
-static const struct kv_change *change_of(const struct kv_change *changes, size_t n,
-					 const char *name, size_t len)
+static int compare_changes(const void *a, const void *b)
 {
-	while (n-- > 0)
-		if (!compare_names(changes[n].name, changes[n].name_len, name, len))
-			return &changes[n];
-	return NULL;
+	const struct kv_change *x = *(const struct kv_change *const *)a;
+	const struct kv_change *y = *(const struct kv_change *const *)b;
+	int c = compare_names(x->name, x->name_len, y->name, y->name_len);
+
+	return c ? c : (x > y) - (x < y);
+}
+
+/* The changes by name; of several to one field the last stays. *n becomes how many are left. NULL: no
+ * memory. */
+static const struct kv_change **order_changes(const struct kv_change *changes, size_t *n)
+{
+	const struct kv_change **order = calloc(*n + 1, sizeof(const struct kv_change *));
+	size_t left = 0;
+
+	for (size_t i = 0; order && i < *n; i++)
+		order[i] = &changes[i];
+	if (order)
+		qsort(order, *n, sizeof(const struct kv_change *), compare_changes);
+	for (size_t i = 0; order && i < *n; i++)
+		if (i + 1 == *n || compare_names(order[i]->name, order[i]->name_len,
+						 order[i + 1]->name, order[i + 1]->name_len))
+			order[left++] = order[i];
+	*n = left;
+	return order;
+}
+
+static bool is_changed(const struct kv_change *const *order, size_t n, const struct kv_field *f)
+{
+	size_t low = 0;
+
+	while (low < n) {
+		size_t mid = low + (n - low) / 2;
+		int c = compare_names(order[mid]->name, order[mid]->name_len, f->name, f->name_len);
+
+		if (!c)
+			return true;
+		if (c < 0)
+			low = mid + 1;
+		else
+			n = mid;
+	}
+	return false;
 }
 
 int kv_change_read(struct kv_change *c, const struct kv_version *base)
@@ -366,25 +403,25 @@ static bool is_misled(const struct kv_version *base, const struct kv_change *c)
 
 /* The marks of `base`, with those that the changes need and without those that would mislead. */
 static void apply_marks(struct kv_version *v, const struct kv_version *base,
-			const struct kv_change *changes, size_t n)
+			const struct kv_change *const *changes, size_t n)
 {
 	memcpy(v->marks, base->marks, base->mark_count * sizeof(v->marks[0]));
 	v->mark_count = base->mark_count;
 	for (size_t j = 0; j < n; j++) {
 		struct kv_mark m;
 
-		if (!is_misled(base, &changes[j]))
+		if (!is_misled(base, changes[j]))
 			continue;
-		m = kv_mark_of(changes[j].name, changes[j].name_len);
+		m = kv_mark_of(changes[j]->name, changes[j]->name_len);
 		for (size_t i = 0; i < v->mark_count; i++)
 			if (!strcmp(m.hash, v->marks[i].hash))
 				v->marks[i--] = v->marks[--v->mark_count];
 	}
 	for (size_t j = 0; j < n; j++)
-		if (changes[j].binary &&
-		    !kv_version_marked(base, changes[j].name, changes[j].name_len))
+		if (changes[j]->binary &&
+		    !kv_version_marked(base, changes[j]->name, changes[j]->name_len))
 			v->marks[v->mark_count++] =
-				kv_mark_of(changes[j].name, changes[j].name_len);
+				kv_mark_of(changes[j]->name, changes[j]->name_len);
 	qsort(v->marks, v->mark_count, sizeof(v->marks[0]), compare_marks);
 }
 
@@ -403,29 +440,29 @@ static void put_change(struct kv_version *v, char **blob, const struct kv_change
 struct kv_version *kv_version_apply(const struct kv_version *base, const struct kv_change *changes,
 				    size_t n, bool whole)
 {
-	size_t bytes = 0, kept = whole ? 0 : base->count;
+	size_t bytes = 0, kept = whole ? 0 : base->count, left = n;
+	_cleanup_free_ const struct kv_change **order = order_changes(changes, &left);
 	struct kv_version *v;
 	char *blob;
 
+	if (!order)
+		return NULL;
 	for (size_t i = 0; i < kept; i++)
 		bytes += base->fields[i].name_len + base->fields[i].len + 2;
-	for (size_t i = 0; i < n; i++)
-		bytes += changes[i].name_len + changes[i].len + 2;
-	v = version_new(kept + n, base->mark_count + n, bytes, &blob);
+	for (size_t i = 0; i < left; i++)
+		bytes += order[i]->name_len + order[i]->len + 2;
+	v = version_new(kept + left, base->mark_count + left, bytes, &blob);
 	if (!v)
 		return NULL;
 	v->state = KV_LIVE;
 	v->number = base->number;
-	apply_marks(v, base, changes, n);
+	apply_marks(v, base, order, left);
 	for (size_t i = 0; i < kept; i++)
-		if (!change_of(changes, n, base->fields[i].name, base->fields[i].name_len))
+		if (!is_changed(order, left, &base->fields[i]))
 			put_field(v, &blob, &base->fields[i]);
-	for (size_t i = 0; i < n; i++) {
-		const struct kv_change *c = &changes[i];
-
-		if (!c->remove && change_of(changes, n, c->name, c->name_len) == c)
-			put_change(v, &blob, c);
-	}
+	for (size_t i = 0; i < left; i++)
+		if (!order[i]->remove)
+			put_change(v, &blob, order[i]);
 	qsort(v->fields, v->count, sizeof(v->fields[0]), compare_fields);
 	return v;
 }

@@ -24,6 +24,7 @@ struct tree {
 	struct listing *listings; /* the same of directories */
 	unsigned removing;	  /* rows of removals that are on their way */
 	struct hidden *hidden;	  /* what was emptied and removed; see dir.h */
+	uint64_t hidden_changes;  /* grows with each that comes or goes */
 	struct quota scratch;	  /* what scratch files hold together; a lock of its own */
 	struct failures failures; /* what .vault/errors tells */
 	uint64_t

@@ -125,7 +125,7 @@ bool dir_hidden_locked(struct tree *t, const char *path)
 	return h != NULL;
 }
 
-int dir_hide_locked(struct tree *t, const char *path, int64_t number)
+int dir_hide_locked(struct tree *t, const char *path, const struct kv_version *latest)
 {
 	struct hidden *h;
 
@@ -133,9 +133,11 @@ int dir_hide_locked(struct tree *t, const char *path, int64_t number)
 	h = calloc(1, sizeof(*h) + strlen(path) + 1);
 	if (!h)
 		return -ENOMEM;
-	h->number = number;
+	h->number = latest->number;
+	h->was_live = latest->state == KV_LIVE;
 	strcpy(h->path, path);
 	HASH_ADD_STR(t->hidden, path, h);
+	t->hidden_changes++;
 	return 0;
 }
 
@@ -144,8 +146,10 @@ void dir_unhide_locked(struct tree *t, const char *path)
 	struct hidden *h;
 
 	HASH_FIND_STR(t->hidden, path, h);
-	if (h)
-		HASH_DELETE(hh, t->hidden, h);
+	if (!h)
+		return;
+	HASH_DELETE(hh, t->hidden, h);
+	t->hidden_changes++;
 	free(h);
 }
 
@@ -160,10 +164,14 @@ bool dir_has_entries_locked(struct tree *t, const char *path, const struct kv_li
 	return false;
 }
 
-/* Takes out of `kinds` what is hidden: a secret until it has a later version, a folder until there is
- * something in it that is not hidden. */
-static int drop_hidden_locked(struct tree *t, const char *path, const struct ask *ask,
-			      unsigned *kinds, struct err *err)
+/* Undeleted, or written anew, by anybody. */
+static bool is_back(const struct hidden *h, const struct kv_version *latest)
+{
+	return latest->state == KV_LIVE && (!h->was_live || latest->number > h->number);
+}
+
+int dir_review_hidden_locked(struct tree *t, const char *path, const struct ask *ask,
+			     unsigned *kinds, struct err *err)
 {
 	_cleanup_object_ struct object *data = NULL, *list = NULL;
 	struct hidden *h;
@@ -177,7 +185,7 @@ static int drop_hidden_locked(struct tree *t, const char *path, const struct ask
 		r = cache_get(t->config.cache, TREE_DATA, path, ask, &data, NULL, err);
 		if (r != 0)
 			return r;
-		if (container_of(data, struct kv_version, object)->number > h->number)
+		if (is_back(h, container_of(data, struct kv_version, object)))
 			left |= KV_ENTRY_SECRET;
 	}
 	if (*kinds & KV_ENTRY_FOLDER) {
@@ -206,7 +214,7 @@ static int listed_locked(struct tree *t, struct dir *d, const char *raw, const s
 	if (!path)
 		return err_set(err, ENOMEM, "no memory");
 	*kinds = kv_list_find(list, raw);
-	return drop_hidden_locked(t, path, ask, kinds, err);
+	return dir_review_hidden_locked(t, path, ask, kinds, err);
 }
 
 /* Below a secret that we can read and write there is seldom more than what a policy names; and a name

@@ -26,6 +26,7 @@ struct dir {
 	struct lister lister;	   /* who has listed it last, where there are rules */
 	struct kv_list *streamed;  /* the listing that the kernel may have kept, and the version */
 	struct kv_version *streamed_version;
+	uint64_t streamed_hidden; /* the tree's hidden_changes then */
 	struct layer_memo layered_list, layered_version;
 	struct dir_watch watch;
 };
@@ -37,11 +38,12 @@ struct armed {
 	int64_t number;
 };
 
-/* What was emptied and then removed with rmdir, by path: hidden until it has a version later than
- * `number`, or something in it. */
+/* What was emptied and then removed with rmdir, by path: hidden until it has a live version, or something
+ * in it. One that was live then, and empty, has to have a version later than `number`. */
 struct hidden {
 	UT_hash_handle hh;
 	int64_t number;
+	bool was_live;
 	char path[];
 };
 
@@ -89,9 +91,15 @@ void dir_vanished_locked(struct tree *t, struct dir *d);
 /* Whether there is anything in a folder's listing that is not hidden. */
 bool dir_has_entries_locked(struct tree *t, const char *path, const struct kv_list *list);
 
-/* rmdir of an emptied secret, and the question whether it still holds. `number` is the latest. */
-int dir_hide_locked(struct tree *t, const char *path, int64_t number);
+/* rmdir of an emptied secret, of which `latest` is the latest version, and the question whether it still
+ * holds. */
+int dir_hide_locked(struct tree *t, const char *path, const struct kv_version *latest);
 void dir_unhide_locked(struct tree *t, const char *path);
 bool dir_hidden_locked(struct tree *t, const char *path);
+
+/* Takes out of `kinds` what is still hidden: a secret until it has a live version again, a folder until
+ * there is something in it that is not hidden. 0, PARKED, or -errno as cache_get(). */
+int dir_review_hidden_locked(struct tree *t, const char *path, const struct ask *ask,
+			     unsigned *kinds, struct err *err);
 
 #endif

@@ -21,6 +21,8 @@
 #include <utlist.h>
 
 #define LISTER_TIME (NS_PER_SEC)
+#define REVIEWED    16 /* hidden entries that are asked for by one opendir(3) */
+#define REVIEW_TIME (5 * NS_PER_SEC)
 
 struct listed {
 	char *name;	 /* escaped, heap; NULL: `raw` is the name */
@@ -38,6 +40,7 @@ struct listing {
 	struct kv_version *version;
 	uint64_t list_ttl, version_ttl;
 	uint64_t opened;
+	pid_t process; /* that has opened it */
 	size_t count, room;
 	struct listed *rows;
 };
@@ -189,6 +192,31 @@ static int known_locked(struct tree *t, struct dir *d, const struct ask *ask, st
 	return 0;
 }
 
+/* What was emptied and removed here may have been brought back elsewhere. A few are asked for at a time,
+ * others the next time. */
+static int review_hidden_locked(struct tree *t, struct dir *d, const struct kv_list *list,
+				const struct ask *ask)
+{
+	size_t turn = list->count ? clock_mono() / REVIEW_TIME * REVIEWED % list->count : 0;
+	struct ask strict = *ask; /* as for a name that is absent */
+	uint64_t now = clock_mono();
+	size_t asked = 0;
+
+	strict.since = now > t->config.negative_ttl ? now - t->config.negative_ttl : 0;
+	for (size_t k = 0; t->hidden && asked < REVIEWED && k < list->count; k++) {
+		const struct kv_entry *e = &list->entries[(turn + k) % list->count];
+		_cleanup_free_ char *path = dir_child_path(d->path, e->name);
+		unsigned kinds = e->kinds;
+
+		if (!path || !dir_hidden_locked(t, path))
+			continue;
+		asked++;
+		if (dir_review_hidden_locked(t, path, &strict, &kinds, NULL) == PARKED)
+			return PARKED;
+	}
+	return 0;
+}
+
 /* The folder may be refused and the secret not, and the other way round. */
 static int gather_locked(struct tree *t, struct listing *l, const struct ask *ask, struct err *err)
 {
@@ -210,7 +238,7 @@ static int gather_locked(struct tree *t, struct listing *l, const struct ask *as
 	}
 	if (b < 0 && (!l->list || !l->list->count) && *d->path)
 		return b;
-	return 0;
+	return l->list ? review_hidden_locked(t, d, l->list, ask) : 0;
 }
 
 int listing_add(struct listing *l, const char *name, bool directory, uint64_t ino)
@@ -248,7 +276,7 @@ static int fill_control_locked(struct tree *t, struct listing *l, const struct a
 }
 
 /* Whether the kernel may go on with the listing that it has kept. */
-static bool is_unchanged_locked(const struct listing *l)
+static bool is_unchanged_locked(const struct tree *t, const struct listing *l)
 {
 	struct dir *d = dir_of(l->node);
 	struct node *child, *next;
@@ -258,16 +286,17 @@ static bool is_unchanged_locked(const struct listing *l)
 	HASH_ITER (hh, l->node->children, child, next)
 		if (child->local || (node_is_field(child) && field_of(child)->moved))
 			return false;
-	return same && l->list && !d->removals;
+	return same && l->list && !d->removals && d->streamed_hidden == t->hidden_changes;
 }
 
-static void remember_locked(const struct listing *l)
+static void remember_locked(const struct tree *t, const struct listing *l)
 {
 	struct dir *d = dir_of(l->node);
 
 	object_put(d->streamed);
 	object_put(d->streamed_version);
 	d->streamed = object_ref(l->list);
+	d->streamed_hidden = t->hidden_changes;
 	/* Only its number is compared: do not hold the values. */
 	d->streamed_version =
 		l->version ? kv_version_empty(l->version->state, l->version->number) : NULL;
@@ -299,6 +328,7 @@ int tree_opendir(struct tree *t, struct node *dir, const struct caller *caller,
 	l->node = node_use_locked(dir);
 	DL_APPEND(t->listings, l);
 	l->opened = clock_mono();
+	l->process = process_of(caller->pid);
 	if (r == 0 && dir->gone)
 		r = -ENOENT;
 	if (r == 0)
@@ -309,12 +339,12 @@ int tree_opendir(struct tree *t, struct node *dir, const struct caller *caller,
 		if (r == 0)
 			r = fill_locked(t, l);
 		if (r == 0 && t->config.rules.first) {
-			dir_of(dir)->lister.process = process_of(caller->pid);
+			dir_of(dir)->lister.process = l->process;
 			dir_of(dir)->lister.until = l->opened + LISTER_TIME;
 		}
 		if (r == 0) {
-			*unchanged = is_unchanged_locked(l);
-			remember_locked(l);
+			*unchanged = is_unchanged_locked(t, l);
+			remember_locked(t, l);
 		}
 	} else if (r == 0) {
 		r = fill_control_locked(t, l, ask, err);
@@ -336,9 +366,21 @@ void tree_closedir(struct tree *t, struct listing *l)
 	object_put(l->version);
 	pthread_mutex_lock(&t->lock);
 	DL_DELETE(t->listings, l);
+	if (node_is_dir(l->node) && dir_of(l->node)->removals)
+		dir_of(l->node)->removals->listed_locked(t, dir_of(l->node), l->process);
 	node_unuse_locked(t, l->node);
 	pthread_mutex_unlock(&t->lock);
 	free(l);
+}
+
+bool listing_is_open_locked(const struct tree *t, const struct node *dir, pid_t process)
+{
+	const struct listing *l;
+
+	DL_FOREACH (t->listings, l)
+		if (l->node == dir && l->process == process && process)
+			return true;
+	return false;
 }
 
 /* The node of a row, with a use for the caller, or NULL. */

@@ -10,6 +10,9 @@ int tree_opendir(struct tree *t, struct node *dir, const struct caller *caller,
 		 const struct ask *ask, struct listing **out, bool *unchanged, struct err *err);
 void tree_closedir(struct tree *t, struct listing *l);
 
+/* Whether the process has the directory open, as rm -r has while it removes what is in it. */
+bool listing_is_open_locked(const struct tree *t, const struct node *dir, pid_t process);
+
 /* Whether tree_opendir() would list a folder or secret: 0, PARKED or -errno. */
 int listing_check_locked(struct tree *t, struct node *dir, const struct ask *ask, struct err *err);
 

@@ -18,6 +18,8 @@ struct removals {
 	 * PARKED. With `opens` nobody may. */
 	int (*admit_locked)(struct tree *t, struct dir *d, const struct ask *ask, bool opens);
 	bool (*has)(const struct removals *r, const char *raw, size_t raw_len);
+	/* The process has closed the directory, and so is done with it. */
+	void (*listed_locked)(struct tree *t, struct dir *d, pid_t process);
 	void (*free)(struct removals *r);
 };
 
