@@ -4,7 +4,14 @@
  * A request that finds no answer in memory starts a flight, or joins the one that is under way, and is
  * parked on it; the flight runs in the pool without any lock, and when it has landed all that are
  * parked ask again. So there is at most one request at the server for one thing, and no thread waits
- * but the flight's own. */
+ * but the flight's own.
+ *
+ * A flight that takes long lets go of those who can be given what is old:
+ *
+ *      start            patience                         landed
+ *      |---- parked ----|---- what is old, stale --------|---- what it has brought
+ *
+ * Once nobody has answered for so long, others wait an eighth of that, until somebody does. */
 
 #include "cache/cache.h"
 
@@ -12,11 +19,18 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/timer.h"
 #include "cache/entry.h"
 
 #include <errno.h>
 #include <string.h>
 #include <utlist.h>
+
+/* The share of a fetch's time that is waited for it where there is something old; in silence less. */
+#define PATIENCE_SHARE 10
+#define PATIENCE_MIN   (100 * NS_PER_MS)
+#define PATIENCE_MAX   NS_PER_SEC
+#define SILENT_SHARE   8
 
 /* With less time left it is not worth a request. */
 #define SHORTEST_FETCH (50 * NS_PER_MS)
@@ -29,7 +43,9 @@ struct cache {
 	size_t bytes;
 	size_t ahead; /* flights that nobody has asked for */
 	uint64_t generation;
-	uint64_t dropped; /* the generation in which an entry was last dropped */
+	uint64_t dropped;  /* the generation in which an entry was last dropped */
+	uint64_t answered; /* clock_mono() of the server's last answer */
+	bool silent;	   /* and it has let somebody wait for too long since */
 };
 
 /* One fetch under way. It outlives its entry, if that is dropped. */
@@ -37,7 +53,9 @@ struct flight {
 	struct job job;
 	struct cache *cache;
 	struct waitq parked;
-	uint64_t generation, deadline;
+	struct timer timer; /* armed where `timed` */
+	bool timed;
+	uint64_t generation, begun, deadline;
 	uint64_t age;  /* of what was recalled */
 	bool bare;     /* there was nothing in memory */
 	bool recalled; /* the answer is the copy's */
@@ -161,9 +179,14 @@ static void land(struct flight *f, int r, struct cache_fetched *got, const struc
 	struct entry *e;
 
 	pthread_mutex_lock(&c->lock);
+	if (!c->config.is_outage(-r)) {
+		c->answered = clock_mono();
+		c->silent = false;
+	}
 	e = find_locked(c, f->kind, f->path);
 	if (e && e->flight == f) {
 		e->flight = NULL;
+		e->slow = false;
 		learn_locked(c, e, f, r, got, why);
 		shrink_locked(c, e);
 	} else {
@@ -173,7 +196,49 @@ static void land(struct flight *f, int r, struct cache_fetched *got, const struc
 	c->ahead -= f->ahead;
 	pthread_mutex_unlock(&c->lock);
 	waitq_wake(parked);
+	if (f->timed)
+		timer_disarm(c->config.timers, &f->timer);
 	free(f);
+}
+
+/* Those who wait ask again, and are given what is old, if anything is. */
+static void on_patience(struct timer *timer)
+{
+	struct flight *f = container_of(timer, struct flight, timer);
+	struct cache *c = f->cache;
+	struct waitq parked = {NULL};
+	struct entry *e;
+
+	pthread_mutex_lock(&c->lock);
+	e = find_locked(c, f->kind, f->path);
+	if (e && e->flight == f) {
+		e->slow = true;
+		c->silent |= c->answered < f->begun;
+		parked = waitq_take_locked(&f->parked);
+	}
+	pthread_mutex_unlock(&c->lock);
+	waitq_wake(parked);
+}
+
+static uint64_t patience_locked(const struct cache *c)
+{
+	uint64_t patience = c->config.timeout / PATIENCE_SHARE;
+
+	if (patience < PATIENCE_MIN)
+		patience = PATIENCE_MIN;
+	if (patience > PATIENCE_MAX)
+		patience = PATIENCE_MAX;
+	return c->silent ? patience / SILENT_SHARE : patience;
+}
+
+static void time_locked(struct cache *c, const struct entry *e)
+{
+	struct flight *f = e->flight;
+
+	if (!c->config.timers || f->timed || !entry_serves(e, clock_mono()))
+		return;
+	f->timed = true;
+	timer_arm(c->config.timers, &f->timer, f->begun + patience_locked(c));
 }
 
 static void log_outcome(const struct flight *f, int r, const struct err *why, uint64_t begun)
@@ -236,6 +301,8 @@ static int start_locked(struct cache *c, struct entry *e, uint64_t deadline)
 	if (!f)
 		return -ENOMEM;
 	f->job.run = fly;
+	f->timer.fire = on_patience;
+	f->begun = clock_mono();
 	f->cache = c;
 	f->generation = e->generation;
 	f->bare = !e->object;
@@ -256,6 +323,7 @@ static int wait_locked(struct cache *c, struct entry *e, const struct ask *ask)
 		return -ENOMEM;
 	if (!e->flight)
 		return PARKED;
+	time_locked(c, e);
 	metric_count(joins ? METRIC_CACHE_JOINS : METRIC_CACHE_MISSES, 0);
 	return waitq_park_locked(&e->flight->parked, ask);
 }
@@ -368,8 +436,6 @@ static void put_locked(struct cache *c, size_t kind, const char *path, struct ob
 	e->object = object;
 	e->generation = ++c->generation;
 	entry_believe(e, &c->config, ttl);
-	e->failed = 0;
-	e->backoff = 0;
 	keep_locked(c, e, 0);
 	c->bytes += entry_size(e);
 	shrink_locked(c, e);
@@ -403,6 +469,27 @@ bool cache_learn(struct cache *c, size_t kind, const char *path, struct object *
 	return true;
 }
 
+void cache_infer(struct cache *c, size_t kind, const char *path, struct object *object,
+		 uint64_t until)
+{
+	LOCK_SCOPE(&c->lock);
+	struct entry *e = find_or_add_locked(c, kind, path);
+
+	if (!e || entry_serves(e, clock_mono())) {
+		object_put(object);
+		return;
+	}
+	c->bytes -= entry_size(e);
+	object_put(e->object);
+	e->object = object;
+	e->fetched = e->fresh = until;
+	e->serves = until + c->config.max_stale;
+	e->recalled = 0;
+	e->refused = false;
+	c->bytes += entry_size(e);
+	shrink_locked(c, e);
+}
+
 void cache_amend(struct cache *c, size_t kind, const char *path, struct object *object)
 {
 	LOCK_SCOPE(&c->lock);
@@ -433,6 +520,7 @@ static void forget_locked(struct cache *c, struct entry *e)
 	object_put(e->object);
 	e->object = NULL;
 	e->failed = 0;
+	e->refused = false;
 	e->generation = ++c->generation;
 	c->bytes += entry_size(e);
 }

@@ -11,6 +11,7 @@
  * most once at a time whoever asks, and never replaced by what is older. Bounded in bytes. */
 struct cache;
 struct limit;
+struct timers;
 
 /* What a fetch came back with. */
 struct cache_fetched {
@@ -34,7 +35,10 @@ struct cache_config {
 	void *source; /* for fetch() */
 	struct pool *pool;
 	size_t bytes;
-	uint64_t timeout;     /* ns, for a fetch that nobody waits for */
+	uint64_t timeout; /* ns, for a fetch that nobody waits for */
+	/* Who waits for a tenth of that, and at least 0.1 s and at most 1 s, gets what is old, if anything
+	 * is. NULL: he waits to the end. */
+	struct timers *timers;
 	uint64_t refusal_ttl; /* ns for which a refusal (EACCES, ENOENT) is believed */
 	uint64_t max_stale;   /* ns after its freshness for which a value serves in an outage */
 	bool (*is_outage)(int code);
@@ -87,6 +91,11 @@ uint64_t cache_mark(struct cache *c);
 /* Puts `object`, which it takes, in the place of the one that is there, for as long as that one was
  * fresh; does nothing where there is none. Fetches that are under way are not believed. */
 void cache_amend(struct cache *c, size_t kind, const char *path, struct object *object);
+
+/* Something that follows from what else the server has said, until `until` (clock_mono()): takes the place
+ * of nothing, and serves in an outage alone. Takes `object`. */
+void cache_infer(struct cache *c, size_t kind, const char *path, struct object *object,
+		 uint64_t until);
 
 /* Forget; fetches that are under way are not believed. */
 void cache_drop(struct cache *c, size_t kind, const char *path);

@@ -5,8 +5,9 @@
  *      |---- ttl -------|---- only while the server ---|---- never ----
  *         believed           does not answer
  *
- * A refusal takes the object away at once; an outage leaves it, and attempts are spaced out and made
- * in the background, so that readers do not wait for a dead server. A request believes what was learnt
+ * A refusal takes the object away at once. An outage leaves the object, or the refusal; attempts are
+ * spaced out and made in the background, so that readers do not wait for a dead server. While an
+ * attempt takes long it is like an outage, until it ends. A request believes what was learnt
  * after it was made, good or bad, however short the ttl: those who waited for a fetch together get its
  * one answer. */
 
@@ -55,23 +56,30 @@ static bool is_answer(const struct cache_config *config, int code)
 	       code != EKEYREJECTED;
 }
 
+bool entry_serves(const struct entry *e, uint64_t now)
+{
+	return (e->object || e->refused) && now < e->serves;
+}
+
 enum entry_state entry_judge(const struct entry *e, const struct cache_config *config,
 			     const struct ask *ask, uint64_t now)
 {
 	uint64_t asked = ask->asked;
+	bool serves = entry_serves(e, now), old = e->object && e->fetched < ask->since;
 
 	if (e->object && e->fetched >= ask->since && now < e->fresh)
 		return ENTRY_GOOD;
 	if (e->object && e->fetched >= asked)
 		return ENTRY_GOOD;
+	if (e->flight && e->slow && serves && !old)
+		return e->object ? ENTRY_STALE : ENTRY_FAILED;
 	if (!e->failed)
 		return ENTRY_ASK;
-	if (config->is_outage(e->why.code) && e->object && now < e->serves &&
-	    (now < e->retry + OUTAGE_WATCHED || e->failed >= asked))
-		return e->fetched >= ask->since ? ENTRY_STALE : ENTRY_FAILED;
+	if (e->outage && serves && (now < e->retry + OUTAGE_WATCHED || e->failed >= asked))
+		return e->object && !old ? ENTRY_STALE : ENTRY_FAILED;
 	if (e->failed >= asked)
 		return ENTRY_FAILED;
-	if (is_answer(config, e->why.code) && now < e->failed + config->refusal_ttl)
+	if (!e->outage && is_answer(config, e->why.code) && now < e->failed + config->refusal_ttl)
 		return ENTRY_FAILED;
 	return ENTRY_ASK;
 }
@@ -79,8 +87,8 @@ enum entry_state entry_judge(const struct entry *e, const struct cache_config *c
 bool entry_retries(const struct entry *e, const struct cache_config *config, enum entry_state state,
 		   uint64_t now)
 {
-	return (state == ENTRY_STALE || state == ENTRY_FAILED) && e->object && !e->flight &&
-	       config->is_outage(e->why.code) && now >= e->retry;
+	return (state == ENTRY_STALE || state == ENTRY_FAILED) && entry_serves(e, now) &&
+	       !e->flight && e->outage && now >= e->retry;
 }
 
 void entry_believe(struct entry *e, const struct cache_config *config, uint64_t ttl)
@@ -89,6 +97,9 @@ void entry_believe(struct entry *e, const struct cache_config *config, uint64_t 
 	e->fresh = e->fetched + ttl;
 	e->serves = e->fresh + config->max_stale;
 	e->recalled = 0;
+	e->failed = 0;
+	e->backoff = 0;
+	e->outage = e->refused = false;
 }
 
 void entry_fill(struct entry *e, const struct cache_config *config, struct cache_fetched *got,
@@ -104,8 +115,6 @@ void entry_fill(struct entry *e, const struct cache_config *config, struct cache
 		return;
 	}
 	recalled = e->recalled != 0;
-	e->failed = 0;
-	e->backoff = 0;
 	entry_believe(e, config, got->ttl);
 	/* The copy's word is none against the server's. */
 	if (e->object && !recalled && kind->newer && !kind->newer(got->object, e->object)) {
@@ -127,17 +136,23 @@ void entry_fail(struct entry *e, const struct cache_config *config, const struct
 	if (generation != e->generation)
 		return;
 	e->failed = now;
-	e->why = *why;
-	if (config->is_outage(why->code)) {
+	e->outage = config->is_outage(why->code);
+	if (e->outage) {
 		e->backoff = e->backoff ? e->backoff * 2 : BACKOFF_MIN;
 		if (e->backoff > BACKOFF_MAX)
 			e->backoff = BACKOFF_MAX;
 		e->retry = now + clock_jitter(e->backoff);
+		if (e->refused && now < e->serves)
+			return;
 	} else if (why->code != ENOMEM && why->code != EINTR) {
 		/* A refusal is no outage: the value goes at once. */
 		object_put(e->object);
 		e->object = NULL;
 	}
+	e->why = *why;
+	e->refused = why->code == EACCES;
+	if (e->refused)
+		e->serves = now + config->refusal_ttl + config->max_stale;
 }
 
 void entry_recall(struct entry *e, const struct cache_config *config, struct cache_fetched *got,
@@ -154,6 +169,7 @@ void entry_recall(struct entry *e, const struct cache_config *config, struct cac
 		e->serves = now + (life - age);
 		e->recalled = now;
 		e->recalled_age = age;
+		e->refused = false;
 	}
 	entry_fail(e, config, why, generation);
 }

@@ -14,13 +14,16 @@ struct entry {
 	struct entry *prev, *next; /* the order of use, the latest first */
 	struct object *object;	   /* NULL: nothing good is known */
 	uint64_t fetched, fresh;   /* clock_mono() */
-	uint64_t serves;	   /* clock_mono() until which it serves in an outage */
-	uint64_t recalled;	   /* from the copy, at clock_mono(); 0: from the server */
-	uint64_t recalled_age;	   /* that it had then */
-	uint64_t retry;		   /* in an outage: no new attempt before this */
+	uint64_t serves;   /* clock_mono() until which it, or the refusal, serves in an outage */
+	uint64_t recalled; /* from the copy, at clock_mono(); 0: from the server */
+	uint64_t recalled_age; /* that it had then */
+	uint64_t retry;	       /* in an outage: no new attempt before this */
 	uint64_t backoff;
 	uint64_t failed;       /* when the last attempt ended badly; 0: it did not */
-	struct err why;	       /* of it */
+	struct err why;	       /* of it; in an outage a refusal from before that */
+	bool outage;	       /* it ended badly since nobody answered */
+	bool refused;	       /* `why` is the server's refusal, which serves in an outage */
+	bool slow;	       /* who waits for the flight is given what was known before it */
 	uint64_t generation;   /* grows with each put and drop */
 	struct flight *flight; /* NULL: none is under way */
 	size_t key_len;
@@ -53,6 +56,9 @@ enum entry_state {
 };
 enum entry_state entry_judge(const struct entry *e, const struct cache_config *config,
 			     const struct ask *ask, uint64_t now);
+
+/* Whether something is known that serves while the server does not answer. */
+bool entry_serves(const struct entry *e, uint64_t now);
 
 /* Whether it is time for an attempt that those who are told so do not wait for. */
 bool entry_retries(const struct entry *e, const struct cache_config *config, enum entry_state state,

@@ -184,13 +184,12 @@ static int configure(struct mount *m, struct err *err)
 /* Between the last fork and the first thread. */
 static int settle_process(struct mount *m, struct err *err)
 {
-	struct err why = {0};
-
 	memory_lock();
-	if (secmem_lock(&why) < 0) {
-		if (m->embedded.file || credentials_in_memory(&m->creds) || m->standby.key.material)
-			return err_set(err, why.code, "%s", err_text(&why));
-		log_warning("memory for secrets is not locked", F_ERR(&why));
+	if (secmem_lock(err) < 0) {
+		if (has_server(m) || m->embedded.file) /* there is a token, or a key */
+			return -err->code;
+		log_warning("memory for secrets is not locked", F_ERR(err));
+		*err = (struct err){0};
 	}
 	if (m->conf.fast_open)
 		return 0; /* what it does cannot be done in a mount that is read-only in the kernel */
@@ -371,6 +370,7 @@ static int make_cache(struct mount *m, struct err *err)
 				     .pool = m->pool,
 				     .bytes = m->conf.cache_size,
 				     .timeout = m->conf.timeout,
+				     .timers = m->timers,
 				     .refusal_ttl = m->conf.negative_ttl,
 				     .max_stale = m->conf.max_stale,
 				     .is_outage = reply_is_outage,

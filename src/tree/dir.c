@@ -80,6 +80,7 @@ int dir_list_locked(struct tree *t, struct dir *d, const struct ask *ask, struct
 		    uint64_t *ttl, struct err *err)
 {
 	struct object *o = NULL;
+	struct kv_list *none;
 	struct cache_note note;
 	uint64_t now = clock_mono();
 	int r;
@@ -93,6 +94,9 @@ int dir_list_locked(struct tree *t, struct dir *d, const struct ask *ask, struct
 		*ttl = d->kinds_until - now;
 		return empty_list(out, err);
 	}
+	if (ask->waiter && (d->kinds & ~(unsigned)LAYER_ENTRY) == KV_ENTRY_SECRET &&
+	    empty_list(&none, NULL) == 0)
+		cache_infer(t->config.cache, TREE_LIST, d->path, &none->object, d->kinds_until);
 	r = cache_get(t->config.cache, TREE_LIST, d->path, ask, &o, &note, err);
 	/* In an outage what was known of it last still serves, as its values do. */
 	if (r < 0 && reply_is_outage(-r) && (d->kinds & ~(unsigned)LAYER_ENTRY) == KV_ENTRY_SECRET)

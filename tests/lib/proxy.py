@@ -4,11 +4,13 @@ answers that the server has given, requests that it never saw, or all of them; o
 gateways do."""
 
 import socket
+import struct
 import threading
 import urllib.parse
 
 PASS, LOSE_REQUEST, LOSE_ANSWER = "pass", "lose request", "lose answer"
 DENY = "deny"
+RESET = "reset"
 HANG, HOLD_ANSWER = "hang", "hold answer"  # until release(); then they are lost
 
 
@@ -28,6 +30,7 @@ class Proxy:
         self.requests = []
         self.connections = set()
         self.released = threading.Event()
+        self.swallows = False
         self.port = 0
         self.listen()
 
@@ -45,6 +48,12 @@ class Proxy:
         """From here on they are refused; those that are open end."""
         self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
+        for c in list(self.connections):
+            self.cut(c)
+
+    def swallow(self, on):
+        """Whether connections are taken, and nothing is read from them; those that are open end."""
+        self.swallows = on
         for c in list(self.connections):
             self.cut(c)
 
@@ -90,6 +99,9 @@ class Proxy:
     def serve(self, client):
         self.connections.add(client)
         server = None
+        if self.swallows:
+            self.requests.append(("?", "?"))
+            return
         try:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             server = socket.create_connection(self.upstream)
@@ -112,6 +124,10 @@ class Proxy:
         path = urllib.parse.unquote(target.decode()).removeprefix("/v1/").split("?")[0]
         self.requests.append((method.decode(), path))
         fate = self.fate(method.decode(), path)
+        if fate == RESET:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+            raise Lost
         if fate == HANG:
             self.released.wait()
         if fate in (HANG, LOSE_REQUEST):

@@ -3,6 +3,7 @@
 
 #include "cache_source.h"
 
+#include "base/timer.h"
 #include "vault/reply.h"
 
 struct number {
@@ -73,6 +74,8 @@ struct cache *source_cache(struct source *s)
 				      .max_stale = s->max_stale,
 				      .is_outage = reply_is_outage};
 
+	if (s->patient)
+		config.timers = s->timers = timers_new(&err);
 	s->entered = s->released = (struct tally)TALLY_INIT;
 	config.pool = s->pool = pool_new(4, &err);
 	cr_assert_not_null(s->pool, "%s", err_text(&err));
@@ -90,6 +93,7 @@ void source_release(struct source *s)
 void source_end(struct source *s, struct cache *c)
 {
 	pool_free(s->pool);
+	timers_free(s->timers);
 	cache_free(c);
 	cr_assert_eq(s->alive, 0, "%d objects are left", s->alive);
 }

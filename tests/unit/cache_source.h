@@ -25,10 +25,12 @@ struct source {
 	unsigned next; /* the number that every fetch yields; 0: they count up from 1 */
 	size_t object_bytes;
 	uint64_t max_stale, timeout;
+	bool patient; /* who waits long is given what is old */
 	/* what came of it */
 	struct tally entered, released;
 	int calls, alive; /* atomic; fetches, and objects that are not freed */
 	struct pool *pool;
+	struct timers *timers;
 	struct cache *cache;
 };
 

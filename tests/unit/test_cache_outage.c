@@ -230,3 +230,119 @@ Test(cache_outage, who_wants_newer_finds_out_too_that_the_server_is_back, .init 
 	cr_assert_eq(wait_for(c, "a").number, 3);
 	source_end(&s, c);
 }
+
+/* A refusal is the server's word too: where a folder may not be listed, what is below it is still found. */
+Test(cache_outage, a_refusal_from_before_it_goes_on_being_told, .init = support_init)
+{
+	struct source s = {.max_stale = 3600 * NS_PER_SEC, .fails = EACCES};
+	struct cache *c = source_cache(&s);
+
+	cr_assert_eq(wait_for(c, "a").r, -EACCES);
+	support_sleep(REFUSAL_TTL + NS_PER_MS);
+	s.fails = EHOSTUNREACH;
+	cr_assert_eq(wait_for(c, "a").r, -EACCES);
+	cr_assert_eq(s.calls, 2, "the server was not asked again");
+	cr_assert_eq(wait_for(c, "a").r, -EACCES);
+	s.fails = 0;
+	s.ttl = 60 * NS_PER_SEC;
+	support_sleep(1500 * NS_PER_MS + NS_PER_MS);
+	cr_assert_eq(wait_for(c, "a").r, -EACCES); /* starts the attempt that is answered */
+	while (wait_for(c, "a").r)
+		support_sleep(NS_PER_MS);
+	source_end(&s, c);
+}
+
+Test(cache_outage, a_refusal_is_told_until_max_stale_and_not_after, .init = support_init)
+{
+	struct source s = {.fails = EACCES};
+	struct cache *c = source_cache(&s);
+
+	cr_assert_eq(wait_for(c, "a").r, -EACCES);
+	support_sleep(REFUSAL_TTL + NS_PER_MS);
+	s.fails = EHOSTUNREACH;
+	cr_assert_eq(wait_for(c, "a").r, -EHOSTUNREACH);
+	source_end(&s, c);
+}
+
+/* A tenth of the timeout, and not the whole. */
+Test(cache_outage, while_an_answer_takes_long_what_is_old_is_served, .init = support_init)
+{
+	struct source s = {
+		.max_stale = 3600 * NS_PER_SEC, .timeout = 600 * NS_PER_SEC, .patient = true};
+	struct cache *c = source_cache(&s);
+	struct ask ask;
+	struct got got;
+
+	wait_for(c, "a");
+	s.held = true;
+	got = wait_for(c, "a");
+	cr_assert_eq(got.number, 1);
+	cr_assert(got.note.stale);
+	ask = ask_now(NULL);
+	cr_assert_eq(get(c, "a", &ask).number, 1, "the next waits too");
+	cr_assert_eq(s.calls, 2, "it is asked for twice at once");
+	source_release(&s);
+	s.ttl = 60 * NS_PER_SEC;
+	while (wait_for(c, "a").number == 1)
+		support_sleep(NS_PER_MS);
+	source_end(&s, c);
+}
+
+Test(cache_outage, what_is_too_old_is_waited_for_however_long_it_takes, .init = support_init)
+{
+	struct source s = {.max_stale = 3600 * NS_PER_SEC, .timeout = NS_PER_SEC, .patient = true};
+	struct cache *c = source_cache(&s);
+	struct parked p;
+	struct ask ask;
+
+	wait_for(c, "a");
+	s.held = true;
+	parked_init(&p);
+	ask = ask_now(&p.waiter);
+	ask.since = ask.asked;
+	cr_assert_eq(get(c, "a", &ask).r, PARKED);
+	cr_assert(tally_reaches(&p.ready, 1));
+	cr_assert_eq(get(c, "a", &ask).r, PARKED, "what is old was taken for new");
+	source_release(&s);
+	cr_assert(tally_reaches(&p.ready, 2));
+	cr_assert_eq(get(c, "a", &ask).number, 2);
+	source_end(&s, c);
+}
+
+Test(cache_outage, without_max_stale_the_answer_is_waited_for, .init = support_init)
+{
+	struct source s = {.timeout = NS_PER_SEC, .patient = true};
+	struct cache *c = source_cache(&s);
+	struct parked p;
+	struct ask ask;
+
+	wait_for(c, "a");
+	s.held = true;
+	parked_init(&p);
+	ask = ask_now(&p.waiter);
+	cr_assert_eq(get(c, "a", &ask).r, PARKED);
+	support_sleep(300 * NS_PER_MS);
+	cr_assert_eq(tally_count(&p.ready), 0, "it is told to ask again, and nothing has come");
+	source_release(&s);
+	cr_assert(tally_reaches(&p.ready, 1));
+	cr_assert_eq(get(c, "a", &ask).number, 2);
+	source_end(&s, c);
+}
+
+Test(cache_outage, what_is_inferred_serves_in_an_outage_alone, .init = support_init)
+{
+	struct source s = {.max_stale = 3600 * NS_PER_SEC, .ttl = 60 * NS_PER_SEC};
+	struct cache *c = source_cache(&s);
+	struct got got;
+
+	cache_infer(c, DATA, "a", source_object(&s, 70), clock_mono());
+	cr_assert_eq(wait_for(c, "a").number, 1, "the server is not asked");
+	cache_infer(c, DATA, "a", source_object(&s, 71), clock_mono());
+	cr_assert_eq(wait_for(c, "a").number, 1, "it takes the place of the server's word");
+	cache_infer(c, DATA, "b", source_object(&s, 72), clock_mono());
+	s.fails = EHOSTUNREACH;
+	got = wait_for(c, "b");
+	cr_assert_eq(got.number, 72);
+	cr_assert(got.note.stale);
+	source_end(&s, c);
+}
