@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define USE_MALLOC 1
@@ -100,6 +101,24 @@ int secmem_init(size_t size, struct err *err)
 	return 0;
 }
 
+/* What helps where mlock(2) has failed like that. With a limit of 0 it fails with EPERM too, so that
+ * EPERM with another limit is a filter's. */
+static const char *lock_advice(int code)
+{
+	struct rlimit limit;
+
+	if (code == ENOSYS)
+		return "the kernel, or a sandbox in its place, has no mlock2(2)";
+	if (code == EPERM && getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur > 0)
+		return "a seccomp filter or the container's profile refuses mlock(2): allow mlock2 "
+		       "there, with SystemCallFilter= or --security-opt seccomp=; no limit helps";
+	if (code == EPERM)
+		return "RLIMIT_MEMLOCK is 0: raise it with LimitMEMLOCK=, ulimit -l or --ulimit "
+		       "memlock=, or grant CAP_IPC_LOCK";
+	return "raise RLIMIT_MEMLOCK with LimitMEMLOCK=, ulimit -l or --ulimit memlock=, or grant "
+	       "CAP_IPC_LOCK";
+}
+
 int secmem_lock(struct err *err)
 {
 	if (!arena.base)
@@ -109,9 +128,8 @@ int secmem_lock(struct err *err)
 
 		atomic_store(&unlocked, true);
 		return err_set(err, code,
-			       "cannot lock %zu bytes of memory: %s (raise RLIMIT_MEMLOCK, "
-			       "for instance with LimitMEMLOCK= or ulimit -l)",
-			       arena.size, strerror(code));
+			       "cannot lock %zu bytes of memory for tokens and keys: %s (%s)",
+			       arena.size, strerror(code), lock_advice(code));
 	}
 	atomic_store(&arena.locked, true);
 	if (madvise(arena.base, arena.size, MADV_DONTFORK) < 0)

@@ -21,7 +21,7 @@ int secmem_init(size_t arena, struct err *err);
 
 /* Locks the arena, in this process: a fork inherits no locks, so the daemon calls it after it has
  * detached. Children forked later do not inherit the arena at all.
- * -EPERM or -ENOMEM where RLIMIT_MEMLOCK does not allow it. */
+ * -EPERM or -ENOMEM where a limit or a filter does not allow it; the sentence says which. */
 int secmem_lock(struct err *err);
 
 /* NULL when there is no memory. Aligned for any type; not cleared. n == 0 yields a valid block. */

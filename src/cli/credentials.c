@@ -225,14 +225,6 @@ int credentials_who(const struct credentials *creds, const struct conf *c, char 
 	return *who ? 0 : err_set(err, ENOMEM, "no memory");
 }
 
-bool credentials_in_memory(const struct credentials *creds)
-{
-	const struct auth_config *a = &creds->auth;
-
-	return a->token || a->secret_id || a->jwt || a->password || a->aws.key ||
-	       creds->cache_keys.key;
-}
-
 void credentials_fini(struct credentials *creds)
 {
 	auth_memory_fini(&creds->memory);

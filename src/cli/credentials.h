@@ -37,7 +37,4 @@ int credentials_find(struct credentials *creds, struct conf *c, struct err *err)
 
 void credentials_fini(struct credentials *creds);
 
-/* Whether there are any in memory already, which then must be locked. */
-bool credentials_in_memory(const struct credentials *creds);
-
 #endif

@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where secrets must not be: environment, command line, cores, swap, logs, other processes."""
 
+import ctypes
 import os
+import platform
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import time
 
@@ -137,6 +140,40 @@ echo "status $?"
         else:
             assert done.stdout == "status 1\n", done
             assert "cannot lock" in log and "RLIMIT_MEMLOCK" in log, log
+
+
+def refuse_mlock():
+    """In the child: a seccomp filter like that of a container, by which mlock2(2) and its like fail."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    code = [(0x20, 0, 0, 0)]  # the number of the call
+    for number in (149, 151, 325):  # mlock, mlockall, mlock2 on x86_64
+        code += [(0x15, 0, 1, number), (0x06, 0, 0, 0x00050001)]  # EPERM
+    code += [(0x06, 0, 0, 0x7fff0000)]
+    rows = b"".join(struct.pack("HBBI", *row) for row in code)
+    program = struct.pack("HxxxxxxP", len(code), ctypes.cast(keep := ctypes.create_string_buffer(rows),
+                                                             ctypes.c_void_p).value)
+    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program):
+        os._exit(9)
+    del keep
+
+
+@test(products=("bao",))
+def locking_refused(t):
+    "where a filter refuses mlock(2), no mount has a token or a key, and the message says what helps"
+    if sanitized() or platform.machine() != "x86_64":
+        skip("a sanitizer keeps secrets elsewhere" if sanitized() else "the filter is of another machine")
+    spot = f"{t.root}/spot"
+    os.mkdir(spot)
+    token = f"{t.root}/token"
+    with open(os.open(token, os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
+        f.write(t.server.token)
+    env = clean_environment(VAULT_ADDR=t.server.address, HOME=t.root)
+    for options in ([], ["-o", f"offline={t.root}/copy"]):
+        done = subprocess.run([VAULTFS, "mount", "-f", "-o", f"token_file={token}", *options, "secret", spot],
+                              capture_output=True, text=True, timeout=60, check=False, env=env,
+                              preexec_fn=refuse_mlock)
+        assert done.returncode == 1 and "cannot lock" in done.stderr, done
+        assert "seccomp" in done.stderr and "raise RLIMIT_MEMLOCK" not in done.stderr, done
 
 
 main()
