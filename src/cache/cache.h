@@ -36,8 +36,8 @@ struct cache_config {
 	struct pool *pool;
 	size_t bytes;
 	uint64_t timeout; /* ns, for a fetch that nobody waits for */
-	/* Who waits for a tenth of that, and at least 0.1 s and at most 1 s, gets what is old, if anything
-	 * is. NULL: he waits to the end. */
+	/* Who has waited for a tenth of that, but 0.1 s to 1 s, gets what is old, if there is any.
+	 * NULL: he waits to the end. */
 	struct timers *timers;
 	uint64_t refusal_ttl; /* ns for which a refusal (EACCES, ENOENT) is believed */
 	uint64_t max_stale;   /* ns after its freshness for which a value serves in an outage */
@@ -92,8 +92,8 @@ uint64_t cache_mark(struct cache *c);
  * fresh; does nothing where there is none. Fetches that are under way are not believed. */
 void cache_amend(struct cache *c, size_t kind, const char *path, struct object *object);
 
-/* Something that follows from what else the server has said, until `until` (clock_mono()): takes the place
- * of nothing, and serves in an outage alone. Takes `object`. */
+/* Something that follows from what else the server has said, true until `until` (clock_mono()). It
+ * takes the place of nothing, and serves in an outage alone. Takes `object`. */
 void cache_infer(struct cache *c, size_t kind, const char *path, struct object *object,
 		 uint64_t until);
 
