@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "kv/acl.h"
 #include "kv/kv2_list.h"
+#include "kv/kv2_read.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -23,6 +24,9 @@ struct kv2 {
 	struct vault *vault;
 	char *mount;
 	struct acl_memory rules;
+	struct floors *floors;
+	struct leader_memory leader;
+	struct kv2_reader reader;
 	struct kv2_list list;
 };
 
@@ -44,69 +48,54 @@ static int no_memory(struct err *err)
 	return err_set(err, ENOMEM, "no memory for a request");
 }
 
+/* At the leader, where others might not know yet what we do: they would refuse it, or take it for done.
+ * False where that is not known, or it is away, and nothing was sent. */
+static bool call_leader(struct kv2 *k, const char *path, struct vault_call *call,
+			struct vault_answer *answer, struct err *err, int *r)
+{
+	_cleanup_free_ char *leader = NULL;
+
+	if (floors_are_new(k->floors, path))
+		leader_recall(&k->leader, k->vault, call->limit, &leader);
+	if (!leader)
+		return false;
+	call->address = leader;
+	*r = vault_call(k->vault, call, answer, err);
+	call->address = answer->address = NULL;
+	if (*r == 0 || !answer->unsent)
+		return true;
+	leader_forget(&k->leader);
+	vault_answer_fini(answer);
+	return false;
+}
+
+/* What changes something. */
 static int kv2_call(struct kv2 *k, const char *method, const char *tree, const char *path,
 		    const cJSON *body, struct limit limit, struct vault_answer *answer,
 		    struct err *err)
 {
 	_cleanup_free_ char *full = api_path(k, tree, path);
 	struct vault_call call = {.method = method, .path = full, .body = body, .limit = limit};
+	int r;
 
 	*answer = (struct vault_answer){0};
 	if (!full)
 		return no_memory(err);
-	return vault_call(k->vault, &call, answer, err);
-}
-
-static bool holds_secret(const cJSON *json)
-{
-	const cJSON *data = json_get(json, "data");
-
-	return json_get(data, "metadata") && cJSON_IsObject(json_get(data, "data"));
-}
-
-/* Version `number`, 0 the latest. `insists`: see vault_call. */
-static int read_version(struct kv2 *k, const char *path, int64_t number, bool insists,
-			struct limit limit, struct kv_version **out, struct err *err)
-{
-	_cleanup_free_ char *full = api_path(k, "data", path);
-	_cleanup_answer_ struct vault_answer answer = {0};
-	struct vault_call call = {.method = "GET",
-				  .path = full,
-				  .insists = insists,
-				  .holds = holds_secret,
-				  .limit = limit};
-	const cJSON *data, *metadata;
-	char query[40];
-	int r;
-
-	if (!full)
-		return no_memory(err);
-	snprintf(query, sizeof(query), "version=%lld", (long long)number);
-	if (number)
-		call.query = query;
-	r = vault_call(k->vault, &call, &answer, err);
-	if (r < 0 && r != -ENOENT)
+	if (call_leader(k, path, &call, answer, err, &r))
 		return r;
-	data = json_get(answer.json, "data");
-	metadata = json_get(data, "metadata");
-	/* 404 with metadata is a deleted version; without, there is no such secret. */
-	r = kv_version_parse(r == 0 ? json_get(data, "data") : NULL, metadata, out);
-	if (r == -EIO)
-		return err_set(err, EIO, "the answer from %s makes no sense: it is no secret",
-			       vault_address(k->vault));
-	return r < 0 ? no_memory(err) : 0;
+	return vault_call(k->vault, &call, answer, err);
 }
 
 static int kv2_read_version(struct kv *kv, const char *path, int64_t number, struct limit limit,
 			    struct kv_version **out, struct err *err)
 {
-	return read_version(self(kv), path, number, false, limit, out, err);
+	return kv2_read_numbered(&self(kv)->reader, path, number, false, limit, out, err);
 }
 
 static int kv2_read(struct kv *kv, const char *path, struct limit limit, struct kv_version **out,
 		    struct err *err)
 {
-	return read_version(self(kv), path, 0, false, limit, out, err);
+	return kv2_read_latest(&self(kv)->reader, path, limit, out, err);
 }
 
 static cJSON *write_body(cJSON *data, int64_t cas)
@@ -133,14 +122,14 @@ static int settle(struct kv2 *k, const char *path, struct kv_version *next, int6
 
 	if (limit.deadline < clock_mono() + SETTLE_TIME)
 		limit.deadline = clock_mono() + SETTLE_TIME;
-	r = read_version(k, path, 0, true, limit, &now, &err);
+	r = kv2_read_after(&k->reader, path, cas, limit, &now, &err);
 	if (r < 0)
 		return r;
 	if (now->number <= cas)
 		return -ENOENT;
 	if (now->number > cas + 1) { /* others have written since: ours may be behind theirs */
 		object_put(steal(now));
-		r = read_version(k, path, cas + 1, true, limit, &now, &err);
+		r = kv2_read_numbered(&k->reader, path, cas + 1, true, limit, &now, &err);
 	}
 	if (r < 0)
 		return r;
@@ -216,6 +205,32 @@ static int write_data(struct kv2 *k, struct kv2_write *w, struct err *err)
 	return r;
 }
 
+/* Whether a refusal may come from who does not know yet that the version is the latest, and nobody else
+ * can be asked. */
+static bool is_hasty(struct kv2 *k, const struct kv2_write *w)
+{
+	_cleanup_free_ char *leader = NULL;
+
+	return w->cas != KV_ANY && floors_are_ours(k->floors, w->path, w->cas) &&
+	       leader_recall(&k->leader, k->vault, w->limit, &leader) == LEADER_UNKNOWN;
+}
+
+static int write_known(struct kv2 *k, struct kv2_write *w, struct err *err)
+{
+	uint64_t pause = 20 * NS_PER_MS, until = clock_mono() + NS_PER_SEC;
+	int r = write_data(k, w, err);
+
+	for (; r == -EBUSY && clock_mono() + pause < until && is_hasty(k, w); pause *= 2) {
+		cancel_sleep(NULL, clock_mono() + pause);
+		r = write_data(k, w, err);
+	}
+	if (r == 0)
+		floors_wrote(k->floors, w->path, w->next);
+	else if (r == -EBUSY && w->cas != KV_ANY)
+		floors_refuted(k->floors, w->path, w->cas);
+	return r;
+}
+
 static int kv2_write(struct kv *kv, const char *path, struct kv_version *next, int64_t cas,
 		     struct limit limit, struct err *err)
 {
@@ -224,7 +239,7 @@ static int kv2_write(struct kv *kv, const char *path, struct kv_version *next, i
 		.method = "POST", .path = path, .next = next, .cas = cas, .limit = limit};
 
 	w.body = body;
-	return body ? write_data(self(kv), &w, err) : no_memory(err);
+	return body ? write_known(self(kv), &w, err) : no_memory(err);
 }
 
 /* A merge patch (RFC 7396) takes null for a removal, and merges an object with what is there; servers
@@ -262,7 +277,7 @@ static int kv2_patch(struct kv *kv, const char *path, const struct kv_change *ch
 			return -EOPNOTSUPP;
 	body = write_body(patch_data(changes, count), cas);
 	w.body = body;
-	return body ? write_data(self(kv), &w, err) : no_memory(err);
+	return body ? write_known(self(kv), &w, err) : no_memory(err);
 }
 
 static int send_metadata(struct kv2 *k, const char *method, const char *path, const cJSON *body,
@@ -390,30 +405,44 @@ static int post_version(struct kv *kv, const char *tree, const char *path, int64
 	return kv2_call(self(kv), "POST", tree, path, body, limit, &answer, err);
 }
 
+static int change_version(struct kv *kv, const char *tree, const char *path, int64_t number,
+			  enum kv_state state, struct limit limit, struct err *err)
+{
+	int r = post_version(kv, tree, path, number, limit, err);
+
+	if (r == 0)
+		floors_changed(self(kv)->floors, path, number, state);
+	return r;
+}
+
 static int kv2_delete_version(struct kv *kv, const char *path, int64_t number, struct limit limit,
 			      struct err *err)
 {
-	return post_version(kv, "delete", path, number, limit, err);
+	return change_version(kv, "delete", path, number, KV_DELETED, limit, err);
 }
 
 static int kv2_undelete_version(struct kv *kv, const char *path, int64_t number, struct limit limit,
 				struct err *err)
 {
-	return post_version(kv, "undelete", path, number, limit, err);
+	return change_version(kv, "undelete", path, number, KV_LIVE, limit, err);
 }
 
 static int kv2_destroy_version(struct kv *kv, const char *path, int64_t number, struct limit limit,
 			       struct err *err)
 {
-	return post_version(kv, "destroy", path, number, limit, err);
+	return change_version(kv, "destroy", path, number, KV_DESTROYED, limit, err);
 }
 
 static int kv2_purge(struct kv *kv, const char *path, struct limit limit, struct err *err)
 {
 	_cleanup_answer_ struct vault_answer answer = {0};
+	int r;
 
 	limit.cancel = NULL;
-	return kv2_call(self(kv), "DELETE", "metadata", path, NULL, limit, &answer, err);
+	r = kv2_call(self(kv), "DELETE", "metadata", path, NULL, limit, &answer, err);
+	if (r == 0)
+		floors_purged(self(kv)->floors, path);
+	return r;
 }
 
 static int kv2_list(struct kv *kv, const char *path, struct limit limit, struct kv_list **out,
@@ -431,16 +460,7 @@ static int kv2_children(struct kv *kv, const char *path, struct limit limit,
 static int kv2_metadata(struct kv *kv, const char *path, struct limit limit, cJSON **out,
 			struct err *err)
 {
-	struct kv2 *k = self(kv);
-	_cleanup_free_ char *full = api_path(k, "metadata", path);
-	_cleanup_answer_ struct vault_answer answer = {0};
-	struct vault_call call = {
-		.method = "GET", .path = full, .holds = vault_holds_data, .limit = limit};
-	int r = full ? vault_call(k->vault, &call, &answer, err) : no_memory(err);
-
-	if (r == 0)
-		*out = cJSON_DetachItemFromObjectCaseSensitive(answer.json, "data");
-	return r;
+	return kv2_read_metadata(&self(kv)->reader, path, limit, out, err);
 }
 
 static int kv2_rights(struct kv *kv, const char *path, struct limit limit, unsigned *rights,
@@ -515,6 +535,8 @@ static void kv2_free(struct kv *kv)
 	struct kv2 *k = self(kv);
 
 	acl_memory_fini(&k->rules);
+	floors_free(k->floors);
+	leader_memory_fini(&k->leader);
 	free(k->mount);
 	free(k);
 }
@@ -555,9 +577,13 @@ struct kv *kv2_new(struct vault *vault, const char *mount)
 	k->kv.ops = &kv2_ops;
 	k->vault = vault;
 	k->mount = strdup(mount);
-	k->list = (struct kv2_list){.vault = vault, .mount = k->mount};
+	k->floors = floors_new(vault_address_count(vault));
+	k->reader = (struct kv2_reader){
+		.vault = vault, .mount = k->mount, .floors = k->floors, .leader = &k->leader};
+	k->list = (struct kv2_list){.vault = vault, .mount = k->mount, .floors = k->floors};
 	acl_memory_init(&k->rules);
-	if (!k->mount) {
+	leader_memory_init(&k->leader);
+	if (!k->mount || !k->floors) {
 		kv2_free(&k->kv);
 		return NULL;
 	}

@@ -9,6 +9,7 @@
 #include "kv/kv2_list.h"
 
 #include "base/codec.h"
+#include "vault/lag.h"
 #include "vault/health.h"
 
 #include <errno.h>
@@ -34,11 +35,15 @@ static bool holds_names(const cJSON *json)
 
 /* LIST of a folder in that tree ("metadata", "detailed-metadata"). */
 static int ask(struct kv2_list *l, const char *tree, const char *path, const char *query,
-	       struct limit limit, struct vault_answer *answer, struct err *err)
+	       const char *address, struct limit limit, struct vault_answer *answer,
+	       struct err *err)
 {
 	_cleanup_free_ char *full = NULL;
-	struct vault_call call = {
-		.method = "LIST", .query = query, .holds = holds_names, .limit = limit};
+	struct vault_call call = {.method = "LIST",
+				  .query = query,
+				  .holds = holds_names,
+				  .address = address,
+				  .limit = limit};
 
 	if (asprintf(&full, "%s/%s/%s%s", l->mount, tree, path, *path ? "/" : "") < 0)
 		return no_memory(err);
@@ -46,19 +51,51 @@ static int ask(struct kv2_list *l, const char *tree, const char *path, const cha
 	return vault_call(l->vault, &call, answer, err);
 }
 
-int kv2_list_names(struct kv2_list *l, const char *path, struct limit limit, struct kv_list **out,
-		   struct err *err)
+struct listing_names {
+	struct kv2_list *l;
+	const char *path;
+	struct kv_list *list; /* what came last */
+};
+
+static int ask_names(void *arg, const char *address, struct limit limit, const char **by,
+		     struct err *err)
 {
+	struct listing_names *x = arg;
 	_cleanup_answer_ struct vault_answer answer = {0};
-	int r = ask(l, "metadata", path, NULL, limit, &answer, err);
+	int r = ask(x->l, "metadata", x->path, NULL, address, limit, &answer, err);
 
 	if (r < 0 && r != -ENOENT)
 		return r;
-	r = kv_list_parse(r == 0 ? json_get(json_get(answer.json, "data"), "keys") : NULL, out);
+	*by = answer.address;
+	object_put(steal(x->list));
+	r = kv_list_parse(r == 0 ? json_get(json_get(answer.json, "data"), "keys") : NULL,
+			  &x->list);
 	if (r == -EIO)
-		return err_set(err, EIO, "the answer from %s makes no sense: it is no list",
-			       vault_address(l->vault));
+		return err_set(err, EIO, "the answer from %s makes no sense: it is no list", *by);
 	return r < 0 ? no_memory(err) : 0;
+}
+
+static bool names_are_old(void *arg, uint64_t begun, bool certain)
+{
+	const struct listing_names *x = arg;
+
+	return !certain && floors_miss(x->l->floors, x->path, x->list);
+}
+
+int kv2_list_names(struct kv2_list *l, const char *path, struct limit limit, struct kv_list **out,
+		   struct err *err)
+{
+	struct listing_names x = {.l = l, .path = path};
+	struct lag_read read = {.ask = ask_names, .is_old = names_are_old, .arg = &x};
+	int r = lag_read(l->vault, &read, limit, err);
+	bool lags = r == -EIO && x.list; /* all do; but for what we know their names are good */
+
+	if (r == 0 || lags)
+		r = floors_amend(l->floors, path, lags, &x.list) < 0 ? no_memory(err) : 0;
+	if (r == 0)
+		*out = steal(x.list);
+	object_put(x.list);
+	return r;
 }
 
 static int not_there(struct kv2_list *l, struct err *err)
@@ -109,7 +146,7 @@ static int ask_page(struct kv2_list *l, const char *path, const char *size, cons
 
 	if (!query)
 		return no_memory(err);
-	return ask(l, "detailed-metadata", path, query, limit, answer, err);
+	return ask(l, "detailed-metadata", path, query, NULL, limit, answer, err);
 }
 
 /* Where a policy limits pages to fewer names, a number above it is refused, and "max" stands for it. */

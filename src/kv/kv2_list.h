@@ -4,14 +4,16 @@
 
 #include "vault/client.h"
 #include "kv/kv_children.h"
+#include "kv/kv_floors.h"
 #include "kv/kv_list.h"
 
 #include <stdatomic.h>
 
-/* The listings of a KV engine, version 2. Borrows both. */
+/* The listings of a KV engine, version 2. Borrows all three. */
 struct kv2_list {
 	struct vault *vault;
 	const char *mount;
+	struct floors *floors;
 	atomic_int detailed; /* whether the server has detailed listings; 0: not asked yet */
 };
 

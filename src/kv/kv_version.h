@@ -42,6 +42,7 @@ struct kv_version {
 	int64_t number;	       /* the latest version's, dead or alive; 0 for KV_ABSENT */
 	int64_t created;       /* ns since 1970; 0 where it is not known */
 	int64_t deletion;      /* ns since 1970, may be in the future; 0: none */
+	uint64_t era;	       /* a later one has the newer versions; 0: not told. kv/kv_floors.h */
 	struct kv_mark *marks; /* of what the secret's custom metadata marks as base64, ascending */
 	size_t mark_count;
 	size_t count;

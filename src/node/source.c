@@ -74,12 +74,15 @@ static int fetch_version(void *source, const char *key, struct limit limit,
 	return 0;
 }
 
-/* A standby may lag behind what we know; a secret that was purged and made anew starts again at 1. */
+/* Answers and writes may come in another order than the server gave and took them. A server that went
+ * back began another era; a secret that was purged and made anew starts again at 1. */
 static bool newer_data(const struct object *now, const struct object *then)
 {
 	const struct kv_version *a = container_of(now, struct kv_version, object);
 	const struct kv_version *b = container_of(then, struct kv_version, object);
 
+	if (a->era && b->era && a->era != b->era)
+		return a->era > b->era;
 	return a->number >= b->number || a->state == KV_ABSENT || a->created > b->created;
 }
 

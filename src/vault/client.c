@@ -54,6 +54,16 @@ const char *vault_address(const struct vault *v)
 	return servers_address(v->servers);
 }
 
+struct servers *vault_servers(const struct vault *v)
+{
+	return v->servers;
+}
+
+size_t vault_address_count(const struct vault *v)
+{
+	return servers_count(v->servers);
+}
+
 static char *request_path(const struct vault_call *call)
 {
 	_cleanup_free_ char *path = url_encode_path(call->path);
@@ -155,7 +165,10 @@ static int ask(struct vault *v, const struct vault_call *call, const struct secr
 	if (!path || (call->body && json_print(call->body, false, &body) < 0))
 		return err_set(err, ENOMEM, "no memory for a request");
 	req.body = call->body ? &body : NULL;
-	r = servers_ask(v->servers, &ask, reply, address, err);
+	if (call->address)
+		*address = call->address;
+	r = call->address ? servers_ask_at(v->servers, &ask, call->address, reply, err)
+			  : servers_ask(v->servers, &ask, reply, address, err);
 	if (r == 0)
 		r = reply_verdict(reply, *address, err);
 	log_debug("request", F_STR("method", call->method), F_STR("path", call->path),
@@ -164,10 +177,12 @@ static int ask(struct vault *v, const struct vault_call *call, const struct secr
 	return r;
 }
 
-static int read_answer(const struct http_reply *reply, struct reading *reading,
+static int read_answer(const struct http_reply *reply, const char *address, struct reading *reading,
 		       struct vault_answer *answer, int verdict, struct err *err)
 {
 	answer->status = reply->status;
+	answer->address = address;
+	answer->unsent = !reply->sent;
 	answer->in_doubt = reply->sent && (reply->status < 300 || reply->status >= 500);
 	answer->repeated = reply->repeated;
 	answer->about = reply_token(reply);
@@ -192,7 +207,7 @@ int vault_call(struct vault *v, const struct vault_call *call, struct vault_answ
 		enum reply_token about;
 		int r, s;
 
-		*answer = (struct vault_answer){0};
+		*answer = (struct vault_answer){.unsent = true};
 		if (!call->anonymous && !call->token) {
 			r = v->tokens.get(v->tokens.arg, call->limit, &token, err);
 			if (r < 0)
@@ -214,6 +229,6 @@ int vault_call(struct vault *v, const struct vault_call *call, struct vault_answ
 				return s;
 			}
 		}
-		return read_answer(&reply, &reading, answer, r, err);
+		return read_answer(&reply, address, &reading, answer, r, err);
 	}
 }

@@ -32,6 +32,8 @@ void vault_free(struct vault *v);
 /* To be called before the first call that is not anonymous. */
 void vault_set_tokens(struct vault *v, const struct vault_tokens *tokens);
 const char *vault_address(const struct vault *v);
+struct servers *vault_servers(const struct vault *v);
+size_t vault_address_count(const struct vault *v);
 
 struct vault_call {
 	const char *method;
@@ -51,15 +53,18 @@ struct vault_call {
 	/* Whether an answer of success, in JSON, holds what is asked for. NULL: that of a read has
 	 * "data" or "auth". One that does not is EIO, and counted among the failures. */
 	bool (*holds)(const cJSON *json);
+	const char *address; /* asked there, once, whatever is known of it; NULL: where it serves */
 	struct limit limit;
 };
 
 struct vault_answer {
 	cJSON *json; /* NULL where the body was empty */
 	long status;
-	bool in_doubt; /* where it failed: the server may have acted on it all the same */
-	bool repeated; /* see http_reply */
-	bool foreign;  /* somebody in between has answered, or nonsense has come */
+	bool unsent;	     /* no server has seen it */
+	bool in_doubt;	     /* where it failed: the server may have acted on it all the same */
+	bool repeated;	     /* see http_reply */
+	bool foreign;	     /* somebody in between has answered, or nonsense has come */
+	const char *address; /* who answered; valid as long as the call's own, and the client */
 	enum reply_token about;
 };
 

@@ -252,9 +252,8 @@ static int choose(struct asking *a, struct err *err)
 }
 
 /* Whether it was the server who answered. */
-static void judge(const struct asking *a, struct http_reply *reply)
+static void judge(const struct servers_ask *ask, struct http_reply *reply)
 {
-	const struct servers_ask *ask = a->ask;
 	bool success = reply->status >= 200 && reply->status <= 299;
 
 	if (reply->fault != HTTP_ANSWERED)
@@ -356,7 +355,7 @@ static void attempt(struct asking *a, struct http_reply *reply)
 		http_ask(a->s->http, req, reply);
 	else
 		http_exchange(a->s->http, req, reply);
-	judge(a, reply);
+	judge(a->ask, reply);
 	settle(a, reply);
 }
 
@@ -449,4 +448,37 @@ int servers_ask(struct servers *s, const struct servers_ask *ask, struct http_re
 		if (tries++ >= ask->retries || !pauses(&a, tries, retry_after))
 			return 0;
 	}
+}
+
+int servers_ask_at(struct servers *s, const struct servers_ask *ask, const char *address,
+		   struct http_reply *reply, struct err *err)
+{
+	int r = budget_take(ask->budget, ask->request->limit);
+
+	if (r < 0)
+		return err_set(err, -r,
+			       r == -EINTR ? "interrupted"
+					   : "no place in the request budget (option rate)");
+	ask->request->address = address;
+	if (s->redirects)
+		http_ask(s->http, ask->request, reply);
+	else
+		http_exchange(s->http, ask->request, reply);
+	judge(ask, reply);
+	return 0;
+}
+
+size_t servers_count(const struct servers *s)
+{
+	return s->count;
+}
+
+const char *servers_address_at(const struct servers *s, size_t i)
+{
+	return s->list[i].address;
+}
+
+bool servers_redirects(const struct servers *s)
+{
+	return s->redirects;
 }

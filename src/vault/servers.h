@@ -38,4 +38,15 @@ struct servers_ask {
 int servers_ask(struct servers *s, const struct servers_ask *ask, struct http_reply *reply,
 		const char **address, struct err *err);
 
+/* One attempt, at that address and no other, whatever is known of it; nothing is learnt of any server by
+ * it. Fills `reply`, as servers_ask(). 0; or -errno with `err` set where it was not asked. */
+int servers_ask_at(struct servers *s, const struct servers_ask *ask, const char *address,
+		   struct http_reply *reply, struct err *err);
+
+/* How many addresses there are, and the one at `i`, counted from 0. Valid as long as `s` is. Whether
+ * redirects are followed. */
+size_t servers_count(const struct servers *s);
+const char *servers_address_at(const struct servers *s, size_t i);
+bool servers_redirects(const struct servers *s);
+
 #endif
