@@ -475,7 +475,7 @@ void cache_infer(struct cache *c, size_t kind, const char *path, struct object *
 	LOCK_SCOPE(&c->lock);
 	struct entry *e = find_or_add_locked(c, kind, path);
 
-	if (!e || entry_serves(e, clock_mono())) {
+	if (!e || entry_serves(e, clock_mono()) || (e->object && e->fetched >= until)) {
 		object_put(object);
 		return;
 	}

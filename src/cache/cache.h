@@ -93,7 +93,7 @@ uint64_t cache_mark(struct cache *c);
 void cache_amend(struct cache *c, size_t kind, const char *path, struct object *object);
 
 /* Something that follows from what else the server has said, true until `until` (clock_mono()). It
- * takes the place of nothing, and serves in an outage alone. Takes `object`. */
+ * takes the place of nothing that is newer, and serves in an outage alone. Takes `object`. */
 void cache_infer(struct cache *c, size_t kind, const char *path, struct object *object,
 		 uint64_t until);
 

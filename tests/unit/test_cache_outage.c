@@ -329,6 +329,20 @@ Test(cache_outage, without_max_stale_the_answer_is_waited_for, .init = support_i
 	source_end(&s, c);
 }
 
+/* Else who asks, infers and asks again would do so for ever. */
+Test(cache_outage, what_is_inferred_takes_no_place_of_a_newer_answer, .init = support_init)
+{
+	struct source s = {0}; /* nothing is served past its time */
+	struct cache *c = source_cache(&s);
+	uint64_t until = clock_mono();
+
+	cache_infer(c, DATA, "a", source_object(&s, 70), until);
+	wait_for(c, "a");
+	cache_infer(c, DATA, "a", source_object(&s, 71), until);
+	cr_assert_eq(peek(c, "a"), 1);
+	source_end(&s, c);
+}
+
 Test(cache_outage, what_is_inferred_serves_in_an_outage_alone, .init = support_init)
 {
 	struct source s = {.max_stale = 3600 * NS_PER_SEC, .ttl = 60 * NS_PER_SEC};
