@@ -113,9 +113,7 @@ static const char *log_target(const struct mount *m)
 {
 	if (strcmp(m->conf.log, "auto") != 0)
 		return m->conf.log;
-	if (m->args.foreground)
-		return "stderr";
-	return log_journal_available() ? "journal" : "syslog";
+	return m->args.foreground ? "stderr" : log_journal_available() ? "journal" : "syslog";
 }
 
 static bool has_server(const struct mount *m)
@@ -470,6 +468,7 @@ static int raise_mount(struct mount *m, struct err *err)
 	if (!m->fs)
 		return -err->code;
 	r = make_tree(m, err);
+	network_report(&m->network, m->tree);
 	if (r == 0)
 		r = fs_mount(m->fs, m->tree, err);
 	return r < 0 ? r : start_watch(m, err);
@@ -503,6 +502,7 @@ static void take_down(struct mount *m)
 {
 	if (m->timers)
 		signals_stop(&m->signals);
+	network_report(&m->network, NULL);
 	changes_stop(&m->changes);
 	session_stop(m->session);
 	timers_stop(m->timers); /* what it calls is taken down from here on */

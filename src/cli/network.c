@@ -5,10 +5,12 @@
 
 #include "base/log.h"
 #include "http/http.h"
+#include "tree/tree.h"
 #include "vault/health.h"
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BODY_MAX (64u << 20)
 
@@ -51,6 +53,19 @@ void network_close(struct network *n)
 	http_free(n->http);
 	budget_fini(&n->budget);
 	*n = (struct network){0};
+}
+
+static void on_spared(void *arg, const struct err *why)
+{
+	struct tree *tree = arg;
+
+	tree_failed(tree, geteuid(), tree_root(tree), NULL, NULL, why);
+}
+
+void network_report(struct network *n, struct tree *tree)
+{
+	if (n->servers)
+		servers_report(n->servers, tree ? on_spared : NULL, tree);
 }
 
 int network_check_namespace(const struct network *n, const struct conf *c, struct limit limit,

@@ -8,6 +8,8 @@
 #include "vault/client.h"
 #include "vault/servers.h"
 
+struct tree;
+
 /* The way to the server, as the options have it. */
 struct network {
 	struct budget budget;
@@ -19,6 +21,10 @@ struct network {
 /* Asks nothing yet. Borrows `c` until network_close(), which is fine for one that was never opened. */
 int network_open(struct network *n, const struct conf *c, struct err *err);
 void network_close(struct network *n);
+
+/* Each server that fails and is spared is told in .vault/errors from then on. NULL: no more. Does
+ * nothing where it was never opened. */
+void network_report(struct network *n, struct tree *tree);
 
 /* Whether the server has the namespace that is configured, if one is: -EOPNOTSUPP where it would take
  * no notice of it. */

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The live check: one request to the server before anything is changed, so that what can fail fails
  * while the program still listens. And check-and-set by hand: a number is armed on a secret, and the
- * next change that is sent spends it. */
+ * next change uses it up. */
 
 #include "edit/change.h"
 
 #include "edit/removal.h"
-#include "tree/last_close.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,7 +15,7 @@ int cas_arm_locked(struct dir *d, uid_t uid, int64_t number)
 {
 	struct armed *a;
 
-	cas_disarm_locked(d, uid);
+	cas_take_locked(d, uid);
 	a = malloc(sizeof(*a));
 	if (!a)
 		return -ENOMEM;
@@ -25,24 +24,18 @@ int cas_arm_locked(struct dir *d, uid_t uid, int64_t number)
 	return 0;
 }
 
-void cas_disarm_locked(struct dir *d, uid_t uid)
+int64_t cas_take_locked(struct dir *d, uid_t uid)
 {
 	for (struct armed **p = &d->armed; *p; p = &(*p)->next) {
 		if ((*p)->uid == uid) {
 			struct armed *a = *p;
+			int64_t number = a->number;
 
 			*p = a->next;
 			free(a);
-			return;
+			return number;
 		}
 	}
-}
-
-int64_t cas_armed_locked(const struct dir *d, uid_t uid)
-{
-	for (const struct armed *a = d->armed; a; a = a->next)
-		if (a->uid == uid)
-			return a->number;
 	return NO_CAS;
 }
 
@@ -79,7 +72,7 @@ static int look(struct tree *t, struct dir *d, const struct request *rq, bool wh
 	pthread_mutex_lock(&t->lock);
 	r = permit_locked(t, d, rq, *base);
 	if (r == 0)
-		*cas = cas_armed_locked(d, rq->caller->uid);
+		*cas = cas_take_locked(d, rq->caller->uid);
 	pthread_mutex_unlock(&t->lock);
 	if (r == 0 && *cas != NO_CAS && !change_is_unseen(*base) && *cas != (*base)->number)
 		r = err_set(rq->err, EBUSY,
@@ -93,23 +86,21 @@ static int look(struct tree *t, struct dir *d, const struct request *rq, bool wh
 /* What is from memory or PARKED, and so first: nothing has been done yet. */
 static int prepare_locked(struct tree *t, struct dir *d, const struct request *rq)
 {
-	int r = last_close_wait_locked(t, &d->node, rq->ask);
+	int r = removal_settle_locked(t, d, rq->ask);
 
-	if (r == 0)
-		r = removal_settle_locked(t, d, rq->ask);
 	return r == 0 ? commit_permit_locked(t, d, 0, rq) : r;
 }
 
 int change_look(struct tree *t, struct dir *d, const struct request *rq, bool whole,
-		struct kv_version **base)
+		struct kv_version **base, int64_t *cas)
 {
-	int64_t cas;
 	int r;
 
+	*cas = NO_CAS;
 	pthread_mutex_lock(&t->lock);
 	r = prepare_locked(t, d, rq);
 	pthread_mutex_unlock(&t->lock);
-	return r == 0 ? look(t, d, rq, whole, base, &cas) : r;
+	return r == 0 ? look(t, d, rq, whole, base, cas) : r;
 }
 
 int change_begin(struct tree *t, struct dir *d, const struct request *rq, bool whole,
@@ -138,9 +129,7 @@ int change_check(struct tree *t, struct dir *d, const struct request *rq, struct
 	int r;
 
 	pthread_mutex_lock(&t->lock);
-	r = last_close_wait_locked(t, &d->node, rq->ask);
-	if (r == 0)
-		r = commit_permit_locked(t, d, 0, rq);
+	r = commit_permit_locked(t, d, 0, rq);
 	pthread_mutex_unlock(&t->lock);
 	return r == 0 ? look(t, d, rq, false, base, &cas) : r;
 }

@@ -14,9 +14,7 @@
 #include "edit/removal.h"
 #include "edit/scratch.h"
 #include "edit/target.h"
-#include "host/holder.h"
 #include "host/process.h"
-#include "tree/last_close.h"
 
 #include <errno.h>
 #include <utlist.h>
@@ -56,28 +54,24 @@ static void take_version(struct tree *t, struct node *n, struct draft *d, struct
 	if (node_is_field(n))
 		field_of(n)->spoilt = 0;
 	node_unlocal_locked(t, n);
-	draft_settle(d);
 	pthread_mutex_unlock(&t->lock);
-}
-
-/* What the latest version must be: by the descriptor, else by the user. */
-static int64_t cas_of(struct tree *t, struct dir *d, struct draft *draft)
-{
-	LOCK_SCOPE(&t->lock);
-
-	return draft->cas != NO_CAS ? draft->cas : cas_armed_locked(d, draft->uid);
+	pthread_mutex_lock(&d->lock);
+	d->cas = NO_CAS;
+	d->owes_removal = false;
+	pthread_mutex_unlock(&d->lock);
 }
 
 /* The commit itself, once it is our turn. */
 static int commit_text(struct tree *t, struct node *n, const struct target *at, struct draft *d,
 		       struct buf *text, const struct request *rq)
 {
-	struct commit c = {.base = d->base, .cas = cas_of(t, at->dir, d)};
+	struct commit c = {.base = d->base};
 	struct kv_version *made = NULL;
 	int r;
 
 	pthread_mutex_lock(&d->lock);
-	c.blind = d->replaces && !d->depends;
+	c.blind = d->replaces;
+	c.cas = d->cas;
 	pthread_mutex_unlock(&d->lock);
 	r = target_commit(t, at, text, &c, rq, &made);
 	if (r == 0) {
@@ -99,14 +93,10 @@ static struct node *written_node(struct handle *h)
 int closing_commit(struct tree *t, struct node *n, struct draft *d, bool also_emptied,
 		   const struct request *rq)
 {
-	/* Who closes it may be another, and the kernel does not say who closed it last. */
-	struct caller opener = {.uid = d->uid, .gid = d->gid, .pid = d->opener};
-	struct request by_opener = *rq;
 	_cleanup_buf_ struct buf text = {0};
 	struct target at = {0};
 	int r = 0;
 
-	by_opener.caller = &opener;
 	pthread_mutex_lock(&t->lock);
 	if (n && !n->gone) {
 		at = target_of_locked(n);
@@ -119,42 +109,8 @@ int closing_commit(struct tree *t, struct node *n, struct draft *d, bool also_em
 	if (!at.dir || r != 0)
 		return r; /* a file that was removed goes with its last descriptor */
 	if (draft_take(d, also_emptied, &text))
-		r = commit_text(t, n, &at, d, &text, &by_opener);
+		r = commit_text(t, n, &at, d, &text, rq);
 	commit_end(t, at.dir);
-	return r;
-}
-
-/* What was written to the file and is not committed yet, referenced; NULL: nothing. *failed is an errno
- * where that is because it could not be written. */
-static struct draft *take_unwritten_locked(struct field *f, int *failed)
-{
-	struct handle *h;
-
-	*failed = f->spoilt;
-	DL_FOREACH (f->node.drafts, h) {
-		if (draft_is_dirty(h->draft)) {
-			h->draft->refs++;
-			return h->draft;
-		}
-		if (!*failed)
-			*failed = draft_failure(h->draft);
-	}
-	return NULL;
-}
-
-int closing_commit_new(struct tree *t, struct field *f, const struct request *rq)
-{
-	struct draft *d;
-	int failed, r;
-
-	pthread_mutex_lock(&t->lock);
-	d = take_unwritten_locked(f, &failed);
-	pthread_mutex_unlock(&t->lock);
-	if (!d)
-		return failed ? err_set(rq->err, failed, "the file could not be written") : 0;
-	r = closing_commit(t, &f->node, d, false, rq);
-	LOCK_SCOPE(&t->lock);
-	draft_put_locked(d);
 	return r;
 }
 
@@ -169,10 +125,10 @@ bool edit_flush_pending(struct handle *h, int *answer)
 	LOCK_SCOPE(&h->draft->lock);
 
 	*answer = -h->draft->failed;
-	return !h->draft->failed && (h->draft->dirty || h->draft->emptied);
+	return !h->draft->failed && h->draft->dirty;
 }
 
-static bool abandon(struct tree *t, struct handle *h, pid_t pid)
+bool edit_abandon(struct tree *t, struct handle *h, pid_t pid)
 {
 	if (node_is_scratch(h->node) || !process_killed(pid))
 		return false;
@@ -181,76 +137,17 @@ static bool abandon(struct tree *t, struct handle *h, pid_t pid)
 	return true;
 }
 
-/* The process that opened the file, once that is gone any other. */
-static bool decides(const struct draft *d, pid_t process)
-{
-	return !process || process == d->opener || !process_alive(d->opener);
-}
-
-bool edit_abandon(struct tree *t, struct handle *h, pid_t pid)
-{
-	return decides(h->draft, process_of(pid)) && abandon(t, h, pid);
-}
-
-/* Nothing is left to the last close of the file any more. */
-static void settle(struct tree *t, struct handle *h)
-{
-	struct waitq left;
-
-	pthread_mutex_lock(&t->lock);
-	left = last_close_end_locked(t, h);
-	pthread_mutex_unlock(&t->lock);
-	waitq_wake(left);
-}
-
-static bool opened_it_twice(struct tree *t, const struct handle *h)
-{
-	const struct handle *other;
-	unsigned n = 0;
-	LOCK_SCOPE(&t->lock);
-
-	DL_FOREACH (h->node->drafts, other)
-		n += other->draft->opener == h->draft->opener;
-	return n > 1;
-}
-
-/* Whether anybody is left who can write through the handle once `process` has closed it: the process that
- * opened it, those that it has handed it to, and this one. */
-static enum holding held_still(struct tree *t, const struct handle *h, pid_t process)
-{
-	pid_t opener = h->draft->opener;
-	enum holding by_opener = holder_family(opener, h->node->ino), other;
-
-	if (by_opener == HOLDING_YES)
-		return opened_it_twice(t, h) ? HOLDING_UNKNOWN : by_opener;
-	other = process == opener ? HOLDING_NO : holder_family(process, h->node->ino);
-	return other == HOLDING_NO ? by_opener : other;
-}
-
-/* A child that was handed the descriptor closes it too; the process that opened it decides, while it
- * holds it. A shell closes one of two descriptors before it has written anything: a truncation alone
- * is not committed while there is another. */
 int edit_flush(struct tree *t, struct handle *h, const struct request *rq)
 {
 	struct draft *d = h->draft;
 	pid_t pid = rq->caller->pid, process = process_of(pid);
-	enum holding held = HOLDING_NO;
-	int r;
 
-	if (!decides(d, process) || !draft_is_dirty(d))
-		held = held_still(t, h, process);
-	if (held == HOLDING_YES || (held == HOLDING_NO && abandon(t, h, pid)))
+	if (edit_abandon(t, h, pid))
 		return 0;
-	if (held == HOLDING_NO) {
-		r = commit_handle(t, h, true, rq);
-		if (r != PARKED)
-			settle(t, h);
-		return r;
-	}
-	LOCK_SCOPE(&t->lock);
-	if (written_node(h))
-		last_close_expect_locked(t, h, written_node(h));
-	return 0;
+	/* A child that was handed the descriptor closes it too; the one who opened it decides. */
+	if (pid && process != d->opener && process_alive(d->opener))
+		return 0;
+	return commit_handle(t, h, false, rq);
 }
 
 int edit_fsync(struct tree *t, struct handle *h, const struct request *rq)
@@ -258,11 +155,7 @@ int edit_fsync(struct tree *t, struct handle *h, const struct request *rq)
 	int answer;
 
 	edit_flush_pending(h, &answer);
-	if (!answer)
-		answer = commit_handle(t, h, true, rq);
-	if (answer != PARKED)
-		settle(t, h);
-	return answer;
+	return answer ? answer : commit_handle(t, h, true, rq);
 }
 
 bool edit_release_pending(struct handle *h)
@@ -271,14 +164,6 @@ bool edit_release_pending(struct handle *h)
 	LOCK_SCOPE(&d->lock);
 
 	return (!d->failed && (d->dirty || d->emptied)) || d->owes_removal;
-}
-
-void edit_release_begin(struct tree *t, struct handle *h)
-{
-	LOCK_SCOPE(&t->lock);
-
-	if (written_node(h))
-		last_close_begin_locked(t, h, written_node(h));
 }
 
 static void end_draft_locked(struct tree *t, struct handle *h)
@@ -310,6 +195,7 @@ static int pay_removal(struct tree *t, struct handle *h, const struct request *r
 
 int edit_release(struct tree *t, struct handle *h, const struct request *rq)
 {
+	/* The kernel does not say who closed it last. */
 	struct caller opener = {
 		.uid = h->draft->uid, .gid = h->draft->gid, .pid = h->draft->opener};
 	struct request by_opener = *rq;
@@ -317,11 +203,8 @@ int edit_release(struct tree *t, struct handle *h, const struct request *rq)
 
 	by_opener.caller = &opener;
 	if (edit_release_pending(h))
-		r = commit_handle(t, h, true, rq);
-	if (r == PARKED)
-		return r;
-	settle(t, h);
-	if (h->draft->owes_removal)
+		r = commit_handle(t, h, true, &by_opener);
+	if (r != PARKED && h->draft->owes_removal)
 		r = pay_removal(t, h, &by_opener);
 	if (r == PARKED)
 		return r;

@@ -1,39 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A circuit breaker, as a state machine without a clock or a lock of its own.
  *
- *                 a few failures in a row               a probe is due
- *      CLOSED ---------------------------> OPEN -------------------------> PROBING
- *         ^                                  ^ \___ others: stop              |  |
- *         |                                  '---- it fails: back off --------'  |
- *         '------------------------------------------ it succeeds ---------------'
+ *            a few failures in a row           somebody looks, and it is well
+ *      CLOSED ---------------------> OPEN -------------------------------------> HALF OPEN
+ *         ^                          | ^ \__ requests: stop                        |
+ *         |               not well --' |                                a request: PROBE
+ *         |                            '--------------------- it fails: back off --|
+ *         |                                                  (others: wait for it) |
+ *         '-------------------------------------------------------- it succeeds ---'
  *
  * One failure alone does not open it: a connection that broke, a server that restarts, are what
- * retries are for. Many at once do, or some that have gone on for a while. */
+ * retries are for. Many at once do, or some that have gone on for a while. Whoever holds it looks: a
+ * tenth of a second after it has opened, and then once a second. */
 
 #include "http/breaker.h"
 
 #include "base/clock.h"
 #include "base/metric.h"
 
-#define ROW_SHORT   3 /* in a row, where they have gone on for... */
-#define ROW_LASTS   NS_PER_SEC
-#define ROW_LONG    8 /* in a row, however fast */
-#define BACKOFF_MIN (100 * NS_PER_MS)
-#define BACKOFF_MAX (2 * NS_PER_SEC)
+#define ROW_SHORT  3 /* in a row, where they have gone on for... */
+#define ROW_LASTS  NS_PER_SEC
+#define ROW_LONG   8 /* in a row, however fast */
+#define LOOK_FIRST (100 * NS_PER_MS)
+#define LOOK_EVERY NS_PER_SEC
 
-enum breaker_says breaker_ask(struct breaker *b, uint64_t now)
+enum breaker_says breaker_state(const struct breaker *b)
 {
-	if (!b->retry)
+	if (!b->look_at)
 		return BREAKER_GO;
-	if (b->probing || now < b->retry)
-		return BREAKER_STOP;
-	b->probing = true;
-	return BREAKER_PROBE;
+	if (b->probing)
+		return BREAKER_WAIT;
+	return b->hoped ? BREAKER_PROBE : BREAKER_STOP;
+}
+
+enum breaker_says breaker_ask(struct breaker *b)
+{
+	enum breaker_says says = breaker_state(b);
+
+	b->probing |= says == BREAKER_PROBE;
+	return says;
 }
 
 bool breaker_good(struct breaker *b)
 {
-	bool was_open = b->retry != 0;
+	bool was_open = b->look_at != 0;
 
 	*b = (struct breaker){0};
 	if (was_open)
@@ -43,22 +53,20 @@ bool breaker_good(struct breaker *b)
 
 static void back_off(struct breaker *b, uint64_t now, uint64_t pause)
 {
-	b->backoff = b->backoff ? b->backoff * 2 : BACKOFF_MIN;
-	if (b->backoff > BACKOFF_MAX)
-		b->backoff = BACKOFF_MAX;
-	b->retry = now + clock_jitter(b->backoff);
-	if (b->retry < now + pause)
-		b->retry = now + pause;
+	b->backoff = b->backoff ? LOOK_EVERY : LOOK_FIRST;
+	b->look_at = now + clock_jitter(b->backoff);
+	if (b->look_at < now + pause)
+		b->look_at = now + pause;
 }
 
 bool breaker_bad(struct breaker *b, uint64_t now, bool probe, bool at_once, uint64_t pause)
 {
-	bool was_open = b->retry != 0;
+	bool was_open = b->look_at != 0;
 
 	if (!b->row++)
 		b->since = now;
 	if (probe)
-		b->probing = false;
+		b->probing = b->hoped = false;
 	/* What was under way when it opened says nothing new. */
 	if (was_open && !probe)
 		return false;
@@ -78,8 +86,18 @@ void breaker_spare(struct breaker *b)
 	b->probing = false;
 }
 
-void breaker_hope(struct breaker *b, uint64_t now)
+void breaker_worse(struct breaker *b, uint64_t now)
 {
-	if (b->retry > now)
-		b->retry = now;
+	if (breaker_state(b) == BREAKER_STOP)
+		back_off(b, now, 0);
+}
+
+void breaker_hope(struct breaker *b)
+{
+	b->hoped = b->look_at != 0;
+}
+
+uint64_t breaker_look(const struct breaker *b)
+{
+	return breaker_state(b) == BREAKER_STOP ? b->look_at : 0;
 }

@@ -38,21 +38,50 @@ int health_has_namespaces(struct vault *v, struct limit limit, bool *out, struct
 	return 0;
 }
 
-int health_check(struct http *http, const char *address, struct limit limit, struct err *err)
+static int look(struct http *http, const char *address, const char *path, struct limit limit,
+		struct http_reply *reply, cJSON **json, struct err *err)
+{
+	struct http_request req = {
+		.address = address, .method = "GET", .path = path, .limit = limit};
+
+	http_exchange(http, &req, reply);
+	if (reply->fault != HTTP_ANSWERED)
+		return reply_verdict(reply, address, err);
+	if (reply->body.len)
+		json_parse(reply->body.data, reply->body.len, json, NULL);
+	return 0;
+}
+
+/* One that was cut off from the others goes on to read what it has, and says that all is well. */
+static bool is_leaderless(struct http *http, const char *address, struct limit limit)
 {
 	_cleanup_reply_ struct http_reply reply = {0};
-	struct http_request req = {.address = address,
-				   .method = "GET",
-				   .path = "/v1/sys/health?standbyok=true&perfstandbyok=true",
-				   .limit = limit};
+	_cleanup_json_ cJSON *json = NULL;
+	const char *leader;
 
-	http_exchange(http, &req, &reply);
-	if (reply.fault != HTTP_ANSWERED)
-		return reply_verdict(&reply, address, err);
-	/* What else is answered comes from something in between that does not know the path. */
+	if (look(http, address, "/v1/sys/leader", limit, &reply, &json, NULL) < 0 ||
+	    !json_get_bool(json, "ha_enabled"))
+		return false;
+	leader = json_get_str(json, "leader_address");
+	return !leader || !*leader;
+}
+
+int health_check(struct http *http, const char *address, struct limit limit,
+		 struct health_look *out, struct err *err)
+{
+	_cleanup_reply_ struct http_reply reply = {0};
+	_cleanup_json_ cJSON *json = NULL;
+	int r = look(http, address, "/v1/sys/health?standbyok=true&perfstandbyok=true", limit,
+		     &reply, &json, err);
+
+	*out = (struct health_look){0};
+	if (r < 0)
+		return r;
 	if (reply.status >= 500 || reply.status == 472)
 		return err_set(err, EIO, "%s is sealed or not ready (health %ld)", address,
 			       reply.status);
+	out->foreign = !json_get(json, "initialized") && !cJSON_IsArray(json_get(json, "errors"));
+	out->leaderless = json_get_bool(json, "standby") && is_leaderless(http, address, limit);
 	return 0;
 }
 

@@ -10,9 +10,16 @@ struct http;
  * takes the header and ignores it. By sys/health. 0 or -errno. */
 int health_has_namespaces(struct vault *v, struct limit limit, bool *out, struct err *err);
 
+/* What a look at a server has shown, besides that it answers. */
+struct health_look {
+	bool foreign;	 /* somebody else has answered, and nothing is known of the server */
+	bool leaderless; /* a standby that knows no leader: what it reads may be old */
+};
+
 /* Whether the server at `address` would serve us, active or standby. 0; -EIO where it is sealed or the
  * like; or why it cannot be asked. */
-int health_check(struct http *http, const char *address, struct limit limit, struct err *err);
+int health_check(struct http *http, const char *address, struct limit limit,
+		 struct health_look *out, struct err *err);
 
 /* What a person wants to know of the server. */
 struct health {

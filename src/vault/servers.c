@@ -2,7 +2,7 @@
 /* Asks one of several servers, and spares those that fail.
  *
  *      choose    the current one; where its breaker is open the next, if it says that it is well; where
- *                all are open, nobody: the cause of it is the answer
+ *                all are open, nobody: after a look that is under way the cause is the answer
  *      admit     the budget of failures, before that; and that of all requests, after it
  *      ask       with one redirect
  *      judge     whether that was the server at all
@@ -11,18 +11,17 @@
  *
  * Reads and changes have a breaker each: a standby answers reads when there is no leader to take a
  * change. A request that insists is stopped by none. With several servers one failure is enough to go
- * on to the next; the only one there is gets a few chances. */
+ * on to the next; the only one there is gets a few chances. Whether one that is spared is well again is
+ * found out by servers_look.c. */
 
 #include "vault/servers.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
-#include "http/breaker.h"
 #include "http/budget.h"
 #include "http/redirect.h"
-#include "http/restraint.h"
-#include "vault/health.h"
+#include "vault/servers_parts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -33,27 +32,7 @@
 #define RETURN_TIME	    (15 * NS_PER_SEC) /* then an earlier one is tried again */
 #define RETRY_AFTER_MAX	    (30 * NS_PER_SEC)
 #define TIMEOUT_COUNTS	    (250 * NS_PER_MS) /* a shorter wait says nothing of the server */
-
-enum { READS, CHANGES, KINDS };
-
-struct server {
-	const char *address;
-	struct breaker breakers[KINDS];
-	uint64_t good_at; /* clock_mono() of its last answer */
-	struct err why;	  /* of the last failure that was its own */
-};
-
-struct servers {
-	struct http *http;
-	bool redirects;
-	struct restraint restraint;
-	char *text; /* of all addresses */
-	size_t count;
-	pthread_mutex_t lock; /* guards all below */
-	size_t current;
-	uint64_t return_at; /* clock_mono() */
-	struct server list[];
-};
+#define ROUNDS_MAX	    4		      /* in which others were there first */
 
 /* A request on its way. */
 struct asking {
@@ -105,10 +84,16 @@ struct servers *servers_new(struct http *http, const char *addresses, bool redir
 	s->http = http;
 	s->redirects = redirects;
 	s->text = rest;
+	pthread_mutex_init(&s->report_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->changed, NULL);
 	restraint_init(&s->restraint, FAILURES_PER_SECOND);
 	for (char *a; (a = next_address(&rest));) {
-		s->list[s->count++].address = a;
+		struct server *server = &s->list[s->count++];
+
+		server->address = a;
+		server->servers = s;
+		cancel_init(&server->stop);
 		if (http_check_address(a, err) < 0) {
 			servers_free(s);
 			return NULL;
@@ -126,8 +111,13 @@ void servers_free(struct servers *s)
 {
 	if (!s)
 		return;
+	servers_stop_looking(s);
+	for (size_t i = 0; i < s->count; i++)
+		cancel_fini(&s->list[i].stop);
 	restraint_fini(&s->restraint);
+	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
+	pthread_mutex_destroy(&s->report_lock);
 	free(s->text);
 	free(s);
 }
@@ -137,6 +127,23 @@ const char *servers_address(struct servers *s)
 	LOCK_SCOPE(&s->lock);
 
 	return s->list[s->current].address;
+}
+
+void servers_report(struct servers *s, void (*report)(void *arg, const struct err *why), void *arg)
+{
+	LOCK_SCOPE(&s->report_lock);
+
+	s->report = report;
+	s->report_arg = arg;
+}
+
+static void tell(struct servers *s, const char *address, const struct err *why)
+{
+	log_warning("the server does not serve, and is spared", F_STR("server", address),
+		    F_ERR(why));
+	LOCK_SCOPE(&s->report_lock);
+	if (s->report)
+		s->report(s->report_arg, why);
 }
 
 /* Both kinds fare alike where nobody answers; what is answered is about one of them. */
@@ -161,55 +168,50 @@ static void spare_probe(struct asking *a, struct server *server)
 
 	if (a->probe)
 		breaker_spare(&server->breakers[a->kind]);
+	pthread_cond_broadcast(&a->s->changed);
 }
 
-/* Whether the server at `i`, which is not the one that is asked now, or is not known to serve again,
- * says of itself that it does. */
-static bool is_well(struct asking *a, size_t i)
+/* Whether the server at `i`, which is not the one that is asked now, says of itself that it serves;
+ * `any`: even if only what it has, without a leader. */
+static bool is_well(struct asking *a, size_t i, bool any)
 {
 	struct servers *s = a->s;
 	struct server *server = &s->list[i];
 	uint64_t now = clock_mono(), left = a->limit.deadline - now;
 	struct limit limit = a->limit;
 	struct err why = {0};
-	int r;
+	bool well = false;
+	int r = -EINTR;
 
-	if (a->limit.deadline <= now) {
-		spare_probe(a, server);
-		return false;
-	}
 	limit.deadline = now + (left / 2 < HEALTH_TIME ? left / 2 : HEALTH_TIME);
-	r = health_check(s->http, server->address, limit, &why);
+	if (a->limit.deadline > now)
+		r = servers_look(s, server, limit, &why);
+	pthread_mutex_lock(&s->lock);
 	if (r == 0)
-		return true;
-	if (r == -EINTR || r == -ENOMEM) {
+		well = any || !server->health.leaderless;
+	else if (r != -EINTR && r != -ENOMEM)
+		fail_locked(a, server, a->probe, true, 0, &why);
+	pthread_mutex_unlock(&s->lock);
+	if (!well)
 		spare_probe(a, server);
-		return false;
-	}
-	pthread_mutex_lock(&s->lock);
-	fail_locked(a, server, a->probe, true, 0, &why);
-	pthread_mutex_unlock(&s->lock);
-	return false;
+	if (r < 0)
+		servers_look_after(s, server);
+	return well;
 }
 
-/* Makes the server at `i` the one that is asked. */
-static void move_to(struct asking *a, size_t i)
+/* What the breaker of the server at `i` says; `first`: one without a leader is passed over. */
+static enum breaker_says ask_breaker(struct asking *a, size_t i, bool first)
 {
-	struct servers *s = a->s;
-	size_t before;
+	struct server *server = &a->s->list[i];
+	LOCK_SCOPE(&a->s->lock);
 
-	pthread_mutex_lock(&s->lock);
-	before = s->current;
-	s->current = i;
-	s->return_at = clock_mono() + clock_jitter(RETURN_TIME);
-	pthread_mutex_unlock(&s->lock);
-	if (before != i)
-		log_info("another server is asked now", F_STR("server", s->list[i].address),
-			 F_STR("before", s->list[before].address));
+	if (first && server->health.leaderless)
+		return BREAKER_STOP;
+	return breaker_ask(&server->breakers[a->kind]);
 }
 
-/* 0 with a->server set, or the cause of the outage. */
-static int choose(struct asking *a, struct err *err)
+/* Whether there is one to ask; which becomes a->server. */
+static bool pick(struct asking *a, bool any)
 {
 	struct servers *s = a->s;
 	size_t first, current;
@@ -224,31 +226,89 @@ static int choose(struct asking *a, struct err *err)
 	pthread_mutex_unlock(&s->lock);
 	for (size_t k = 0; k < s->count; k++) {
 		size_t i = (first + k) % s->count;
-		enum breaker_says says;
+		enum breaker_says says = ask_breaker(a, i, !any);
 
-		pthread_mutex_lock(&s->lock);
-		says = breaker_ask(&s->list[i].breakers[a->kind], clock_mono());
-		pthread_mutex_unlock(&s->lock);
-		if (says == BREAKER_STOP)
+		if (says == BREAKER_STOP || says == BREAKER_WAIT)
 			continue;
 		a->probe = says == BREAKER_PROBE;
-		if ((i != current || a->probe) && !is_well(a, i))
+		if (i != current && !is_well(a, i, any))
 			continue;
 		a->server = i;
-		if (i != current)
-			move_to(a, i);
-		return 0;
+		pthread_mutex_lock(&s->lock);
+		servers_move_locked(s, &s->list[i]);
+		pthread_mutex_unlock(&s->lock);
+		return true;
 	}
-	a->probe = false;
 	a->server = current;
-	if (a->ask->insists)
-		return 0;
-	metric_count(METRIC_REQUESTS_SPARED, 0);
+	a->probe = false;
+	return false;
+}
+
+struct waiting {
+	struct servers *s;
+	bool cancelled; /* under its lock */
+};
+
+static void wake(void *arg)
+{
+	struct waiting *w = arg;
+	LOCK_SCOPE(&w->s->lock);
+
+	w->cancelled = true;
+	pthread_cond_broadcast(&w->s->changed);
+}
+
+static bool may_ask_locked(const struct servers *s, int kind)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		enum breaker_says says = breaker_state(&s->list[i].breakers[kind]);
+
+		if (says == BREAKER_GO || says == BREAKER_PROBE)
+			return true;
+	}
+	return false;
+}
+
+/* Waits for the look, or the request, that finds out whether a server is back. Whether it is. */
+static bool await_news(struct asking *a)
+{
+	struct servers *s = a->s;
+	struct waiting w = {.s = s};
+	struct timespec until = clock_timespec((int64_t)a->limit.deadline);
+	bool may;
+	int r = 0;
+
+	if (a->limit.cancel)
+		cancel_on(a->limit.cancel, wake, &w);
 	pthread_mutex_lock(&s->lock);
-	if (err)
-		*err = s->list[current].why;
+	while (!w.cancelled && r == 0 && !may_ask_locked(s, a->kind) &&
+	       servers_pending_locked(s, a->kind))
+		r = pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &until);
+	may = !w.cancelled && r == 0 && may_ask_locked(s, a->kind);
 	pthread_mutex_unlock(&s->lock);
-	return err ? -err->code : -EHOSTUNREACH;
+	if (a->limit.cancel)
+		cancel_on(a->limit.cancel, NULL, NULL);
+	return may;
+}
+
+/* 0 with a->server set, or the cause of the outage. */
+static int choose(struct asking *a, struct err *err)
+{
+	struct servers *s = a->s;
+	unsigned rounds = 0;
+
+	while (!pick(a, s->count == 1) && (s->count == 1 || !pick(a, true))) {
+		if (a->ask->insists)
+			return 0;
+		if (clock_mono() < a->limit.deadline && rounds++ < ROUNDS_MAX && await_news(a))
+			continue;
+		metric_count(METRIC_REQUESTS_SPARED, 0);
+		LOCK_SCOPE(&s->lock);
+		if (err)
+			*err = s->list[s->current].why;
+		return err ? -err->code : -EHOSTUNREACH;
+	}
+	return 0;
 }
 
 /* Whether it was the server who answered. */
@@ -274,7 +334,7 @@ static bool has_others(struct asking *a)
 	LOCK_SCOPE(&s->lock);
 
 	for (size_t i = 0; i < s->count; i++)
-		if (i != a->server && !s->list[i].breakers[a->kind].retry)
+		if (i != a->server && breaker_state(&s->list[i].breakers[a->kind]) == BREAKER_GO)
 			return true;
 	return false;
 }
@@ -292,6 +352,25 @@ static enum reply_blame blame_of(struct asking *a, const struct server *server,
 	return reply_blame(reply);
 }
 
+/* Somebody else has answered. Where that is so of its health too, which it told before, it is the server
+ * that cannot be reached, and not one path that a firewall does not like. */
+static bool is_hidden(struct asking *a, struct server *server)
+{
+	struct servers *s = a->s;
+	struct limit limit = {.deadline = clock_mono() + HEALTH_TIME, .cancel = a->limit.cancel};
+	bool told;
+	int r;
+
+	pthread_mutex_lock(&s->lock);
+	told = server->told;
+	pthread_mutex_unlock(&s->lock);
+	if (!told)
+		return false;
+	r = servers_look(s, server, limit, NULL);
+	LOCK_SCOPE(&s->lock);
+	return r < 0 || server->health.foreign;
+}
+
 /* Takes in what became of an attempt. */
 static void settle(struct asking *a, const struct http_reply *reply)
 {
@@ -304,22 +383,32 @@ static void settle(struct asking *a, const struct http_reply *reply)
 	struct err why = {0};
 
 	a->blame = blame_of(a, server, reply);
+	if (reply->fault == HTTP_FOREIGN && is_hidden(a, server))
+		a->blame = REPLY_BLAME_SERVER;
 	if (a->blame == REPLY_BLAME_SERVER)
 		reply_verdict(reply, server->address, &why);
 	pthread_mutex_lock(&s->lock);
 	if (a->blame == REPLY_BLAME_SERVER) {
-		opened = fail_locked(a, server, a->probe, reply->status == 0, pause, &why);
+		opened = fail_locked(a, server, a->probe,
+				     reply->status == 0 || reply->fault == HTTP_FOREIGN, pause,
+				     &why);
 	} else if (!reply->status || reply->fault == HTTP_FOREIGN) {
 		if (a->probe)
 			breaker_spare(&b[a->kind]);
 	} else {
 		server->good_at = clock_mono();
+		server->latency = server->latency / 8 * 7;
+		if (server->latency < server->good_at - a->begun)
+			server->latency = server->good_at - a->begun;
 		closed = breaker_good(&b[a->kind]);
-		breaker_hope(&b[!a->kind], clock_mono());
+		if (a->kind == CHANGES || !server->health.leaderless)
+			breaker_hope(&b[!a->kind]);
 	}
 	/* With several, whoever finds that none serves still waits a little for one that does. */
-	a->spared = b[a->kind].retry && (a->probe || s->count == 1);
+	a->spared = breaker_state(&b[a->kind]) != BREAKER_GO && (a->probe || s->count == 1);
+	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
+	servers_look_after(s, server);
 	/* A token's end says nothing of the path. Who says it surely is not asked with that one again,
 	 * and so need not be spared; what is in doubt may be any number of refusals. */
 	if (reply_token(reply) == REPLY_TOKEN_DEAD)
@@ -334,8 +423,7 @@ static void settle(struct asking *a, const struct http_reply *reply)
 	else
 		restraint_good(&s->restraint, &a->pass);
 	if (opened)
-		log_warning("the server does not serve, and is spared",
-			    F_STR("server", server->address), F_ERR(&why));
+		tell(s, server->address, &why);
 	if (closed)
 		log_info("the server serves again", F_STR("server", server->address));
 }
@@ -345,6 +433,9 @@ static void attempt(struct asking *a, struct http_reply *reply)
 	struct http_request *req = a->ask->request;
 
 	a->begun = clock_mono();
+	pthread_mutex_lock(&a->s->lock);
+	a->s->list[a->server].asked_at = a->begun;
+	pthread_mutex_unlock(&a->s->lock);
 	a->others = has_others(a);
 	req->address = a->s->list[a->server].address;
 	req->limit = a->limit;

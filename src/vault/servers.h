@@ -19,6 +19,10 @@ void servers_free(struct servers *s);
 /* The one that is asked now. Valid as long as `s` is. */
 const char *servers_address(struct servers *s);
 
+/* `report` is called, without a lock, for each server that fails and is spared from then on. NULL: nobody
+ * is told, once this has returned. */
+void servers_report(struct servers *s, void (*report)(void *arg, const struct err *why), void *arg);
+
 struct servers_ask {
 	struct http_request *request; /* its address and limit are set here */
 	struct budget *budget;	      /* of which each attempt takes a place */

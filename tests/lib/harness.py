@@ -71,8 +71,7 @@ class Test:
     def version(self, name):
         return self.server.version(self.path(name))
 
-    def mount(self, *options, source="", env=None, token=None, args=(), wait=True,
-              wrapper=()):
+    def mount(self, *options, source="", env=None, token=None, args=(), wait=True):
         """Mounts this test's folder; `source` is below it, or absolute ("/secret"; "/" is all
         engines)."""
         if source is not None:
@@ -88,7 +87,7 @@ class Test:
             if self.server.tls:
                 env["VAULT_CACERT"] = self.server.ca_file
         m = mounts.Mount(root, source, list(options), mounts.clean_environment(**env),
-                         self.canaries, args, wrapper)
+                         self.canaries, args)
         self.mounts.append(m)
         if wait:
             m.wait_mounted()

@@ -166,7 +166,7 @@ def writes(t):
         # A kept connection that broke is not known to have brought the request: it is sent again there.
         assert not a.writes() or not b.writes(), (a.writes(), b.writes())
     # What was surely not sent goes to the other.
-    (a.refuse if len(a.requests) else b.refuse)()
+    (a.refuse if data_requests(a) else b.refuse)()
     m.write("s/x", "last")
     assert t.get("s") == {"x": "last"} and t.version("s") == 5
     a.close()

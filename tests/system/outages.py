@@ -223,6 +223,36 @@ def server_away(t):
     assert_short_log(m, begun_all)
 
 
+@test(products=("vault", "bao"), seconds=120)
+def found_by_the_daemon(t):
+    "the daemon itself finds out that a server is back: no call is sacrificed, and those that come at once wait"
+    for i in range(8):
+        t.put(f"s{i}", {"x": "1"})
+    proxy = Proxy(t.server)
+    m = t.mount("timeout=3s", "watch=1s",
+                env={"VAULT_ADDR": proxy.address, "VAULT_TOKEN": t.server.token})
+    m.expect("ETIMEDOUT|EHOSTUNREACH|is spared")
+    for i in range(8):
+        m.read(f"s{i}/x")
+    t.server.hang()
+    begun, before = time.monotonic(), len(proxy.requests)
+    assert m.errno_of(open, m / "s0/x", "w") == "ETIMEDOUT"
+    time.sleep(2)
+    looks = [r for r in proxy.requests[before:] if r[1] == "sys/health"]
+    assert looks and len(looks) <= time.monotonic() - begun + 3, len(looks)
+    t.server.resume()
+    time.sleep(3)
+    outcomes = []
+    writers = [threading.Thread(target=lambda i=i: outcomes.append(m.errno_of(m.write, f"s{i}/x", "2")))
+               for i in range(8)]
+    for w in writers:
+        w.start()
+    for w in writers:
+        w.join()
+    assert outcomes == [""] * 8, outcomes
+    assert m.read(".vault/errors").count(b"\n") >= 1
+    proxy.close()
+
 
 class Scripted(FakeVault):
     """A fake that answers what `answers` has for a secret's name, and a good secret else. Values are

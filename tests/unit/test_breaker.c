@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The circuit breaker: a failure alone does not open it; open, it lets one through at a time, less and
- * less often, and closes at the first success. Time is what the test says it is. */
+/* The circuit breaker: a failure alone does not open it; open, it lets nobody through until somebody has
+ * looked, and then one, for whom the others wait; it closes at the first success. Time is what the test
+ * says it is. */
 
 #include "unit_support.h"
 
@@ -28,7 +29,8 @@ Test(breaker, it_is_closed_to_begin_with)
 {
 	struct breaker b = {0};
 
-	cr_assert_eq(breaker_ask(&b, start), BREAKER_GO);
+	cr_assert_eq(breaker_ask(&b), BREAKER_GO);
+	cr_assert_eq(breaker_look(&b), 0);
 	cr_assert_not(breaker_good(&b));
 }
 
@@ -38,7 +40,7 @@ Test(breaker, a_few_failures_in_a_moment_do_not_open_it)
 
 	for (unsigned i = 0; i < 7; i++)
 		cr_assert_not(bad(&b, start + i));
-	cr_assert_eq(breaker_ask(&b, start + 7), BREAKER_GO);
+	cr_assert_eq(breaker_ask(&b), BREAKER_GO);
 }
 
 Test(breaker, many_in_a_moment_open_it)
@@ -48,7 +50,7 @@ Test(breaker, many_in_a_moment_open_it)
 	for (unsigned i = 0; i < 7; i++)
 		bad(&b, start + i);
 	cr_assert(bad(&b, start + 7));
-	cr_assert_eq(breaker_ask(&b, start + 8), BREAKER_STOP);
+	cr_assert_eq(breaker_ask(&b), BREAKER_STOP);
 }
 
 Test(breaker, three_that_go_on_for_a_second_open_it)
@@ -71,50 +73,66 @@ Test(breaker, a_success_in_between_begins_the_count_anew)
 	}
 }
 
-Test(breaker, it_lets_one_through_when_the_time_has_come)
+Test(breaker, it_lets_nobody_through_until_somebody_has_looked)
 {
 	struct breaker b = opened();
 
-	cr_assert_eq(breaker_ask(&b, start + 99 * NS_PER_MS), BREAKER_STOP);
-	cr_assert_eq(breaker_ask(&b, start + 151 * NS_PER_MS), BREAKER_PROBE);
-	cr_assert_eq(breaker_ask(&b, start + 3600 * NS_PER_SEC), BREAKER_STOP, "a second one");
+	cr_assert_eq(breaker_ask(&b), BREAKER_STOP);
+	cr_assert_geq(breaker_look(&b), start + 100 * NS_PER_MS);
+	cr_assert_leq(breaker_look(&b), start + 150 * NS_PER_MS);
+	breaker_hope(&b);
+	cr_assert_eq(breaker_state(&b), BREAKER_PROBE);
+	cr_assert_eq(breaker_ask(&b), BREAKER_PROBE);
+	cr_assert_eq(breaker_ask(&b), BREAKER_WAIT, "a second one");
+	cr_assert_eq(breaker_look(&b), 0, "a request finds out already");
 }
 
 Test(breaker, a_good_probe_closes_it)
 {
 	struct breaker b = opened();
 
-	breaker_ask(&b, start + NS_PER_SEC);
+	breaker_hope(&b);
+	breaker_ask(&b);
 	cr_assert(breaker_good(&b));
-	cr_assert_eq(breaker_ask(&b, start + NS_PER_SEC), BREAKER_GO);
+	cr_assert_eq(breaker_ask(&b), BREAKER_GO);
 }
 
-Test(breaker, bad_probes_come_less_often_down_to_one_in_two_or_three_seconds)
+/* "at most every second, jittered" */
+Test(breaker, it_is_looked_at_once_in_a_second_or_one_and_a_half)
 {
 	struct breaker b = opened();
-	uint64_t now = start, last = 0;
+	uint64_t now = breaker_look(&b);
 
-	for (int i = 0; i < 10; i++) {
-		uint64_t pause = b.retry - now;
-
-		cr_assert_geq(pause * 3, last * 2, "it came more often");
-		cr_assert_leq(pause, 3 * NS_PER_SEC);
-		last = pause;
-		now = b.retry;
-		cr_assert_eq(breaker_ask(&b, now), BREAKER_PROBE);
-		cr_assert_not(breaker_bad(&b, now, true, false, 0), "it was open already");
+	for (int i = 0; i < 20; i++) {
+		breaker_worse(&b, now);
+		cr_assert_geq(breaker_look(&b), now + NS_PER_SEC);
+		cr_assert_leq(breaker_look(&b), now + 3 * NS_PER_SEC / 2);
+		now = breaker_look(&b);
 	}
-	cr_assert_geq(last, 2 * NS_PER_SEC);
+}
+
+Test(breaker, a_bad_probe_opens_it_again)
+{
+	struct breaker b = opened();
+
+	breaker_hope(&b);
+	breaker_ask(&b);
+	cr_assert_not(breaker_bad(&b, start + NS_PER_SEC, true, false, 0), "it was open already");
+	cr_assert_eq(breaker_ask(&b), BREAKER_STOP);
+	cr_assert_geq(breaker_look(&b), start + 2 * NS_PER_SEC);
 }
 
 Test(breaker, what_was_under_way_when_it_opened_changes_nothing)
 {
 	struct breaker b = opened();
-	uint64_t retry = b.retry;
+	uint64_t look = breaker_look(&b);
 
 	for (int i = 0; i < 50; i++)
 		bad(&b, start + 1);
-	cr_assert_eq(b.retry, retry);
+	cr_assert_eq(breaker_look(&b), look);
+	breaker_hope(&b);
+	bad(&b, start + 2);
+	cr_assert_eq(breaker_ask(&b), BREAKER_PROBE);
 }
 
 Test(breaker, the_pause_that_the_server_asks_for_is_kept)
@@ -122,26 +140,25 @@ Test(breaker, the_pause_that_the_server_asks_for_is_kept)
 	struct breaker b = {0};
 
 	breaker_bad(&b, start, false, true, 7 * NS_PER_SEC);
-	cr_assert_eq(breaker_ask(&b, start + 6 * NS_PER_SEC), BREAKER_STOP);
-	cr_assert_eq(breaker_ask(&b, start + 7 * NS_PER_SEC), BREAKER_PROBE);
+	cr_assert_eq(breaker_look(&b), start + 7 * NS_PER_SEC);
 }
 
 Test(breaker, after_a_probe_that_came_to_nothing_the_next_may_go)
 {
 	struct breaker b = opened();
 
-	breaker_ask(&b, start + NS_PER_SEC);
+	breaker_hope(&b);
+	breaker_ask(&b);
 	breaker_spare(&b);
-	cr_assert_eq(breaker_ask(&b, start + NS_PER_SEC), BREAKER_PROBE);
+	cr_assert_eq(breaker_ask(&b), BREAKER_PROBE);
 }
 
-Test(breaker, with_hope_a_probe_is_due_at_once)
+Test(breaker, hope_and_bad_looks_are_nothing_to_one_that_is_closed)
 {
-	struct breaker b = opened();
+	struct breaker b = {0};
 
-	breaker_hope(&b, start + 1);
-	cr_assert_eq(breaker_ask(&b, start + 1), BREAKER_PROBE);
-	breaker_good(&b);
-	breaker_hope(&b, start + 2);
-	cr_assert_eq(breaker_ask(&b, start + 2), BREAKER_GO);
+	breaker_hope(&b);
+	breaker_worse(&b, start);
+	cr_assert_eq(breaker_ask(&b), BREAKER_GO);
+	cr_assert_eq(breaker_look(&b), 0);
 }

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Looks for servers that do not serve, so that no request has to.
+ *
+ * Each server that is looked after has a job, in a thread of a small pool of its own: those who wait for
+ * a server that hangs must not keep anybody from looking for it. It asks sys/health
+ *
+ *      once a second       while its breaker is open, and no other server serves in its place
+ *      every 15 s or so    while another does
+ *      every 3 s or so     of several, the one that is asked, while it is: one that was cut off from the
+ *                          others answers reads as if nothing were wrong; and then the others too
+ *
+ * and ends when there is nothing to look for. A look that ends well lets one request through, which
+ * finds out; it is not enough to let all of them. */
+
+#include "vault/servers_parts.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+
+#define SPARE_TIME   (15 * NS_PER_SEC) /* where another serves */
+#define CURRENT_TIME (3 * NS_PER_SEC)
+#define PATIENCE_MIN NS_PER_SEC /* for the answer to a look */
+#define PATIENCE_MAX (4 * NS_PER_SEC)
+#define LOOK_HOLDS   NS_PER_SEC
+
+static bool is_open(const struct server *server, int kind)
+{
+	return breaker_state(&server->breakers[kind]) != BREAKER_GO;
+}
+
+/* Whether no other server serves in its place. */
+static bool is_needed_locked(const struct servers *s, const struct server *server, int kind)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (&s->list[i] != server && !is_open(&s->list[i], kind) &&
+		    !s->list[i].health.leaderless)
+			return false;
+	return true;
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
+/* When to look next (clock_mono()); 0: there is nothing to look for. */
+static uint64_t due_locked(const struct servers *s, const struct server *server)
+{
+	const struct server *current = &s->list[s->current];
+	uint64_t due = 0;
+
+	for (int kind = 0; kind < KINDS; kind++) {
+		uint64_t at = breaker_look(&server->breakers[kind]);
+		uint64_t spare = server->looked_at + SPARE_TIME;
+
+		if (at && at < spare && !is_needed_locked(s, server, kind))
+			at = spare;
+		due = sooner(due, at);
+	}
+	if (s->count > 1 && !is_open(server, READS) && current->asked_at > server->looked_at &&
+	    (server == current || current->health.leaderless))
+		due = sooner(due, server->looked_at + CURRENT_TIME);
+	return due;
+}
+
+bool servers_pending_locked(struct servers *s, int kind)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct server *server = &s->list[i];
+		uint64_t due = server->looked_after ? due_locked(s, server) : 0;
+
+		if (server->looking || breaker_state(&server->breakers[kind]) == BREAKER_WAIT ||
+		    (due && due <= clock_mono()))
+			return true;
+	}
+	return false;
+}
+
+bool servers_move_locked(struct servers *s, const struct server *server)
+{
+	const char *before = s->list[s->current].address;
+
+	if (server == &s->list[s->current])
+		return false;
+	s->current = (size_t)(server - s->list);
+	s->return_at = clock_mono() + clock_jitter(SPARE_TIME);
+	log_info("another server is asked now", F_STR("server", server->address),
+		 F_STR("before", before));
+	return true;
+}
+
+static void hope_locked(struct server *server)
+{
+	breaker_hope(&server->breakers[READS]);
+	if (server->health.leaderless)
+		breaker_worse(&server->breakers[CHANGES], clock_mono());
+	else
+		breaker_hope(&server->breakers[CHANGES]);
+}
+
+/* Takes in what a look at it has shown. */
+static void take_in_locked(struct servers *s, struct server *server, int r,
+			   const struct health_look *health, const struct err *why)
+{
+	const struct server *current = &s->list[s->current];
+
+	server->looked = r;
+	server->health = r == 0 ? *health : (struct health_look){0};
+	/* A gateway that hides sys/health says nothing of the rest; one that did not, and does now... */
+	if (r == 0 && (!health->foreign || !server->told)) {
+		server->told |= !health->foreign;
+		hope_locked(server);
+	} else {
+		if (r < 0 && r != -EINTR)
+			server->why = *why;
+		for (int kind = 0; kind < KINDS; kind++)
+			breaker_worse(&server->breakers[kind], clock_mono());
+	}
+	if (r == 0 && !health->foreign && !health->leaderless && current->health.leaderless &&
+	    !is_open(server, READS))
+		servers_move_locked(s, server);
+}
+
+static uint64_t patience_locked(const struct server *server)
+{
+	uint64_t patience = 4 * server->latency;
+
+	if (patience < PATIENCE_MIN)
+		return PATIENCE_MIN;
+	return patience < PATIENCE_MAX ? patience : PATIENCE_MAX;
+}
+
+/* Asks, without the lock, which is held before and after. */
+static int look_locked(struct servers *s, struct server *server, struct limit limit,
+		       struct err *why)
+{
+	struct health_look health = {0};
+	uint64_t begun = clock_mono();
+	int r;
+
+	server->looking = true;
+	server->looked_at = begun;
+	pthread_mutex_unlock(&s->lock);
+	r = health_check(s->http, server->address, limit, &health, why);
+	pthread_mutex_lock(&s->lock);
+	server->looking = false;
+	take_in_locked(s, server, r, &health, why);
+	pthread_cond_broadcast(&s->changed);
+	return r;
+}
+
+static void look_after(struct job *job)
+{
+	struct server *server = container_of(job, struct server, job);
+	struct servers *s = server->servers;
+	uint64_t due;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->stopping && (due = due_locked(s, server))) {
+		uint64_t now = clock_mono();
+		struct limit limit = {.deadline = now + patience_locked(server),
+				      .cancel = &server->stop};
+		struct timespec until = clock_timespec((int64_t)due);
+		struct err why = {0};
+
+		if (server->looking) /* a request does */
+			pthread_cond_wait(&s->changed, &s->lock);
+		else if (now < due)
+			pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &until);
+		else
+			look_locked(s, server, limit, &why);
+	}
+	server->looked_after = false;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static bool begin_locked(struct servers *s, struct server *server)
+{
+	if (s->stopping || server->looked_after || !due_locked(s, server))
+		return false;
+	if (!s->lookers)
+		s->lookers = pool_new(s->count, NULL);
+	server->looked_after = s->lookers != NULL;
+	/* Nobody can look: requests have to find out. */
+	if (!s->lookers)
+		hope_locked(server);
+	return server->looked_after;
+}
+
+void servers_look_after(struct servers *s, struct server *server)
+{
+	bool leaderless, begins;
+
+	pthread_mutex_lock(&s->lock);
+	leaderless = s->list[s->current].health.leaderless;
+	begins = begin_locked(s, server);
+	if (begins) {
+		server->job.run = look_after;
+		pool_submit(s->lookers, &server->job);
+	}
+	for (size_t i = 0; leaderless && i < s->count; i++) {
+		if (begin_locked(s, &s->list[i])) {
+			s->list[i].job.run = look_after;
+			pool_submit(s->lookers, &s->list[i].job);
+		}
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+int servers_look(struct servers *s, struct server *server, struct limit limit, struct err *err)
+{
+	LOCK_SCOPE(&s->lock);
+	struct timespec until = clock_timespec((int64_t)limit.deadline);
+	struct err why = {0};
+	int r;
+
+	while (server->looking)
+		if (pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &until) != 0)
+			return err_set(err, ETIMEDOUT, "no answer in time from %s",
+				       server->address);
+	if (!server->looked_at || clock_mono() > server->looked_at + LOOK_HOLDS)
+		r = look_locked(s, server, limit, &why);
+	else
+		r = server->looked;
+	if (r < 0 && err)
+		*err = why.code ? why : server->why;
+	return r;
+}
+
+void servers_stop_looking(struct servers *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+	for (size_t i = 0; i < s->count; i++)
+		cancel_fire(&s->list[i].stop);
+	pool_free(s->lookers);
+}
