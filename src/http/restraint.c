@@ -15,7 +15,11 @@
  *
  * A request that fails costs a place; those that were let through on credit count as if they did. A
  * table of fixed size remembers the last paths; one that is forgotten is unknown, which matters only
- * when the room is small. */
+ * when the room is small.
+ *
+ * Each uid has a bucket of its own beside the one for all, and pays as many times the price as there are
+ * uids that owe: they share the rate, and one alone has all of it. When the bucket for all is empty, a
+ * uid that owes next to nothing still gets through, so that nobody is kept out by another's failures. */
 
 #include "http/restraint.h"
 
@@ -29,7 +33,8 @@
 #define ROOM_BAD    4
 #define ROOM_NEW    1
 #define KNOWN_TIME  (60 * NS_PER_SEC) /* for which a failure may be told again */
-#define WAITING_MAX 4		      /* more would take the threads away from what is good */
+#define WAITING_MAX 4 /* of a uid: more would take the threads away from what is good */
+#define RESERVE	    2 /* that a uid may owe while others have used up all */
 
 void restraint_init(struct restraint *r, unsigned rate)
 {
@@ -98,29 +103,74 @@ static int standing_locked(const struct restraint *r, const struct restraint_pas
 	return standing_of_locked(r, pass->folder, now);
 }
 
-/* Whether what was good may still be taken to be. */
-static bool is_trusted_locked(const struct restraint *r, uint64_t key, uint64_t now)
+/* The row of a uid: its own, one that nobody uses any more, or the one for all others. */
+static size_t purse_of_locked(struct restraint *r, uid_t uid, uint64_t now)
 {
-	return r->turned <= now + BURST * r->interval ||
-	       r->slots[key % RESTRAINT_SLOTS].at > r->turning;
+	size_t found = RESTRAINT_PURSES;
+
+	for (size_t i = 0; i < RESTRAINT_PURSES; i++) {
+		const struct restraint_purse *p = &r->purses[i];
+
+		if (p->uid == uid)
+			return i;
+		if (p->owed <= now && p->turned <= now && !p->flying && !p->waiting)
+			found = i;
+	}
+	if (found < RESTRAINT_PURSES)
+		r->purses[found] = (struct restraint_purse){.uid = uid};
+	return found;
+}
+
+/* What a failure costs a uid: there are so many who owe, and at least one. */
+static uint64_t price_locked(const struct restraint *r, const struct restraint_purse *own,
+			     uint64_t now)
+{
+	uint64_t count = 1;
+
+	for (size_t i = 0; i <= RESTRAINT_PURSES; i++)
+		count += &r->purses[i] != own && r->purses[i].owed > now;
+	return count * r->interval;
+}
+
+/* Whether what was good may still be taken to be. */
+static bool is_trusted_locked(const struct restraint *r, const struct restraint_purse *own,
+			      uint64_t key, uint64_t now)
+{
+	return own->turned <= now + BURST * r->interval ||
+	       r->slots[key % RESTRAINT_SLOTS].at > own->turning;
 }
 
 /* What was good has failed. */
-static void turn_locked(struct restraint *r, uint64_t now)
+static void turn_locked(const struct restraint *r, struct restraint_purse *own, uint64_t now)
 {
-	if (r->turned <= now) {
-		r->turned = now;
-		r->turning = now;
+	if (own->turned <= now) {
+		own->turned = now;
+		own->turning = now;
 	}
-	r->turned += r->interval;
+	own->turned += r->interval;
 }
 
-/* How many failures more are paid for by `now`, if those that are under way fail too. */
-static int64_t room_locked(const struct restraint *r, uint64_t now)
+/* How many failures are not paid for by `now`, if those that are under way fail too. */
+static int64_t debt_of(uint64_t owed, uint64_t price, unsigned flying, uint64_t now)
 {
-	uint64_t debt = r->owed > now ? r->owed - now : 0;
+	uint64_t debt = owed > now ? owed - now : 0;
 
-	return BURST - (int64_t)((debt + r->interval - 1) / r->interval) - r->flying;
+	return (int64_t)((debt + price - 1) / price) + flying;
+}
+
+/* How many more may fail. *price: what each costs the one who has not enough. */
+static int64_t room_locked(const struct restraint *r, const struct restraint_purse *own,
+			   uint64_t now, uint64_t *price)
+{
+	uint64_t own_price = price_locked(r, own, now);
+	int64_t owes = debt_of(own->owed, own_price, own->flying, now);
+	int64_t all = debt_of(r->owed, r->interval, r->flying, now);
+
+	*price = own_price;
+	if (owes >= all || owes < RESERVE)
+		return BURST - owes;
+	*price = r->interval;
+	return BURST - all;
 }
 
 static uint64_t held_until_locked(const struct restraint *r, const struct restraint_pass *pass)
@@ -135,7 +185,8 @@ static int admit_locked(struct restraint *r, struct restraint_pass *pass, uint64
 {
 	uint64_t now = clock_mono(), held = held_until_locked(r, pass);
 	int known = standing_of_locked(r, pass->self, now);
-	uint64_t key;
+	struct restraint_purse *own;
+	uint64_t key, price;
 	int standing = standing_locked(r, pass, now, &key);
 	int64_t room, needed = standing > 0 ? ROOM_BAD : ROOM_NEW;
 
@@ -143,16 +194,25 @@ static int admit_locked(struct restraint *r, struct restraint_pass *pass, uint64
 	if (now < held)
 		return 0;
 	*until = 0;
-	if (now >= r->owed || (standing == 0 && is_trusted_locked(r, key, now)))
+	pass->purse = purse_of_locked(r, pass->uid, now);
+	own = &r->purses[pass->purse];
+	if (now >= r->owed || (standing == 0 && is_trusted_locked(r, own, key, now)))
 		return 0;
-	room = room_locked(r, now);
+	room = room_locked(r, own, now, &price);
 	if (room < needed) {
-		*until = now + (uint64_t)(needed - room) * r->interval;
+		*until = now + (uint64_t)(needed - room) * price;
 		return known > 0 ? -known : 0;
 	}
 	r->flying++;
+	own->flying++;
 	pass->flying = true;
 	return 0;
+}
+
+static void leave_locked(struct restraint *r, struct restraint_pass *pass)
+{
+	r->waiting--;
+	r->purses[pass->purse].waiting--;
 }
 
 /* Looks once. `waited`: it is one of the waiting; 0 with *until set: now it is. */
@@ -160,26 +220,31 @@ static int look(struct restraint *r, struct restraint_pass *pass, uint64_t deadl
 		uint64_t *until)
 {
 	LOCK_SCOPE(&r->lock);
-	int s = admit_locked(r, pass, until);
+	int s;
 
-	r->waiting -= waited;
+	if (waited)
+		leave_locked(r, pass);
+	s = admit_locked(r, pass, until);
 	if (s < 0 || !*until)
 		return s;
-	if (*until >= deadline || r->waiting >= WAITING_MAX)
+	pass->purse = purse_of_locked(r, pass->uid, clock_mono());
+	if (*until >= deadline || r->purses[pass->purse].waiting >= WAITING_MAX)
 		return -EAGAIN;
 	r->waiting++;
+	r->purses[pass->purse].waiting++;
 	return 0;
 }
 
-static void leave(struct restraint *r)
+static void leave(struct restraint *r, struct restraint_pass *pass)
 {
 	LOCK_SCOPE(&r->lock);
 
-	r->waiting--;
+	leave_locked(r, pass);
 }
 
 int restraint_enter(struct restraint *r, struct restraint_pass *pass, struct limit limit)
 {
+	pass->uid = limit.uid;
 	for (bool waited = false;; waited = true) {
 		uint64_t until;
 		int s = look(r, pass, limit.deadline, waited, &until);
@@ -191,7 +256,7 @@ int restraint_enter(struct restraint *r, struct restraint_pass *pass, struct lim
 		if (!waited)
 			metric_count(METRIC_WAITS, METRIC_WAIT_FAILURES);
 		if (cancel_sleep(limit.cancel, until)) {
-			leave(r);
+			leave(r, pass);
 			return -EINTR;
 		}
 	}
@@ -200,6 +265,7 @@ int restraint_enter(struct restraint *r, struct restraint_pass *pass, struct lim
 static void land_locked(struct restraint *r, struct restraint_pass *pass)
 {
 	r->flying -= pass->flying;
+	r->purses[pass->purse].flying -= pass->flying;
 	pass->flying = false;
 }
 
@@ -218,12 +284,15 @@ void restraint_bad(struct restraint *r, struct restraint_pass *pass, int code, u
 {
 	LOCK_SCOPE(&r->lock);
 	uint64_t now = clock_mono(), key;
+	struct restraint_purse *own;
 
 	land_locked(r, pass);
+	own = &r->purses[purse_of_locked(r, pass->uid, now)];
 	r->owed = (r->owed > now ? r->owed : now) + r->interval;
+	own->owed = (own->owed > now ? own->owed : now) + price_locked(r, own, now);
 	if (code) {
 		if (standing_locked(r, pass, now, &key) == 0)
-			turn_locked(r, now);
+			turn_locked(r, own, now);
 		record_locked(r, pass->self, code);
 		record_locked(r, pass->folder, code);
 	}

@@ -7,19 +7,28 @@
 #include <stdint.h>
 
 /* The budget of failures: whatever the callers do, the server has to refuse only so many requests a
- * second, and what it does not refuse is not held up by that. */
+ * second, and what it does not refuse is not held up by that. Each uid has a share of it. */
 
-#define RESTRAINT_SLOTS 1024
-#define RESTRAINT_HOLDS 16
+#define RESTRAINT_SLOTS	 1024
+#define RESTRAINT_HOLDS	 16
+#define RESTRAINT_PURSES 32
+
+/* What one uid has used of the budget. */
+struct restraint_purse {
+	uid_t uid;
+	uint64_t owed;	  /* clock_mono() at which all its failures so far are paid for */
+	uint64_t turned;  /* the same, of those that were good before */
+	uint64_t turning; /* clock_mono() of the first of these in a row */
+	unsigned flying;  /* let through on credit */
+	unsigned waiting;
+};
 
 struct restraint {
-	pthread_mutex_t lock; /* guards all below */
-	uint64_t interval;    /* ns that a failure costs */
-	uint64_t owed;	      /* clock_mono() at which all failures so far are paid for */
-	uint64_t turned;      /* the same, of those that were good before */
-	uint64_t turning;     /* clock_mono() of the first of these in a row */
-	unsigned flying;      /* let through on credit */
-	unsigned waiting;
+	pthread_mutex_t lock;	  /* guards all below */
+	uint64_t interval;	  /* ns that a failure costs */
+	uint64_t owed;		  /* clock_mono() at which the failures of all are paid for */
+	unsigned flying, waiting; /* of all */
+	struct restraint_purse purses[RESTRAINT_PURSES + 1]; /* the last: of those who have none */
 	struct {
 		uint64_t key, at;
 		int standing;	  /* an errno; 0: good */
@@ -32,6 +41,8 @@ struct restraint {
 /* A request's place in it: what it asks for, what that is in, and the engine of both. */
 struct restraint_pass {
 	uint64_t self, folder, engine;
+	uid_t uid;    /* whose share it uses */
+	size_t purse; /* while it flies */
 	bool flying;
 };
 

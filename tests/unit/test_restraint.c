@@ -18,10 +18,11 @@ static void begin(void)
 }
 
 /* Asks for a path; `code`: how it fails, 0 where it does not. */
-static int ask(const char *path, int code, uint64_t patience)
+static int ask_as(uid_t uid, const char *path, int code, uint64_t patience)
 {
 	struct restraint_pass pass = restraint_pass(path, false);
-	int s = restraint_enter(&r, &pass, (struct limit){.deadline = clock_mono() + patience});
+	int s = restraint_enter(&r, &pass,
+				(struct limit){.deadline = clock_mono() + patience, .uid = uid});
 
 	if (s == 0 && code)
 		restraint_bad(&r, &pass, code, 0);
@@ -30,8 +31,13 @@ static int ask(const char *path, int code, uint64_t patience)
 	return s;
 }
 
-/* As many of a folder as are let through in a second. */
-static unsigned storm(const char *folder, int code)
+static int ask(const char *path, int code, uint64_t patience)
+{
+	return ask_as(0, path, code, patience);
+}
+
+/* As many of a folder as are let through in a second, of `uids` users in turn. */
+static unsigned storm_of(uid_t uids, const char *folder, int code)
 {
 	uint64_t end = clock_mono() + NS_PER_SEC;
 	unsigned passed = 0;
@@ -39,9 +45,14 @@ static unsigned storm(const char *folder, int code)
 
 	for (unsigned i = 0; clock_mono() < end; i++) {
 		snprintf(path, sizeof(path), "%s/%u", folder, i);
-		passed += ask(path, code, 0) == 0;
+		passed += ask_as(i % uids, path, code, 0) == 0;
 	}
 	return passed;
+}
+
+static unsigned storm(const char *folder, int code)
+{
+	return storm_of(1, folder, code);
 }
 
 /* As if so much had failed that nothing is left for minutes. */
@@ -220,4 +231,49 @@ Test(restraint, a_wait_can_be_cancelled, .init = begin)
 	pthread_join(thread, NULL);
 	cr_assert_eq(r.waiting, 0);
 	cancel_fini(&c);
+}
+
+/* However one user fails, what another asks for goes through at once, known or not. */
+Test(restraint, one_uid_does_not_keep_out_another, .init = begin)
+{
+	char path[64];
+
+	exhaust("secret/data/bad/x");
+	for (unsigned i = 0; i < 200; i++) {
+		storm_of(1, "secret/data/bad", EACCES);
+		snprintf(path, sizeof(path), "secret/data/bad/of-another-%u", i);
+		cr_assert_eq(ask_as(7, path, 0, 0), 0);
+		if (i == 1)
+			break;
+	}
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(path, sizeof(path), "secret/data/new%u/x", i);
+		cr_assert_eq(ask_as(7, path, 0, 0), 0);
+	}
+}
+
+Test(restraint, a_uid_that_fails_too_has_a_share_while_another_storms, .init = begin)
+{
+	uint64_t end = clock_mono() + 3 * NS_PER_SEC;
+	unsigned others = 0;
+	char path[64];
+
+	for (unsigned i = 0; clock_mono() < end; i++) {
+		snprintf(path, sizeof(path), "secret/data/bad/%u", i);
+		ask_as(1, path, EACCES, 0);
+		others += ask_as(2, path, EACCES, 0) == 0;
+	}
+	cr_assert_geq(others, 8, "only %u in three seconds", others);
+}
+
+/* ... and the server has no more to refuse than its rate, but for what each may owe. */
+Test(restraint, many_uids_share_one_rate, .init = begin)
+{
+	uint64_t begun = clock_mono(), took;
+	unsigned passed = 0;
+
+	for (int i = 0; i < 3; i++)
+		passed += storm_of(20, "secret/data/bad", EACCES);
+	took = clock_mono() - begun;
+	cr_assert_leq(passed, 10 + 20 * 3 + 12 * took / NS_PER_SEC, "%u have passed", passed);
 }
