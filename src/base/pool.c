@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A pool of threads over two queues. Threads start when there is work that no idle one can take, and
- * stay. */
+ * stay. One user's jobs, however many and slow, leave room for those of others: who has fewest running is
+ * served next, and some threads are only for those who have none. */
 
 #include "base/pool.h"
 
 #include "base/secmem.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <signal.h>
 #include <string.h>
 
@@ -21,8 +23,14 @@ struct pool {
 	pthread_cond_t work;
 	struct queue urgent, normal;
 	size_t idle, started, queued, limit;
+	size_t running; /* jobs of the normal queue */
 	bool stop;
-	pthread_t threads[];
+	struct thread {
+		pthread_t id;
+		struct pool *pool;
+		bool runs; /* a job of the normal queue, of this uid */
+		uid_t uid;
+	} threads[];
 };
 
 static void queue_add(struct queue *q, struct job *job)
@@ -44,22 +52,76 @@ static struct job *queue_take(struct queue *q)
 	return job;
 }
 
+static size_t running_of_locked(const struct pool *p, uid_t uid)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->started; i++)
+		n += p->threads[i].runs && p->threads[i].uid == uid;
+	return n;
+}
+
+/* The job that is next, still in the queue; NULL where none may run now. */
+static struct job **next_locked(struct pool *p)
+{
+	size_t fewest = SIZE_MAX;
+	struct job **found = NULL;
+
+	for (struct job **at = &p->normal.head; *at && fewest > 0; at = &(*at)->next) {
+		size_t n = running_of_locked(p, (*at)->uid);
+
+		if (n < fewest && (n == 0 || p->running < p->limit)) {
+			fewest = n;
+			found = at;
+		}
+	}
+	return found;
+}
+
+static struct job *take_fair_locked(struct pool *p)
+{
+	struct job **at = next_locked(p), *job;
+
+	if (!at)
+		return NULL;
+	job = *at;
+	*at = job->next;
+	if (p->normal.tail == &job->next)
+		p->normal.tail = at;
+	return job;
+}
+
+static void run_locked(struct pool *p, struct thread *t, struct job *job, bool normal)
+{
+	p->queued--;
+	p->running += normal;
+	t->runs = normal;
+	t->uid = job->uid;
+	pthread_mutex_unlock(&p->lock);
+	job->run(job);
+	secmem_clear_registers();
+	pthread_mutex_lock(&p->lock);
+	p->running -= normal;
+	t->runs = false;
+	/* This thread may go on with something urgent, and leave to another what could not run before. */
+	if (p->queued && p->idle)
+		pthread_cond_signal(&p->work);
+}
+
 static void *pool_main(void *arg)
 {
-	struct pool *p = arg;
+	struct thread *t = arg;
+	struct pool *p = t->pool;
 	LOCK_SCOPE(&p->lock);
 
 	for (;;) {
 		struct job *job = queue_take(&p->urgent);
+		bool normal = !job;
 
 		if (!job)
-			job = queue_take(&p->normal);
+			job = take_fair_locked(p);
 		if (job) {
-			p->queued--;
-			pthread_mutex_unlock(&p->lock);
-			job->run(job);
-			secmem_clear_registers();
-			pthread_mutex_lock(&p->lock);
+			run_locked(p, t, job, normal);
 			continue;
 		}
 		if (p->stop)
@@ -72,12 +134,14 @@ static void *pool_main(void *arg)
 
 static int start_locked(struct pool *p)
 {
+	struct thread *t = &p->threads[p->started];
 	pthread_attr_t attr;
 	int r;
 
+	t->pool = p;
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	r = pthread_create(&p->threads[p->started], &attr, pool_main, p);
+	r = pthread_create(&t->id, &attr, pool_main, t);
 	pthread_attr_destroy(&attr);
 	if (r == 0)
 		p->started++;
@@ -86,7 +150,7 @@ static int start_locked(struct pool *p)
 
 struct pool *pool_new(size_t threads, struct err *err)
 {
-	struct pool *p = calloc(1, sizeof(*p) + threads * sizeof(p->threads[0]));
+	struct pool *p = calloc(1, sizeof(*p) + (threads + POOL_RESERVE) * sizeof(p->threads[0]));
 	int r;
 
 	if (!p) {
@@ -109,13 +173,19 @@ struct pool *pool_new(size_t threads, struct err *err)
 	return p;
 }
 
+/* How many there may be when this job is submitted. */
+static size_t threads_locked(const struct pool *p, const struct job *job)
+{
+	return p->limit + (running_of_locked(p, job->uid) == 0 ? POOL_RESERVE : 0);
+}
+
 static void submit(struct pool *p, struct queue *q, struct job *job)
 {
 	pthread_mutex_lock(&p->lock);
 	queue_add(q, job);
 	p->queued++;
 	/* Where a thread cannot be started the ones that are there will come to it. */
-	if (p->queued > p->idle && p->started < p->limit)
+	if (p->queued > p->idle && p->started < threads_locked(p, job))
 		start_locked(p);
 	pthread_mutex_unlock(&p->lock);
 	/* After the lock: who wakes would only wait for it. */
@@ -141,7 +211,7 @@ void pool_free(struct pool *p)
 	pthread_cond_broadcast(&p->work);
 	pthread_mutex_unlock(&p->lock);
 	for (size_t i = 0; i < p->started; i++)
-		pthread_join(p->threads[i], NULL);
+		pthread_join(p->threads[i].id, NULL);
 	pthread_cond_destroy(&p->work);
 	pthread_mutex_destroy(&p->lock);
 	free(p);

@@ -61,6 +61,7 @@ struct flight {
 	bool recalled; /* the answer is the copy's */
 	size_t kind;
 	bool ahead;
+	uid_t uid; /* who asked first */
 	char path[];
 };
 
@@ -165,6 +166,7 @@ static void learn_locked(struct cache *c, struct entry *e, struct flight *f, int
 		entry_recall(e, &c->config, got, f->age, why, f->generation);
 	else
 		entry_fail(e, &c->config, why, f->generation);
+	e->asker = f->uid;
 	if (believed && r == 0)
 		keep_locked(c, e, 0);
 	else if (believed && !e->object && !c->config.is_outage(-r) && !f->recalled)
@@ -250,7 +252,8 @@ static void log_outcome(const struct flight *f, int r, const struct err *why, ui
 			  F_STR("errno", err_name(-r)), F_INT("us", (clock_mono() - begun) / 1000));
 	else
 		log_at(r == -EACCES ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "fetch failed",
-		       F_STR("kind", kind), F_STR("path", f->path), F_ERR(why));
+		       F_STR("kind", kind), F_STR("path", f->path), F_INT("uid", f->uid),
+		       F_ERR(why));
 }
 
 /* The copy's answer in place of one that did not come: an object beside the failure, or a refusal in
@@ -284,7 +287,7 @@ static void fly(struct job *job)
 			    "no answer in time: the requests before it wait for the server too");
 	else
 		r = kind->fetch(f->cache->config.source, f->path,
-				(struct limit){.deadline = f->deadline}, &got, &why);
+				(struct limit){.deadline = f->deadline, .uid = f->uid}, &got, &why);
 	if (r < 0)
 		why.code = -r;
 	if (r < 0 && f->bare && f->cache->config.recall && f->cache->config.is_outage(-r))
@@ -293,7 +296,7 @@ static void fly(struct job *job)
 	land(f, r, &got, &why);
 }
 
-static int start_locked(struct cache *c, struct entry *e, uint64_t deadline)
+static int start_locked(struct cache *c, struct entry *e, uint64_t deadline, uid_t uid)
 {
 	size_t len = e->key_len;
 	struct flight *f = calloc(1, sizeof(*f) + len);
@@ -303,6 +306,7 @@ static int start_locked(struct cache *c, struct entry *e, uint64_t deadline)
 	f->job.run = fly;
 	f->timer.fire = on_patience;
 	f->begun = clock_mono();
+	f->job.uid = f->uid = uid;
 	f->cache = c;
 	f->generation = e->generation;
 	f->bare = !e->object;
@@ -319,7 +323,7 @@ static int wait_locked(struct cache *c, struct entry *e, const struct ask *ask)
 	/* A flight from before the last write would not be believed: wait for it, then ask again. */
 	bool joins = e->flight;
 
-	if (!e->flight && ask->waiter && start_locked(c, e, ask->deadline) < 0)
+	if (!e->flight && ask->waiter && start_locked(c, e, ask->deadline, ask->uid) < 0)
 		return -ENOMEM;
 	if (!e->flight)
 		return PARKED;
@@ -357,8 +361,11 @@ int cache_get(struct cache *c, size_t kind, const char *path, const struct ask *
 		return err_set(err, ENOMEM, "no memory for the cache");
 	now = clock_mono();
 	state = entry_judge(e, &c->config, ask, now);
+	/* That another's share of a budget is used up is no answer for this one. */
+	if (state == ENTRY_FAILED && e->why.code == EAGAIN && e->asker != ask->uid)
+		state = ENTRY_ASK;
 	if (entry_retries(e, &c->config, state, now))
-		start_locked(c, e, now + c->config.timeout);
+		start_locked(c, e, now + c->config.timeout, ask->uid);
 	switch (state) {
 	case ENTRY_GOOD:
 	case ENTRY_STALE:
@@ -401,7 +408,7 @@ bool cache_ahead(struct cache *c, size_t kind, const char *path)
 	if (e && (e->flight || entry_judge(e, &c->config, &later, now) != ENTRY_ASK))
 		return true;
 	e = has_room_locked(c) ? find_or_add_locked(c, kind, path) : NULL;
-	if (!e || start_locked(c, e, now + c->config.timeout) < 0)
+	if (!e || start_locked(c, e, now + c->config.timeout, 0) < 0)
 		return false;
 	e->flight->ahead = true;
 	c->ahead++;

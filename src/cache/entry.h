@@ -24,6 +24,7 @@ struct entry {
 	bool outage;	       /* it ended badly since nobody answered */
 	bool refused;	       /* `why` is the server's refusal, which serves in an outage */
 	bool slow;	       /* who waits for the flight is given what was known before it */
+	uid_t asker;	       /* on whose account it was */
 	uint64_t generation;   /* grows with each put and drop */
 	struct flight *flight; /* NULL: none is under way */
 	size_t key_len;

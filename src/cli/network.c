@@ -4,6 +4,7 @@
 #include "cli/network.h"
 
 #include "base/log.h"
+#include "base/pool.h"
 #include "http/http.h"
 #include "tree/tree.h"
 #include "vault/health.h"
@@ -27,7 +28,7 @@ int network_open(struct network *n, const struct conf *c, struct err *err)
 				   .srv_lookup = c->srv_lookup,
 				   .server_name = c->tls_server_name,
 				   .skip_verify = c->tls_skip_verify,
-				   .connections = c->parallel,
+				   .connections = c->parallel + POOL_RESERVE,
 				   .max_body = BODY_MAX};
 
 	if (c->tls_skip_verify)

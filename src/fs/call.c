@@ -33,24 +33,32 @@
 #define SCAN_INTERVAL (100 * NS_PER_MS)
 #define ELSEWHERE     (-1) /* who asks from a pid namespace that we do not see into */
 
-static void put(struct call *c)
+static void free_call(struct call *c)
 {
-	struct fs *fs = c->fs;
-	bool last;
-
-	pthread_mutex_lock(&fs->calls.lock);
-	last = --c->refs == 0;
-	if (last && --fs->calls.running == 0)
-		pthread_cond_broadcast(&fs->calls.none);
-	pthread_mutex_unlock(&fs->calls.lock);
-	if (!last)
-		return;
 	if (c->held)
-		tree_forget(fs->tree, c->held, 1);
+		tree_forget(c->fs->tree, c->held, 1);
 	cancel_fini(&c->cancel);
 	free((char *)c->name);
 	free((char *)c->name2);
 	free(c);
+}
+
+static void put(struct call *c)
+{
+	struct calls *calls = &c->fs->calls;
+	bool last;
+
+	pthread_mutex_lock(&calls->lock);
+	last = --c->refs == 0;
+	pthread_mutex_unlock(&calls->lock);
+	if (!last)
+		return;
+	free_call(c);
+	/* After that all of it may go, the tree too. */
+	pthread_mutex_lock(&calls->lock);
+	if (--calls->running == 0)
+		pthread_cond_broadcast(&calls->none);
+	pthread_mutex_unlock(&calls->lock);
 }
 
 static void unlist_locked(struct call *c)
@@ -303,6 +311,7 @@ static struct call *to_heap(const struct call *from)
 	c->waiter.ready = ready;
 	c->ask.waiter = &c->waiter;
 	c->job.run = run_in_pool;
+	c->job.uid = from->caller.uid;
 	c->refs = 1;
 	c->state = CALL_RUNNING;
 	return c;

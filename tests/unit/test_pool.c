@@ -187,3 +187,23 @@ Test(pool, nothing_to_do_is_no_reason_to_stay)
 	pool_free(new_pool(16));
 	pool_free(NULL);
 }
+
+/* One user's slow jobs take all threads but those that are kept for who has none. */
+Test(pool, jobs_of_one_uid_do_not_keep_out_those_of_another)
+{
+	struct task rows[40], other = {.job = {.run = hold, .uid = 7}};
+	struct pool *p = new_pool(4);
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		rows[i] = (struct task){.job = {.run = hold, .uid = 5}};
+		pool_submit(p, &rows[i].job);
+	}
+	cr_assert(tally_reaches(&inside, 4));
+	support_sleep(20 * NS_PER_MS);
+	cr_assert_eq(tally_count(&inside), 4, "one user has threads that are kept for others");
+	pool_submit(p, &other.job);
+	cr_assert(tally_reaches(&inside, 5), "it waits behind another user's jobs");
+	tally_add(&gate);
+	pool_free(p);
+	cr_assert_eq(tally_count(&inside), 41);
+}
