@@ -2,29 +2,30 @@
 #ifndef BASE_QUOTA_H
 #define BASE_QUOTA_H
 
-#include "base/cleanup.h"
-
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
-/* Bytes that several may hold together. */
+/* What several may hold together: bytes, or things. Where it is `shared`, a uid that is not root's may hold
+ * no more than it leaves to all others: alone half of it, two a third each, and so on. */
 struct quota {
-	pthread_mutex_t lock; /* guards `used` */
+	pthread_mutex_t lock; /* guards all below */
 	size_t used, max;
+	bool shared;
+	struct quota_share *shares; /* where it is shared: one for each uid that holds something */
 };
 
-/* Takes what somebody's share has grown by, or gives back what it has shrunk by. False, and nothing
- * done, where there is not so much left. NULL is without bounds. */
+void quota_init(struct quota *q, size_t max, bool shared);
+void quota_fini(struct quota *q);
+
+/* Takes what a uid's share has grown by, or gives back what it has shrunk by. False, and nothing done,
+ * where it may not grow so much. NULL is without bounds. */
+bool quota_move_of(struct quota *q, uid_t uid, size_t before, size_t after);
+
 static inline bool quota_move(struct quota *q, size_t before, size_t after)
 {
-	if (!q)
-		return true;
-	LOCK_SCOPE(&q->lock);
-	if (after > before && after - before > q->max - q->used)
-		return false;
-	q->used += after - before;
-	return true;
+	return quota_move_of(q, 0, before, after);
 }
 
 #endif

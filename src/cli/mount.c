@@ -417,6 +417,7 @@ static int make_tree(struct mount *m, struct err *err)
 				   .binary_reject = c->binary == CONF_BINARY_REJECT,
 				   .scratch = c->scratch,
 				   .scratch_max = c->scratch_max,
+				   .shared = c->allow_other,
 				   .unlink_grace = c->unlink_grace * NS_PER_MS,
 				   .pool = m->pool,
 				   .ahead = c->parallel - 1,

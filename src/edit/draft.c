@@ -38,7 +38,7 @@ void draft_put_locked(struct draft *d)
 	if (!d || --d->refs)
 		return;
 	metric_move(METRIC_DRAFTS, -1);
-	quota_move(d->quota, d->text.len, 0);
+	quota_move_of(d->quota, d->uid, d->text.len, 0);
 	buf_fini(&d->text);
 	object_put(d->base);
 	object_put(d->seen);
@@ -49,21 +49,31 @@ void draft_put_locked(struct draft *d)
 /* Half a value is worse than none. */
 static int too_large(struct draft *d)
 {
-	if (!d->quota)
+	if (!d->patient)
 		d->failed = EFBIG;
 	return -EFBIG;
+}
+
+static int no_room(struct draft *d)
+{
+	if (d->patient)
+		return -EFBIG;
+	d->failed = ENOMEM;
+	return -ENOMEM;
 }
 
 static int resize(struct draft *d, size_t size)
 {
 	size_t before = d->text.len;
 
-	if (size > d->max || !quota_move(d->quota, before, size))
+	if (size > d->max)
 		return too_large(d);
+	if (!quota_move_of(d->quota, d->uid, before, size))
+		return no_room(d);
 	buf_resize(&d->text, size);
 	if (buf_status(&d->text) < 0) {
 		d->text.failed = false;
-		quota_move(d->quota, size, before);
+		quota_move_of(d->quota, d->uid, size, before);
 		return -ENOMEM;
 	}
 	return 0;
@@ -184,12 +194,36 @@ size_t draft_size(struct draft *d)
 	return d->text.len;
 }
 
+int draft_charge(struct draft *d, struct quota *quota)
+{
+	LOCK_SCOPE(&d->lock);
+
+	if (!quota_move_of(quota, d->uid, 0, d->text.len))
+		return -ENOMEM;
+	d->quota = quota;
+	return 0;
+}
+
+void draft_take_text(struct draft *d, struct buf *text)
+{
+	LOCK_SCOPE(&d->lock);
+
+	if (!quota_move_of(d->quota, d->uid, d->text.len, text->len)) {
+		quota_move_of(d->quota, d->uid, d->text.len, 0);
+		d->quota = NULL;
+	}
+	buf_fini(&d->text);
+	d->text = *text;
+	*text = (struct buf){0};
+}
+
 void draft_discharge(struct draft *d, bool empty)
 {
 	LOCK_SCOPE(&d->lock);
 
-	quota_move(d->quota, d->text.len, 0);
+	quota_move_of(d->quota, d->uid, d->text.len, 0);
 	d->quota = NULL;
+	d->patient = false;
 	if (empty)
 		buf_fini(&d->text);
 }

@@ -18,6 +18,7 @@ struct draft {
 	size_t max;	     /* bytes */
 	bool is_value;	     /* of one field: `max` is for what the server would store */
 	struct quota *quota; /* NULL: none */
+	bool patient;	     /* where the quota has no room only that write fails, and not all */
 	bool dirty;	     /* differs from what was committed last */
 	bool emptied;  /* by O_TRUNC, and nothing was written since: commits at the last close */
 	bool replaces; /* the whole content is new: it does not matter what was there */
@@ -50,6 +51,12 @@ bool draft_is_dirty(struct draft *d);
 /* The errno that it failed with; 0: none. */
 int draft_failure(struct draft *d);
 size_t draft_size(struct draft *d);
+
+/* Enters a quota with what it holds: 0, or -ENOMEM where there is no room. */
+int draft_charge(struct draft *d, struct quota *quota);
+
+/* What it holds from now on; `text` is empty then. It leaves the quota where that has no room. */
+void draft_take_text(struct draft *d, struct buf *text);
 
 /* Leaves the quota; with `empty` what was written is dropped, since nobody can read it any more. */
 void draft_discharge(struct draft *d, bool empty);

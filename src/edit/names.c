@@ -36,6 +36,14 @@ static int no_memory(struct err *err)
 	return err_set(err, ENOMEM, "no memory");
 }
 
+int names_no_room(struct err *err, int r)
+{
+	return r == -ENOSPC ? err_set(err, ENOSPC,
+				      "too many files and directories have been made that the "
+				      "server does not hold yet")
+			    : no_memory(err);
+}
+
 int names_find(struct tree *t, struct node *dir, const char *name, const struct request *rq,
 	       struct node **child)
 {
@@ -133,8 +141,9 @@ int edit_mkdir(struct tree *t, struct node *dir, const char *name, const struct 
 			    "the token's policies allow to write nothing there and below");
 	if (r != 0)
 		return r;
-	if (dir_make_local_locked(t, dir_of(dir), name, raw, &made) < 0)
-		return no_memory(rq->err);
+	r = dir_make_local_locked(t, dir_of(dir), name, raw, rq->caller->uid, &made);
+	if (r < 0)
+		return names_no_room(rq->err, r);
 	*view = (struct view){.node = &made->node, .entry_ttl = t->config.ttl};
 	node_stat_locked(t, &made->node, &view->attr);
 	made->node.type->attr_locked(t, &made->node, rq->ask, &view->attr, &view->attr_ttl, NULL);

@@ -27,4 +27,7 @@ int names_check_dir(struct tree *t, struct node *dir, const struct request *rq);
 /* data.json is out of the process's sight for a moment, unless it is written. */
 void document_hide_locked(struct dir *d, const struct caller *caller);
 
+/* The sentence for -ENOSPC or -ENOMEM of what makes something local; and `r`. */
+int names_no_room(struct err *err, int r);
+
 #endif

@@ -70,8 +70,10 @@ struct scratch *scratch_new_locked(struct tree *t, struct node *parent, const ch
 	if (!s)
 		return NULL;
 	s->draft = draft_new(NULL, caller, t->config.scratch_max);
-	if (s->draft)
+	if (s->draft) {
 		s->draft->quota = &t->scratch;
+		s->draft->patient = true;
+	}
 	if (s->draft && known)
 		node_detach_locked(known); /* of something that is not there any more */
 	if (!s->draft || node_init_locked(&s->node, &scratch_type, parent, name,
@@ -80,7 +82,10 @@ struct scratch *scratch_new_locked(struct tree *t, struct node *parent, const ch
 		free(s);
 		return NULL;
 	}
-	node_make_local_locked(&s->node);
+	if (node_make_local_locked(t, &s->node, caller->uid) < 0) {
+		node_unuse_locked(t, &s->node);
+		return NULL;
+	}
 	return s;
 }
 

@@ -113,6 +113,8 @@ static int begin_draft_locked(struct tree *t, struct node *n, struct kv_version 
 
 	if (r == 0 && !(flags & O_TRUNC))
 		r = target_print_shown(t, &at, base, &d->text);
+	if (r == 0)
+		r = draft_charge(d, &t->drafts);
 	if (r < 0) {
 		draft_put_locked(d);
 		if (h)
@@ -171,8 +173,7 @@ static int open_apart(struct tree *t, struct node *node, enum target_kind kind, 
 	if (r == 0)
 		r = begin_draft_locked(t, node, base, flags, NO_CAS, rq, out);
 	if (r == 0 && seen) {
-		(*out)->draft->text = text;
-		text = (struct buf){0};
+		draft_take_text((*out)->draft, &text);
 		(*out)->draft->seen = steal(seen);
 	}
 	return r;
@@ -217,20 +218,22 @@ int edit_open(struct tree *t, struct node *node, int flags, const struct request
 
 /* The file that is made, with a use for the caller; `there`: the server has it already. */
 static int make_field_locked(struct tree *t, struct dir *d, const char *name,
-			     const struct names_new *new, bool there, struct field **out,
-			     struct err *err)
+			     const struct names_new *new, bool there, const struct request *rq,
+			     struct field **out)
 {
 	struct field *f = field_child_locked(t, d, name, new->raw, new->len);
+	int r;
 
 	if (!f)
-		return err_set(err, ENOMEM, "no memory for a file");
+		return err_set(rq->err, ENOMEM, "no memory for a file");
+	*out = f;
+	r = there ? 0 : node_make_local_locked(t, &f->node, rq->caller->uid);
+	if (r < 0)
+		return names_no_room(rq->err, r);
 	scratch_unhide_locked(t, f);
 	field_stay_locked(f);
 	if (there)
 		node_unlocal_locked(t, &f->node); /* somebody else has made it meanwhile */
-	else
-		node_make_local_locked(&f->node);
-	*out = f;
 	return 0;
 }
 
@@ -366,7 +369,7 @@ static int create_field(struct tree *t, struct dir *d, const char *name,
 		return err_set(rq->err, EEXIST, "%s was made by somebody else meanwhile", name);
 	r = rule_check_field(&t->config.rules, d->path, base, new->raw, new->len, rq->err);
 	if (r == 0)
-		r = make_field_locked(t, d, name, new, there, &f, rq->err);
+		r = make_field_locked(t, d, name, new, there, rq, &f);
 	if (r == 0 && there && !revoked && !moved)
 		r = permit_made_locked(t, &f->node, flags, rq);
 	if (r == 0)

@@ -31,10 +31,12 @@
 #include <utlist.h>
 
 #define SCAN_INTERVAL (100 * NS_PER_MS)
+#define WAITING_MAX   4096 /* calls at once, where several users have them */
 #define ELSEWHERE     (-1) /* who asks from a pid namespace that we do not see into */
 
 static void free_call(struct call *c)
 {
+	quota_move_of(&c->fs->calls.waiting, c->caller.uid, c->charged, 0);
 	if (c->held)
 		tree_forget(c->fs->tree, c->held, 1);
 	cancel_fini(&c->cancel);
@@ -317,17 +319,39 @@ static struct call *to_heap(const struct call *from)
 	return c;
 }
 
+static void fail(const struct call *from, int r)
+{
+	struct call failed = *from;
+
+	answer(&failed, r);
+	if (failed.held)
+		tree_forget(failed.fs->tree, failed.held, 1);
+}
+
+/* Whether one more of that user may wait. What a handle has to commit always may: there are no more of
+ * these than open files. */
+static bool charge(struct call *c)
+{
+	if (!c->req || (c->op->pool && c->handle))
+		return true;
+	c->charged = quota_move_of(&c->fs->calls.waiting, c->caller.uid, 0, 1);
+	return c->charged;
+}
+
 static void go_on(const struct call *from)
 {
 	struct calls *calls = &from->fs->calls;
-	struct call *c = to_heap(from);
+	struct call charged = *from, *c;
 
+	if (!charge(&charged)) {
+		err_set(&charged.err, EAGAIN, "too many calls of this user are waiting");
+		fail(&charged, -EAGAIN);
+		return;
+	}
+	c = to_heap(&charged);
 	if (!c) {
-		struct call failed = *from;
-
-		answer(&failed, -ENOMEM);
-		if (failed.held)
-			tree_forget(failed.fs->tree, failed.held, 1);
+		quota_move_of(&calls->waiting, from->caller.uid, charged.charged, 0);
+		fail(from, -ENOMEM);
 		return;
 	}
 	pthread_mutex_lock(&calls->lock);
@@ -397,6 +421,9 @@ struct request call_request(struct call *c)
 
 void calls_init(struct fs *fs)
 {
+	bool shared = fs->config.allow_other;
+
+	quota_init(&fs->calls.waiting, shared ? WAITING_MAX : SIZE_MAX, shared);
 	pthread_mutex_init(&fs->calls.lock, NULL);
 	pthread_cond_init(&fs->calls.none, NULL);
 	fs->calls.timer.fire = on_timer;
@@ -407,6 +434,7 @@ void calls_fini(struct fs *fs)
 	timer_disarm(fs->config.timers, &fs->calls.timer);
 	pthread_cond_destroy(&fs->calls.none);
 	pthread_mutex_destroy(&fs->calls.lock);
+	quota_fini(&fs->calls.waiting);
 }
 
 void calls_stop(struct fs *fs)

@@ -4,6 +4,7 @@
 
 #define FUSE_USE_VERSION 314
 
+#include "base/quota.h"
 #include "edit/edit.h"
 #include "fs/fs.h"
 #include "tree/listing.h"
@@ -58,7 +59,7 @@ struct call {
 	struct job job;
 	struct cancel cancel;
 	enum { CALL_RUNNING, CALL_QUEUED, CALL_PARKED, CALL_DONE } state;
-	bool woken, interrupted, listed;
+	bool woken, interrupted, listed, charged;
 	unsigned refs;
 	struct call *prev, *next;
 };
@@ -68,7 +69,8 @@ struct calls {
 	pthread_mutex_t lock; /* guards all below, and the private part of every call */
 	pthread_cond_t none;  /* no call is left */
 	struct call *list;
-	size_t running; /* calls on the heap that are not freed */
+	size_t running;	      /* calls on the heap that are not freed */
+	struct quota waiting; /* the same by uid; a lock of its own */
 	bool stopping;
 	atomic_bool sweeping; /* the timer is armed */
 	struct timer timer;

@@ -49,11 +49,16 @@ struct node *node_use_locked(struct node *n)
 	return n;
 }
 
-void node_make_local_locked(struct node *n)
+int node_make_local_locked(struct tree *t, struct node *n, uid_t uid)
 {
-	if (!n->local)
-		node_use_locked(n); /* nothing else holds what the server does not know */
+	if (n->local)
+		return 0;
+	if (!quota_move_of(&t->made, uid, 0, 1))
+		return -ENOSPC;
+	node_use_locked(n); /* nothing else holds what the server does not know */
 	n->local = true;
+	n->maker = uid;
+	return 0;
 }
 
 void node_unlocal_locked(struct tree *t, struct node *n)
@@ -61,6 +66,7 @@ void node_unlocal_locked(struct tree *t, struct node *n)
 	if (!n->local)
 		return;
 	n->local = false;
+	quota_move_of(&t->made, n->maker, 1, 0);
 	node_unuse_locked(t, n);
 }
 

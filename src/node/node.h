@@ -25,7 +25,9 @@ struct tree {
 	unsigned removing;	  /* rows of removals that are on their way */
 	struct hidden *hidden;	  /* what was emptied and removed; see dir.h */
 	uint64_t hidden_changes;  /* grows with each that comes or goes */
-	struct quota scratch;	  /* what scratch files hold together; a lock of its own */
+	struct quota scratch; /* what scratch files hold together; locks of their own, all three */
+	struct quota drafts;  /* the same of other files that are being written */
+	struct quota made;    /* directories and files that are here alone */
 	struct failures failures; /* what .vault/errors tells */
 	uint64_t
 		rights_after; /* clock_mono() before which no rights are asked for: they were not told */
@@ -57,6 +59,7 @@ struct node {
 	unsigned uses;	       /* references that we hold */
 	bool gone;	       /* removed: it has no name any more */
 	bool local;	       /* made here, and not at the server: lives as long as this is set */
+	uid_t maker;	       /* of what is local: on whose account */
 	bool coming;	       /* hidden, until NOTICE_APPEAR is done */
 	bool leaving;	       /* not there any more, but for who does NOTICE_LEAVE */
 	unsigned cached;       /* handles that read it through the kernel's pages */
@@ -76,8 +79,9 @@ struct node *node_use_locked(struct node *n);
 /* May free it, and then what was kept by it alone. */
 void node_unuse_locked(struct tree *t, struct node *n);
 
-/* Sets and clears `local`, with the use that goes with it. */
-void node_make_local_locked(struct node *n);
+/* Sets and clears `local`, with the use that goes with it. The first is on the account of `uid`: 0, or
+ * -ENOSPC where that one has made too many. */
+int node_make_local_locked(struct tree *t, struct node *n, uid_t uid);
 void node_unlocal_locked(struct tree *t, struct node *n);
 
 /* Takes its name away: it is removed, but may still be open. */

@@ -55,6 +55,7 @@ struct tree_config {
 	gid_t gid;
 	mode_t mode, dir_mode;
 	bool read_only, purge, strict;
+	bool shared; /* others than the user that has mounted it may come in */
 	bool newline_strip, binary_reject;
 	bool fast_open;	       /* opens do not reach us: see node/fixed.h */
 	const char *scratch;   /* patterns of names of scratch files, parted by ':' */

@@ -496,15 +496,18 @@ static void amend_list(struct tree *t, const char *folder, const char *component
 }
 
 int dir_make_local_locked(struct tree *t, struct dir *parent, const char *name, const char *raw,
-			  struct dir **out)
+			  uid_t uid, struct dir **out)
 {
 	struct dir *d = dir_child_locked(t, &parent->node, name, raw);
+	int r = d ? node_make_local_locked(t, &d->node, uid) : -ENOMEM;
 
-	if (!d)
-		return -ENOMEM;
+	if (r < 0) {
+		if (d)
+			node_unuse_locked(t, &d->node);
+		return r;
+	}
 	d->kinds = 0;
 	d->kinds_until = clock_mono() + t->config.negative_ttl;
-	node_make_local_locked(&d->node);
 	*out = d;
 	return 0;
 }

@@ -78,9 +78,10 @@ int dir_list_locked(struct tree *t, struct dir *d, const struct ask *ask, struct
 int dir_version_locked(struct tree *t, struct dir *d, const struct ask *ask,
 		       struct kv_version **out, uint64_t *ttl, struct err *err);
 
-/* A directory that exists here alone, until node_unlocal_locked(); with a use. 0 or -ENOMEM. */
+/* A directory that exists here alone, until node_unlocal_locked(); with a use; on the
+ * account of `uid`. 0, -ENOMEM or -ENOSPC. */
 int dir_make_local_locked(struct tree *t, struct dir *parent, const char *name, const char *raw,
-			  struct dir **out);
+			  uid_t uid, struct dir **out);
 
 /* A secret was written where there may have been none: it and the folders above it are there now. */
 void dir_appeared_locked(struct tree *t, struct dir *d);

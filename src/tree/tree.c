@@ -21,6 +21,9 @@
 #include <string.h>
 #include <utlist.h>
 
+#define DRAFTS_MAX ((size_t)128 << 20) /* bytes: a document has up to 32 MiB */
+#define MADE_MAX   10000
+
 struct tree *tree_new(const struct tree_config *config, struct err *err)
 {
 	struct tree *t = calloc(1, sizeof(*t));
@@ -33,9 +36,10 @@ struct tree *tree_new(const struct tree_config *config, struct err *err)
 	}
 	t->config = *config;
 	t->started = clock_wall();
-	t->scratch.max = config->scratch_max;
+	quota_init(&t->scratch, config->scratch_max, config->shared);
+	quota_init(&t->drafts, DRAFTS_MAX, config->shared);
+	quota_init(&t->made, MADE_MAX, config->shared);
 	t->digests = outline_key_new();
-	pthread_mutex_init(&t->scratch.lock, NULL);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -176,7 +180,9 @@ void tree_free(struct tree *t)
 		dir_unhide_locked(t, h->path);
 	failures_fini(&t->failures);
 	outline_key_free(t->digests);
-	pthread_mutex_destroy(&t->scratch.lock);
+	quota_fini(&t->scratch);
+	quota_fini(&t->drafts);
+	quota_fini(&t->made);
 	pthread_cond_destroy(&t->drained);
 	pthread_mutex_destroy(&t->lock);
 	free(t);

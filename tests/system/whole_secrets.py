@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import select
+import subprocess
 import sys
 import time
 import traceback
@@ -335,6 +336,63 @@ def one_user_silences_nobody(t):
     text = m.log()
     assert text.count(f"uid={N} ") < 300, "one user's failures fill the log"
     assert len(lines_of(m, 0)) <= 64
+
+
+@test()
+def one_user_takes_no_memory_from_another(t):
+    "directories and scratch files that one user makes for ever leave room for another's"
+    t.put("free", {"x": "1"})
+    m = mounted(t, "scratch_max=1M")
+    m.expect("ENOSPC|EFBIG|ENOMEM|scratch file|left out")
+
+    def make_all(name, count):
+        for i in range(count):
+            os.mkdir(m / f"free/{name}{i}")
+
+    assert as_user(N, make_all, "n", 20000) == "ENOSPC"
+    assert as_user(M, make_all, "m", 100) == "" and as_user(0, make_all, "r", 100) == ""
+    assert as_user(N, lambda: os.mkdir(m / "free/more")) == "ENOSPC"
+    assert as_user(N, lambda: [os.rmdir(m / f"free/n{i}") for i in range(500)]) == ""
+    assert as_user(N, lambda: os.mkdir(m / "free/more")) == ""
+
+    def fill(name, size):
+        with open(m / f"free/{name}~", "wb", buffering=0) as f:
+            for _ in range(size // 65536):
+                f.write(bytes(65536))
+
+    assert as_user(N, fill, "n", 1 << 20) == "EFBIG"
+    assert as_user(M, fill, "m", 3 << 16) == ""
+    m.write("free/x", "2")
+    assert t.get("free") == {"x": "2"}
+
+
+@test(products=("vault", "bao"))
+def one_user_starves_nobody(t):
+    "a user whose requests are refused all the time holds up nobody else's, whatever these ask for"
+    for i in range(20):
+        t.put(f"free/s{i}", {"x": str(i)})
+    t.server.policy("starve", {
+        f"secret/data/{t.folder}/free/*": ["read"],
+        f"secret/metadata/{t.folder}/*": ["list", "read"]})
+    os.chmod(t.root, 0o755)
+    os.chmod(os.path.dirname(t.root), 0o755)
+    m = t.mount("allow_other", "mode=0644", "dir_mode=0755", "timeout=5s",
+                token=t.server.make_token(policies=["starve"]))
+    m.expect("EACCES|EAGAIN|ETIMEDOUT|left out")
+
+    storms = [t.spawn("setpriv", f"--reuid={N}", f"--regid={N}", "--clear-groups", "sh", "-c",
+                      f"i=0; while :; do i=$((i+1)); stat {m / 'no'}/$i.{k}/x; done",
+                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for k in range(4)]
+    time.sleep(2)
+
+    def read_all():
+        for i in range(20):
+            with open(m / f"free/s{i}/x", encoding="utf-8") as f:
+                assert f.read() == str(i)
+
+    assert as_user(M, read_all) == ""
+    for p in storms:
+        p.kill()
 
 
 main(local=True)

@@ -374,10 +374,11 @@ Test(draft, it_lives_in_secret_memory_and_gives_all_back, .init = support_init)
 Test(draft, without_memory_it_is_as_before, .init = support_init)
 {
 	const struct caller caller = {.pid = getpid()};
-	struct quota q = {PTHREAD_MUTEX_INITIALIZER, 0, SIZE_MAX};
+	struct quota q = {PTHREAD_MUTEX_INITIALIZER, 0, SIZE_MAX, false, NULL};
 	struct draft *d = draft_new(NULL, &caller, SIZE_MAX);
 
 	d->quota = &q;
+	d->patient = true;
 	put(d, "hello", 0);
 	cr_assert_eq(draft_truncate(d, SIZE_MAX / 2), -ENOMEM);
 	cr_assert_eq(draft_write(d, "x", 1, SIZE_MAX / 2, false), -ENOMEM);

@@ -114,6 +114,7 @@ static struct draft *new_draft(struct quota *q, size_t max)
 
 	cr_assert_not_null(d);
 	d->quota = q;
+	d->patient = q != NULL;
 	return d;
 }
 
@@ -167,4 +168,36 @@ Test(quota, too_much_does_not_fail_a_draft_that_has_one, .init = support_init)
 	assert_holds(d, "Jello");
 	draft_put_locked(d);
 	cr_assert_eq(q.used, 0);
+}
+
+Test(quota, where_it_is_shared_one_uid_leaves_as_much_as_it_takes)
+{
+	struct quota q;
+
+	quota_init(&q, 100, true);
+	cr_assert_not(quota_move_of(&q, 1, 0, 51));
+	cr_assert(quota_move_of(&q, 1, 0, 50));
+	cr_assert(quota_move_of(&q, 2, 0, 25));
+	cr_assert_not(quota_move_of(&q, 1, 50, 51));
+	cr_assert_not(quota_move_of(&q, 2, 25, 26));
+	cr_assert(quota_move_of(&q, 3, 0, 12), "nothing is left for who comes third");
+	cr_assert(quota_move_of(&q, 0, 0, 13), "root may take all that is left");
+	cr_assert(quota_move_of(&q, 1, 50, 0));
+	cr_assert(quota_move_of(&q, 2, 25, 37));
+	cr_assert(quota_move_of(&q, 2, 37, 0));
+	cr_assert(quota_move_of(&q, 3, 12, 0));
+	cr_assert(quota_move_of(&q, 0, 13, 0));
+	cr_assert_eq(q.used, 0);
+	cr_assert_null(q.shares);
+	quota_fini(&q);
+}
+
+Test(quota, where_it_is_not_shared_one_uid_may_take_all)
+{
+	struct quota q;
+
+	quota_init(&q, 100, false);
+	cr_assert(quota_move_of(&q, 1, 0, 100));
+	cr_assert(quota_move_of(&q, 1, 100, 0));
+	quota_fini(&q);
 }
