@@ -23,8 +23,9 @@ struct job {
 /* Up to `threads` of them, started as they are needed. NULL with `err` set where none can start. */
 struct pool *pool_new(size_t threads, struct err *err);
 
-/* Runs the job in a thread of the pool; `urgent` goes before all that is not. Of the others the uid goes
- * first that has the fewest running, and of one uid the first that was submitted. After pool_stop() too: a job is never lost, since somebody waits for it. */
+/* Runs the job in a thread of the pool; `urgent` goes before all that is not. Of the others the uid
+ * goes first that has the fewest running, and of one uid the first that was submitted. After
+ * pool_stop() too: a job is never lost, since somebody waits for it. */
 void pool_submit(struct pool *p, struct job *job);
 void pool_submit_urgent(struct pool *p, struct job *job);
 

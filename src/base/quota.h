@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* What several may hold together: bytes, or things. Where it is `shared`, a uid that is not root's may hold
- * no more than it leaves to all others: alone half of it, two a third each, and so on. */
+/* What several may hold together: bytes, or things. Where it is `shared`, a uid other than root may
+ * hold no more than it leaves to all others: alone half of it, two a third each, and so on. */
 struct quota {
 	pthread_mutex_t lock; /* guards all below */
 	size_t used, max;

@@ -6,8 +6,7 @@
  *      helper       forked, without secrets, before there are threads
  *      connect      timers, pool, network, login, engine; or an embedded store
  *      raise        cache, tree, file system, mount
- *      serve        until it is unmounted or told to end
- */
+ *      serve        until it is unmounted or told to end */
 
 #include "cli/changes.h"
 #include "cli/command.h"
