@@ -21,6 +21,7 @@
 #include "base/metric.h"
 #include "base/timer.h"
 #include "cache/entry.h"
+#include "cache/share.h"
 
 #include <errno.h>
 #include <string.h>
@@ -130,20 +131,41 @@ static struct entry *find_or_add_locked(struct cache *c, size_t kind, const char
 	return e;
 }
 
-/* Lets go of what was not used for longest, but for the entry at hand and those in flight. */
-static void shrink_locked(struct cache *c, const struct entry *keep)
+/* One round, from what was not used for longest on, of who has most; `shares` NULL: of all. Whether
+ * anything has gone. */
+static bool shrink_once_locked(struct cache *c, struct shares *shares, const struct entry *keep)
 {
 	struct entry *e = c->used ? c->used->prev : NULL; /* the last: the list is circular there */
+	bool any = false;
 
 	while (e && c->bytes > c->config.bytes) {
 		struct entry *before = e == c->used ? NULL : e->prev;
 
-		if (e != keep && !e->flight) {
+		if (e != keep && !e->flight && (!shares || shares_is_surplus(shares, e))) {
+			if (shares)
+				shares_remove(shares, e);
 			c->dropped = ++c->generation;
 			remove_locked(c, e);
+			any = true;
 		}
 		e = before;
 	}
+	return any;
+}
+
+/* Lets go of what the uid that has most did not use for longest, but for the entry at hand and those in
+ * flight. */
+static void shrink_locked(struct cache *c, const struct entry *keep)
+{
+	struct shares shares;
+
+	if (c->bytes <= c->config.bytes)
+		return;
+	shares_count(&shares, c->used);
+	while (c->bytes > c->config.bytes && shrink_once_locked(c, &shares, keep))
+		;
+	/* All that is left of it must stay. */
+	shrink_once_locked(c, NULL, keep);
 }
 
 /* Tells the copy. One that was had from there is told to nobody. */
@@ -359,6 +381,8 @@ int cache_get(struct cache *c, size_t kind, const char *path, const struct ask *
 	e = find_or_add_locked(c, kind, path);
 	if (!e)
 		return err_set(err, ENOMEM, "no memory for the cache");
+	if (ask->asker)
+		share_use(e, ask->uid);
 	now = clock_mono();
 	state = entry_judge(e, &c->config, ask, now);
 	/* That another's share of a budget is used up is no answer for this one. */

@@ -25,6 +25,8 @@ struct entry {
 	bool refused;	       /* `why` is the server's refusal, which serves in an outage */
 	bool slow;	       /* who waits for the flight is given what was known before it */
 	uid_t asker;	       /* on whose account it was */
+	uid_t owner;	       /* whose share it is of: see share.h */
+	bool is_used;	       /* somebody has asked for it */
 	uint64_t generation;   /* grows with each put and drop */
 	struct flight *flight; /* NULL: none is under way */
 	size_t key_len;
