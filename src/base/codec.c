@@ -46,6 +46,17 @@ static size_t utf8_char(const unsigned char *p, size_t room)
 	return len;
 }
 
+size_t utf8_decode(const char *bytes, size_t len, uint32_t *c)
+{
+	const unsigned char *p = (const unsigned char *)bytes;
+	size_t n = len ? utf8_char(p, len) : 0;
+
+	*c = n == 1 ? p[0] : n ? p[0] & (0x7f >> n) : 0;
+	for (size_t i = 1; i < n; i++)
+		*c = *c << 6 | (p[i] & 0x3f);
+	return n;
+}
+
 size_t utf8_valid_len(const char *bytes, size_t len)
 {
 	const unsigned char *p = (const unsigned char *)bytes;

@@ -13,6 +13,9 @@ bool utf8_valid(const char *bytes, size_t len);
 /* How many of the bytes, from the first, are well-formed. */
 size_t utf8_valid_len(const char *bytes, size_t len);
 
+/* The character at `bytes`: how long it is, 0 where there is none that is well-formed. */
+size_t utf8_decode(const char *bytes, size_t len, uint32_t *c);
+
 /* The path with every byte but the unreserved ones of RFC 3986 and '/' percent-encoded.
  * Heap; NULL when there is no memory. */
 char *url_encode_path(const char *path);

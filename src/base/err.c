@@ -3,9 +3,11 @@
  *
  * The one convention of the program: a function returns 0 or -errno, and says the why in a
  * `struct err` that its caller owns. Words that come from a server pass through here, so control
- * characters are taken out: they would break a log line or steer a terminal. */
+ * characters are taken out: they would break a log line or steer a terminal (base/visible.h). */
 
 #include "base/err.h"
+
+#include "base/visible.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -17,16 +19,19 @@ static void make_printable(char *s)
 	char *to = s;
 	const char *start = s;
 
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
+	while (*s) {
+		char shown[VISIBLE_ROOM];
+		bool ink;
+		size_t n = visible_char(s, strlen(s), shown, &ink);
+		bool blank = *s == ' ' || *s == '\n' || *s == '\t' || *s == '\r';
 
-		if (c == '\n' || c == '\t' || c == '\r')
-			c = ' ';
-		else if (c < 0x20 || c == 0x7f)
-			c = '?';
-		if (c == ' ' && to > start && to[-1] == ' ')
-			continue;
-		*to++ = (char)c;
+		if (!blank && ink)
+			to = (char *)memmove(to, s, n) + n;
+		else if (!blank)
+			*to++ = '?';
+		else if (to == start || to[-1] != ' ')
+			*to++ = ' ';
+		s += n;
 	}
 	*to = '\0';
 }

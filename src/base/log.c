@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "base/visible.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -70,17 +71,22 @@ static void add_str(struct line *l, const char *s)
 
 static void add_escaped(struct line *l, const char *s, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)s[i];
-		char esc[8];
+	for (size_t i = 0; i < len;) {
+		char esc[VISIBLE_ROOM];
+		uint32_t c;
+		bool ink;
+		size_t n = visible_char(s + i, len - i, esc, &ink);
 
+		utf8_decode(s + i, len - i, &c);
 		if (c == '"' || c == '\\')
-			snprintf(esc, sizeof(esc), "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
+			snprintf(esc, sizeof(esc), "\\%c", (char)c);
+		else if (!ink && c > 0xffff)
+			snprintf(esc, sizeof(esc), "\\u%04x\\u%04x", 0xd7c0 + (c >> 10),
+				 0xdc00 + (c & 0x3ff));
+		else if (!ink)
 			snprintf(esc, sizeof(esc), "\\u%04x", c);
-		else
-			snprintf(esc, sizeof(esc), "%c", c);
 		add_str(l, esc);
+		i += n;
 	}
 }
 
@@ -125,10 +131,10 @@ static void add_number(struct line *l, long long n)
 
 static bool is_plain(const char *s)
 {
-	if (!*s || !utf8_valid(s, strlen(s)))
+	if (!*s || visible_len(s, strlen(s)) < strlen(s))
 		return false;
 	for (; *s; s++)
-		if ((unsigned char)*s <= ' ' || *s == '"' || *s == '=' || *s == '\\' || *s == 0x7f)
+		if (*s == ' ' || *s == '"' || *s == '=' || *s == '\\')
 			return false;
 	return true;
 }

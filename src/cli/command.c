@@ -4,6 +4,8 @@
 #include "config.h"
 #include "cli/command.h"
 
+#include "base/visible.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -70,7 +72,7 @@ static void say(const char *fmt, va_list ap)
 {
 	fflush(stdout);
 	fprintf(stderr, "vaultfs: ");
-	vfprintf(stderr, fmt, ap);
+	visible_vprint(stderr, fmt, ap);
 	fputc('\n', stderr);
 }
 

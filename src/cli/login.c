@@ -2,6 +2,7 @@
 /* vaultfs login: gets a token as a mount would, and leaves it where the official client and mounts look
  * for one. Says whose it is and how long it lives; the token itself is nowhere to be seen. */
 
+#include "base/visible.h"
 #include "cli/command.h"
 #include "cli/credentials.h"
 #include "cli/help.h"
@@ -50,7 +51,7 @@ static int parse_arguments(struct login *l, int argc, char **argv)
 
 static void show_url(const char *url)
 {
-	printf("Log in with a browser on this machine, at:\n\n    %s\n\n", url);
+	visible_print(stdout, "Log in with a browser on this machine, at:\n\n    %s\n\n", url);
 	fflush(stdout);
 }
 
@@ -123,9 +124,10 @@ static void tell(const struct login *l, const struct token_identity *who,
 	} else if (!info->known) {
 		snprintf(life, sizeof(life), "for nobody knows how long");
 	}
-	printf("Logged in%s%s by %s, %s%s%s%s.\nThe token is in %s.\n", who->name[0] ? " as " : "",
-	       who->name, l->creds.method->name, life, info->renewable ? ", renewable" : "",
-	       who->policies[0] ? "; policies: " : "", who->policies, l->creds.home_token_file);
+	visible_print(stdout, "Logged in%s%s by %s, %s%s%s%s.\nThe token is in %s.\n",
+		      who->name[0] ? " as " : "", who->name, l->creds.method->name, life,
+		      info->renewable ? ", renewable" : "", who->policies[0] ? "; policies: " : "",
+		      who->policies, l->creds.home_token_file);
 }
 
 static int log_in(struct login *l, struct err *err)

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/visible.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -79,8 +80,12 @@ static void add_time(cJSON *to, int64_t ns)
 
 static void print_line(const cJSON *json, struct buf *to)
 {
-	if (!json || json_print(json, false, to) < 0)
+	_cleanup_buf_ struct buf text = {0};
+
+	/* It is read by eyes on terminals too. */
+	if (!json || json_print(json, false, &text) < 0)
 		to->failed = true;
+	visible_add_json(to, text.data, text.len);
 	buf_add_str(to, "\n");
 }
 

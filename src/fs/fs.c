@@ -16,8 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WORKERS 4 /* they answer from memory; more would only disturb each other */
-
 #define URING_ALLOWED "/sys/module/fuse/parameters/enable_uring"
 
 int fs_check_io_uring(struct err *err)
@@ -159,35 +157,6 @@ int fs_mount(struct fs *fs, struct tree *tree, struct err *err)
 	helper_set_root(fs->config.helper, fs->config.dir);
 	helper_set_root(fs->config.namer, fs->config.dir);
 	return 0;
-}
-
-static void on_kick(int signal)
-{
-}
-
-int fs_loop(struct fs *fs)
-{
-	struct fuse_loop_config *config = fuse_loop_cfg_create();
-	struct sigaction kick = {.sa_handler =
-					 on_kick}; /* without SA_RESTART: it is to interrupt */
-	sigset_t set;
-	int r;
-
-	if (!config)
-		return -ENOMEM;
-	sigaction(SIGUSR1, &kick, NULL);
-	sigemptyset(&set);
-	sigaddset(&set, SIGUSR1);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-	fuse_loop_cfg_set_clone_fd(config, 0);
-	fuse_loop_cfg_set_max_threads(config, WORKERS);
-	fuse_loop_cfg_set_idle_threads(config, WORKERS);
-	fs->main = pthread_self();
-	atomic_store(&fs->looping, true);
-	r = fuse_session_loop_mt(fs->session, config);
-	atomic_store(&fs->looping, false);
-	fuse_loop_cfg_destroy(config);
-	return r < 0 ? r : 0;
 }
 
 void fs_stop(struct fs *fs)

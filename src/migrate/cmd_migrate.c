@@ -10,6 +10,7 @@
  *
  * It may be ended anywhere and run again. */
 
+#include "base/visible.h"
 #include "cli/help.h"
 #include "kv/kv_write.h"
 #include "migrate/copying.h"
@@ -255,16 +256,17 @@ static void print_deletable(const struct migrate *m)
 {
 	const struct plan *p = &m->plan;
 
-	printf("%s:\n", m->r->flags.value[ENV_FILE]
-				? "These are at the server now, and can be deleted from the file"
-				: "These are at the server now, and need not be set any more");
+	visible_print(stdout, "%s:\n",
+		      m->r->flags.value[ENV_FILE]
+			      ? "These are at the server now, and can be deleted from the file"
+			      : "These are at the server now, and need not be set any more");
 	for (const struct dotenv_row *row = m->from.rows; row < m->from.rows + m->from.count; row++)
 		for (size_t i = 0; i < m->done; i++)
 			if (!strcmp(p->items[i].variable, row->name) &&
 			    p->items[i].action != PLAN_DIFFERS) {
 				if (row->line)
 					printf("  line %u: ", row->line);
-				printf("%s%s\n", row->line ? "" : "  ", row->name);
+				visible_print(stdout, "%s%s\n", row->line ? "" : "  ", row->name);
 			}
 }
 
@@ -276,9 +278,11 @@ static int report(const struct migrate *m)
 	for (size_t i = 0; i < m->done; i++)
 		differing += m->plan.items[i].action == PLAN_DIFFERS;
 	same = m->done - m->written - differing;
-	printf("\n%zu written, in %zu secrets; %zu there already; %zu left, since they differ%s",
-	       m->written, m->versions, same, differing,
-	       differing ? " (--overwrite replaces them)" : "");
+	visible_print(
+		stdout,
+		"\n%zu written, in %zu secrets; %zu there already; %zu left, since they differ%s",
+		m->written, m->versions, same, differing,
+		differing ? " (--overwrite replaces them)" : "");
 	if (left)
 		printf("; %zu not done", left);
 	printf("\n");

@@ -11,6 +11,7 @@
 
 #include "migrate/copying.h"
 
+#include "base/visible.h"
 #include "kv/kv_write.h"
 #include "migrate/origin.h"
 #include "remote/print.h"
@@ -492,10 +493,11 @@ static int report(const struct copy *c)
 		differing += c->items[i].action == ACTION_DIFFERS;
 		gone += c->items[i].action == ACTION_GONE;
 	}
-	printf("\n%zu secrets written; %zu there already; %zu left, since they differ%s; "
-	       "%zu left out, since they are deleted",
-	       c->written, c->done - c->written - differing - gone, differing,
-	       differing ? " (--overwrite replaces them)" : "", gone);
+	visible_print(stdout,
+		      "\n%zu secrets written; %zu there already; %zu left, since they differ%s; "
+		      "%zu left out, since they are deleted",
+		      c->written, c->done - c->written - differing - gone, differing,
+		      differing ? " (--overwrite replaces them)" : "", gone);
 	if (left)
 		printf("; %zu not done", left);
 	printf("\n");

@@ -5,6 +5,7 @@
 
 #include "node/data_env.h"
 
+#include "base/visible.h"
 #include "layer/variables.h"
 
 #include <string.h>
@@ -38,10 +39,12 @@ static void print_left_out(const struct kv_field *f, const char *why, struct buf
 	buf_add_str(to, "# left out, ");
 	buf_add_str(to, why);
 	buf_add_str(to, ": ");
-	for (size_t i = 0; i < f->name_len; i++) {
-		unsigned char c = (unsigned char)f->name[i];
+	for (size_t i = 0; i < f->name_len;) {
+		char shown[VISIBLE_ROOM];
+		bool ink;
 
-		buf_add(to, c < ' ' || c == 0x7f ? "?" : &f->name[i], 1);
+		i += visible_char(f->name + i, f->name_len - i, shown, &ink);
+		buf_add_str(to, ink ? shown : "?");
 	}
 	buf_add_str(to, "\n");
 }

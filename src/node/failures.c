@@ -5,6 +5,7 @@
 #include "node/failures.h"
 
 #include "base/clock.h"
+#include "base/visible.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -88,13 +89,17 @@ bool failures_has_just(const struct failures *f, const char *path, const struct 
 
 static void print_path(const char *path, struct buf *to)
 {
-	for (; *path; path++) {
-		unsigned char c = (unsigned char)*path;
+	while (*path) {
+		char shown[VISIBLE_ROOM];
+		bool ink;
+		size_t n = visible_char(path, strlen(path), shown, &ink);
 
-		if (c <= ' ' || c == 0x7f || c == '\\')
-			buf_printf(to, "\\%03o", c); /* as in /proc/mounts */
-		else
-			buf_add(to, path, 1);
+		ink = ink && *path != ' ' && *path != '\\';
+		for (size_t i = 0; i < n && !ink; i++)
+			buf_printf(to, "\\%03o", (unsigned char)path[i]); /* as in /proc/mounts */
+		if (ink)
+			buf_add(to, path, n);
+		path += n;
 	}
 }
 

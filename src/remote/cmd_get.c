@@ -18,22 +18,23 @@ static const struct flag flags[] = {
 	{0},
 };
 
-/* As the official client does, a line is ended for a terminal alone. */
-static int print_raw(const struct kv_field *f)
+/* As the official client does, a line is ended for a terminal alone. A value steers no terminal, unless
+ * its bytes were asked for by --format=raw. */
+static int print_raw(const struct kv_field *f, bool as_bytes)
 {
-	int status = print_bytes(f->text, f->len);
+	int status = as_bytes ? print_bytes(f->text, f->len) : print_shown(f->text, f->len);
 
 	if (status == EXIT_OK && isatty(STDOUT_FILENO))
 		status = print_bytes("\n", 1);
 	return status;
 }
 
-static int print_field(const struct kv_field *f, enum format format)
+static int print_field(const struct kv_field *f, enum format format, bool as_bytes)
 {
 	_cleanup_json_ cJSON *json = NULL;
 
 	if (format != FORMAT_JSON)
-		return print_raw(f);
+		return print_raw(f, as_bytes);
 	json = kv_field_json(f);
 	return print_json(json);
 }
@@ -61,12 +62,12 @@ static int print_secret(const struct kv_version *v, enum format format)
 	}
 	if (format == FORMAT_ENV) {
 		data_env_print(v, &text);
-		return print_buf(&text);
+		return print_shown(text.data ? text.data : "", text.len);
 	}
 	if (format != FORMAT_RAW)
 		return print_fields(v, format == FORMAT_PLAIN);
 	if (v->count == 1)
-		return print_raw(&v->fields[0]);
+		return print_raw(&v->fields[0], true);
 	return command_fail(EXIT_LOCAL, "the secret has %zu fields: say which one, -f FIELD",
 			    v->count);
 }
@@ -97,7 +98,8 @@ static int get(struct remote *r, struct err *err)
 	f = kv_version_field(v, field, strlen(field));
 	if (!f)
 		return remote_wrong(r, err, "%s has no field %s", at.full, field);
-	return print_field(f, r->flags.value[FORMAT] ? (enum format)format : FORMAT_RAW);
+	return print_field(f, r->flags.value[FORMAT] ? (enum format)format : FORMAT_RAW,
+			   r->flags.value[FORMAT] && format == FORMAT_RAW);
 }
 
 static int get_run(int argc, char **argv)

@@ -2,6 +2,7 @@
 /* vaultfs put: one version, of what the command line says. As with the official client it is all that is
  * in the secret then, unless --merge keeps the other fields. */
 
+#include "base/visible.h"
 #include "cli/help.h"
 #include "remote/remote.h"
 
@@ -184,7 +185,7 @@ static int write_once(struct remote *r, const struct place *at, const struct put
 		return err_set(err, ENOMEM, "no memory");
 	s = remote_write(r, at, latest, next, cas, err);
 	if (s == 0 && !(kv_traits(r->kv, at->path) & KV_FLAT))
-		printf("%s: version %" PRId64 "\n", at->full, next->number);
+		visible_print(stdout, "%s: version %" PRId64 "\n", at->full, next->number);
 	return s;
 }
 

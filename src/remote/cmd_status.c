@@ -2,6 +2,7 @@
 /* vaultfs status: the server and the token that a mount would have here; of a mount, what it says; of an
  * embedded store, whether it is whole. */
 
+#include "base/visible.h"
 #include "cli/help.h"
 #include "host/mountpoint.h"
 #include "remote/print.h"
@@ -20,14 +21,15 @@ static void print_server(struct remote *r, const struct health *health)
 {
 	bool vault = !strcmp(health->product, "vault");
 
-	printf("server     %s\n", vault_address(r->network.vault));
-	printf("product    %s %s\n", vault ? "Vault" : "OpenBao", health->version);
-	printf("state      %s\n", health->sealed	 ? "sealed"
-				  : !health->initialized ? "not initialized"
-				  : health->standby	 ? "standby"
-							 : "active");
+	visible_print(stdout, "server     %s\n", vault_address(r->network.vault));
+	visible_print(stdout, "product    %s %s\n", vault ? "Vault" : "OpenBao", health->version);
+	visible_print(stdout, "state      %s\n",
+		      health->sealed	     ? "sealed"
+		      : !health->initialized ? "not initialized"
+		      : health->standby	     ? "standby"
+					     : "active");
 	if (r->conf.server_namespace)
-		printf("namespace  %s\n", r->conf.server_namespace);
+		visible_print(stdout, "namespace  %s\n", r->conf.server_namespace);
 }
 
 enum { RENEW };
@@ -48,7 +50,7 @@ static int print_token(struct remote *r, struct err *err)
 
 	if (s < 0)
 		return s;
-	printf("login      %s\n", r->creds.method->name);
+	visible_print(stdout, "login      %s\n", r->creds.method->name);
 	s = token_identify(r->network.vault, token, remote_limit(r), &who, err);
 	if (s == 0)
 		s = token_lookup(r->network.vault, token, remote_limit(r), &info, err);
@@ -60,8 +62,8 @@ static int print_token(struct remote *r, struct err *err)
 		return s;
 	if (info.ttl)
 		clock_format_duration(info.ttl / NS_PER_SEC * NS_PER_SEC, life, sizeof(life));
-	printf("token      %s\npolicies   %s\nlives      %s%s\n", who.name, who.policies, life,
-	       info.renewable ? ", renewable" : "");
+	visible_print(stdout, "token      %s\npolicies   %s\nlives      %s%s\n", who.name,
+		      who.policies, life, info.renewable ? ", renewable" : "");
 	return 0;
 }
 
@@ -124,11 +126,11 @@ static int mount_status(struct remote *r, const char *dir, struct err *err)
 		return err_set(err, ENOMEM, "no memory");
 	fd = open(file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
-		printf("%s answers\n", dir);
+		visible_print(stdout, "%s answers\n", dir);
 		return EXIT_OK;
 	}
 	while ((n = read(fd, text, sizeof(text))) > 0)
-		if (print_bytes(text, (size_t)n) != EXIT_OK)
+		if (print_shown(text, (size_t)n) != EXIT_OK)
 			return EXIT_LOCAL;
 	return EXIT_OK;
 }
@@ -151,8 +153,8 @@ static int store_status(struct remote *r, const char *source, struct err *err)
 		s = r->kv->ops->list(r->kv, "", remote_limit(r), &list, err);
 	if (s < 0)
 		return s;
-	printf("store      %s\nkey        %s\nstate      whole\nentries    %zu\n", r->embedded.file,
-	       r->conf.key, list->count);
+	visible_print(stdout, "store      %s\nkey        %s\nstate      whole\nentries    %zu\n",
+		      r->embedded.file, r->conf.key, list->count);
 	return EXIT_OK;
 }
 

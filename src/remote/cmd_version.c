@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* vaultfs rollback, undelete, destroy: what is done with old versions. */
 
+#include "base/visible.h"
 #include "cli/help.h"
 #include "remote/remote.h"
 
@@ -62,8 +63,8 @@ static int rollback(struct remote *r, struct err *err)
 		s = remote_write(r, &at, latest, old, latest->number, err);
 	if (s < 0)
 		return s;
-	printf("%s: version %" PRId64 " has the content of version %lld\n", at.full, old->number,
-	       numbers[0]);
+	visible_print(stdout, "%s: version %" PRId64 " has the content of version %lld\n", at.full,
+		      old->number, numbers[0]);
 	return EXIT_OK;
 }
 

@@ -4,6 +4,7 @@
 #include "remote/print.h"
 
 #include "base/clock.h"
+#include "base/visible.h"
 #include "cli/command.h"
 
 #include <errno.h>
@@ -31,9 +32,14 @@ int format_choose(const char *name, enum format elsewhere)
 	return -EINVAL;
 }
 
-/* What would move a terminal's cursor, or end a row, is shown by its number. */
+/* On a terminal all that is no ink is shown by its number; elsewhere what would end a row or a column,
+ * and other controls of ASCII, so that a name which is read back is the name. */
 void table_add(struct table *t, const char *bytes, size_t len)
 {
+	if (isatty(STDOUT_FILENO)) {
+		visible_add(&t->cells, bytes, len, false);
+		len = 0;
+	}
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)bytes[i];
 
@@ -155,6 +161,16 @@ int print_bytes(const void *bytes, size_t len)
 	return EXIT_OK;
 }
 
+int print_shown(const char *bytes, size_t len)
+{
+	_cleanup_buf_ struct buf shown = {0};
+
+	if (!isatty(STDOUT_FILENO))
+		return print_bytes(bytes, len);
+	visible_add(&shown, bytes, len, true);
+	return print_buf(&shown);
+}
+
 int print_buf(const struct buf *b)
 {
 	if (buf_status(b) < 0)
@@ -164,12 +180,15 @@ int print_buf(const struct buf *b)
 
 int print_json(const cJSON *json)
 {
-	_cleanup_buf_ struct buf out = {0};
+	_cleanup_buf_ struct buf out = {0}, shown = {0};
 
 	if (!json || json_print(json, true, &out) < 0)
 		return command_fail(EXIT_LOCAL, "no memory");
 	buf_add_str(&out, "\n");
-	return print_buf(&out);
+	if (!isatty(STDOUT_FILENO))
+		return print_buf(&out);
+	visible_add_json(&shown, out.data, out.len);
+	return print_buf(&shown);
 }
 
 const char *print_time(int64_t ns, char to[PRINT_TIME_MAX])

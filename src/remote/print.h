@@ -49,6 +49,8 @@ void progress_end(struct progress *p);
 #define _cleanup_progress_ _cleanup_(progress_end)
 
 int print_bytes(const void *bytes, size_t len);
+/* As it is; on a terminal with all that is no ink by its number, but for the ends of lines. */
+int print_shown(const char *bytes, size_t len);
 int print_buf(const struct buf *b);
 int print_json(const cJSON *json);
 

@@ -8,6 +8,7 @@
  *
  * What is as it should be already is left alone, so that it can be run again. */
 
+#include "base/visible.h"
 #include "cli/help.h"
 #include "remote/print.h"
 #include "remote/remote.h"
@@ -74,8 +75,8 @@ static int tell(const char *method, const char *path, const cJSON *body, const c
 
 	if (body && json_print(body, false, &text) < 0)
 		return -ENOMEM;
-	printf("%s /v1/%s%s%s%s%s\n", method, path, body ? " " : "", body ? text.data : "",
-	       *note ? "    # " : "", note);
+	visible_print(stdout, "%s /v1/%s%s%s%s%s\n", method, path, body ? " " : "",
+		      body ? text.data : "", *note ? "    # " : "", note);
 	return 0;
 }
 
@@ -109,7 +110,7 @@ static int make_engine(struct setup *x, struct err *err)
 				     err);
 
 	if (s == 0 && !strcmp(info.path, x->engine) && info.version == 2) {
-		printf("engine %s: is there\n", x->engine);
+		visible_print(stdout, "engine %s: is there\n", x->engine);
 		return 0;
 	}
 	if (s == 0)
@@ -124,7 +125,7 @@ static int make_engine(struct setup *x, struct err *err)
 	steal(options);
 	s = change(x, "POST", path, body, "unless it is there", err);
 	if (s == 0 && !x->dry)
-		printf("engine %s: made\n", x->engine);
+		visible_print(stdout, "engine %s: made\n", x->engine);
 	return s;
 }
 
@@ -149,10 +150,10 @@ static int make_policy(struct setup *x, enum policy_kind kind, struct err *err)
 		s = change(x, "PUT", path, body, "", err);
 	}
 	if (s == 0 && !x->dry)
-		printf("policy %s-%s: %s\n", x->role, what,
-		       !body   ? "is there"
-		       : there ? "replaced"
-			       : "made");
+		visible_print(stdout, "policy %s-%s: %s\n", x->role, what,
+			      !body   ? "is there"
+			      : there ? "replaced"
+				      : "made");
 	return s;
 }
 
@@ -196,7 +197,7 @@ static int make_role(struct setup *x, struct err *err)
 	if (s < 0 && s != -ENOENT)
 		return s;
 	if (s == 0 && role_is(json_get(now, "data"), policy)) {
-		printf("role %s: is there\n", x->role);
+		visible_print(stdout, "role %s: is there\n", x->role);
 		return 0;
 	}
 	body = object("token_policies", policy);
@@ -205,7 +206,7 @@ static int make_role(struct setup *x, struct err *err)
 		return no_memory(err);
 	s = change(x, "POST", path, body, "", err);
 	if (s == 0 && !x->dry)
-		printf("role %s: %s\n", x->role, now ? "changed" : "made");
+		visible_print(stdout, "role %s: %s\n", x->role, now ? "changed" : "made");
 	return s;
 }
 
@@ -214,17 +215,20 @@ static void print_command(const struct setup *x, const char *role_id, const char
 {
 	const struct conf *c = &x->r->conf;
 
-	printf("\n%s/%s\n  role id    %s\n  secret id  %s\n"
-	       "             (wrapped: it can be taken out once, within %s)\n  mount      ",
-	       x->engine, x->path, role_id, secret_id, WRAP_TTL);
-	printf("VAULT_ADDR=%s ", vault_address(x->r->network.vault));
+	visible_print(stdout,
+		      "\n%s/%s\n  role id    %s\n  secret id  %s\n"
+		      "             (wrapped: it can be taken out once, within %s)\n  mount      ",
+		      x->engine, x->path, role_id, secret_id, WRAP_TTL);
+	visible_print(stdout, "VAULT_ADDR=%s ", vault_address(x->r->network.vault));
 	if (c->server_namespace)
-		printf("VAULT_NAMESPACE=%s ", c->server_namespace);
-	printf("VAULT_ROLE_ID=%s VAULT_SECRET_ID=%s \\\n"
-	       "             vaultfs mount -o %sauth=approle,role=%s,secret_id_wrapped=yes %s/%s "
-	       "DIR\n",
-	       role_id, secret_id, x->r->flags.value[WRITE] ? "" : "ro,", x->role, x->engine,
-	       x->path);
+		visible_print(stdout, "VAULT_NAMESPACE=%s ", c->server_namespace);
+	visible_print(
+		stdout,
+		"VAULT_ROLE_ID=%s VAULT_SECRET_ID=%s \\\n"
+		"             vaultfs mount -o %sauth=approle,role=%s,secret_id_wrapped=yes %s/%s "
+		"DIR\n",
+		role_id, secret_id, x->r->flags.value[WRITE] ? "" : "ro,", x->role, x->engine,
+		x->path);
 }
 
 static int hand_out(struct setup *x, struct err *err)
