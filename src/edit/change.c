@@ -6,6 +6,7 @@
 #include "edit/change.h"
 
 #include "edit/removal.h"
+#include "tree/last_close.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -86,8 +87,10 @@ static int look(struct tree *t, struct dir *d, const struct request *rq, bool wh
 /* What is from memory or PARKED, and so first: nothing has been done yet. */
 static int prepare_locked(struct tree *t, struct dir *d, const struct request *rq)
 {
-	int r = removal_settle_locked(t, d, rq->ask);
+	int r = last_close_wait_locked(t, &d->node, rq->ask);
 
+	if (r == 0)
+		r = removal_settle_locked(t, d, rq->ask);
 	return r == 0 ? commit_permit_locked(t, d, 0, rq) : r;
 }
 
@@ -129,7 +132,9 @@ int change_check(struct tree *t, struct dir *d, const struct request *rq, struct
 	int r;
 
 	pthread_mutex_lock(&t->lock);
-	r = commit_permit_locked(t, d, 0, rq);
+	r = last_close_wait_locked(t, &d->node, rq->ask);
+	if (r == 0)
+		r = commit_permit_locked(t, d, 0, rq);
 	pthread_mutex_unlock(&t->lock);
 	return r == 0 ? look(t, d, rq, false, base, &cas) : r;
 }

@@ -14,7 +14,9 @@
 #include "edit/removal.h"
 #include "edit/scratch.h"
 #include "edit/target.h"
+#include "host/holder.h"
 #include "host/process.h"
+#include "tree/last_close.h"
 
 #include <errno.h>
 #include <utlist.h>
@@ -125,7 +127,7 @@ bool edit_flush_pending(struct handle *h, int *answer)
 	LOCK_SCOPE(&h->draft->lock);
 
 	*answer = -h->draft->failed;
-	return !h->draft->failed && h->draft->dirty;
+	return !h->draft->failed && (h->draft->dirty || h->draft->emptied);
 }
 
 bool edit_abandon(struct tree *t, struct handle *h, pid_t pid)
@@ -137,17 +139,66 @@ bool edit_abandon(struct tree *t, struct handle *h, pid_t pid)
 	return true;
 }
 
+/* Nothing is left to the last close of the file any more. */
+static void settle(struct tree *t, struct handle *h)
+{
+	struct waitq left;
+
+	pthread_mutex_lock(&t->lock);
+	left = last_close_end_locked(t, h);
+	pthread_mutex_unlock(&t->lock);
+	waitq_wake(left);
+}
+
+static bool opened_it_twice(struct tree *t, const struct handle *h)
+{
+	const struct handle *other;
+	unsigned n = 0;
+	LOCK_SCOPE(&t->lock);
+
+	DL_FOREACH (h->node->drafts, other)
+		n += other->draft->opener == h->draft->opener;
+	return n > 1;
+}
+
+/* Whether anybody is left who can write through the handle once `process` has closed it: the process that
+ * opened it, those that it has handed it to, and this one. */
+static enum holding held_still(struct tree *t, const struct handle *h, pid_t process)
+{
+	pid_t opener = h->draft->opener;
+	enum holding by_opener = holder_family(opener, h->node->ino), other;
+
+	if (by_opener == HOLDING_YES)
+		return opened_it_twice(t, h) ? HOLDING_UNKNOWN : by_opener;
+	other = process == opener ? HOLDING_NO : holder_family(process, h->node->ino);
+	return other == HOLDING_NO ? by_opener : other;
+}
+
+/* A child that was handed the descriptor closes it too; the process that opened it decides, while it holds
+ * it. A shell closes one of two descriptors before it has written anything: a truncation alone is not
+ * committed while there is another. */
 int edit_flush(struct tree *t, struct handle *h, const struct request *rq)
 {
 	struct draft *d = h->draft;
 	pid_t pid = rq->caller->pid, process = process_of(pid);
+	bool decides = !pid || process == d->opener || !process_alive(d->opener);
+	enum holding held = HOLDING_NO;
+	int r;
 
-	if (edit_abandon(t, h, pid))
+	if (!decides || !draft_is_dirty(d))
+		held = held_still(t, h, process);
+	if (held == HOLDING_YES || (held == HOLDING_NO && edit_abandon(t, h, pid)))
 		return 0;
-	/* A child that was handed the descriptor closes it too; the one who opened it decides. */
-	if (pid && process != d->opener && process_alive(d->opener))
-		return 0;
-	return commit_handle(t, h, false, rq);
+	if (held == HOLDING_NO) {
+		r = commit_handle(t, h, true, rq);
+		if (r != PARKED)
+			settle(t, h);
+		return r;
+	}
+	LOCK_SCOPE(&t->lock);
+	if (written_node(h))
+		last_close_expect_locked(t, h, written_node(h));
+	return 0;
 }
 
 int edit_fsync(struct tree *t, struct handle *h, const struct request *rq)
@@ -155,7 +206,11 @@ int edit_fsync(struct tree *t, struct handle *h, const struct request *rq)
 	int answer;
 
 	edit_flush_pending(h, &answer);
-	return answer ? answer : commit_handle(t, h, true, rq);
+	if (!answer)
+		answer = commit_handle(t, h, true, rq);
+	if (answer != PARKED)
+		settle(t, h);
+	return answer;
 }
 
 bool edit_release_pending(struct handle *h)
@@ -164,6 +219,14 @@ bool edit_release_pending(struct handle *h)
 	LOCK_SCOPE(&d->lock);
 
 	return (!d->failed && (d->dirty || d->emptied)) || d->owes_removal;
+}
+
+void edit_release_begin(struct tree *t, struct handle *h)
+{
+	LOCK_SCOPE(&t->lock);
+
+	if (written_node(h))
+		last_close_begin_locked(t, h, written_node(h));
 }
 
 static void end_draft_locked(struct tree *t, struct handle *h)
@@ -204,7 +267,10 @@ int edit_release(struct tree *t, struct handle *h, const struct request *rq)
 	by_opener.caller = &opener;
 	if (edit_release_pending(h))
 		r = commit_handle(t, h, true, &by_opener);
-	if (r != PARKED && h->draft->owes_removal)
+	if (r == PARKED)
+		return r;
+	settle(t, h);
+	if (h->draft->owes_removal)
 		r = pay_removal(t, h, &by_opener);
 	if (r == PARKED)
 		return r;

@@ -43,8 +43,8 @@ bool edit_is_scratch(const struct node *n);
 /* The size that a file has for a process that is writing it. False where it has no draft of it. */
 bool edit_size_for(struct tree *t, struct node *node, pid_t pid, size_t *size);
 
-/* close(2) by the process `pid`: commits, where that is the process that opened it. What a process
- * was writing when a signal ended it is thrown away. edit_flush_pending() tells from memory whether
+/* close(2): commits where the process that opened the file closes it, or nobody is left who has it open.
+ * What a process was writing when a signal ended it is thrown away. edit_flush_pending() tells from memory whether
  * there is anything to do, and if not what to answer. */
 bool edit_flush_pending(struct handle *h, int *answer);
 int edit_flush(struct tree *t, struct handle *h, const struct request *rq);
@@ -52,8 +52,10 @@ int edit_flush(struct tree *t, struct handle *h, const struct request *rq);
  * is. From memory. */
 bool edit_abandon(struct tree *t, struct handle *h, pid_t pid);
 
-/* Whether the last close has anything to commit. */
+/* Whether the last close has anything to commit; then edit_release_begin() has those wait who come after
+ * it, until edit_release(). */
 bool edit_release_pending(struct handle *h);
+void edit_release_begin(struct tree *t, struct handle *h);
 int edit_fsync(struct tree *t, struct handle *h, const struct request *rq);
 
 /* The last close. Commits what is left, and frees the handle unless it returns PARKED. From memory

@@ -17,6 +17,7 @@
 #include "tree/control.h"
 #include "tree/dir_traits.h"
 #include "tree/field.h"
+#include "tree/last_close.h"
 #include "tree/layered.h"
 #include "tree/rights.h"
 #include "vault/path.h"
@@ -48,11 +49,15 @@ int names_find(struct tree *t, struct node *dir, const char *name, const struct 
 	       struct node **child)
 {
 	uint64_t ttl;
+	int r;
 	LOCK_SCOPE(&t->lock);
 
 	*child = NULL;
 	if (dir->gone)
 		return err_set(rq->err, ENOENT, "%s is not there any more", dir->name);
+	r = last_close_wait_locked(t, dir, rq->ask);
+	if (r != 0)
+		return r;
 	return dir->type->lookup_locked(t, dir, name, rq->ask, child, &ttl, rq->err);
 }
 

@@ -285,6 +285,7 @@ static void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 		c.node = c.held = call_node(fs, ino);
 		tree_hold(fs->tree, c.held);
 		c.handle = h;
+		edit_release_begin(fs->tree, h);
 		call_start(&c);
 	}
 	fuse_reply_err(req, 0);

@@ -23,6 +23,9 @@ struct tree {
 	struct handle *handles;	  /* that are open */
 	struct listing *listings; /* the same of directories */
 	unsigned removing;	  /* rows of removals that are on their way */
+	unsigned leaving;	  /* handles whose commit is left to their last close */
+	struct waitq left;	  /* parked until some of these are committed */
+	struct timer lapse;	  /* of those that may not be closed at all */
 	struct hidden *hidden;	  /* what was emptied and removed; see dir.h */
 	uint64_t hidden_changes;  /* grows with each that comes or goes */
 	struct quota scratch; /* what scratch files hold together; locks of their own, all three */

@@ -15,6 +15,8 @@ struct handle {
 	bool counted;		    /* in the secret's handles */
 	struct draft *draft;	    /* NULL: open for reading only */
 	bool append;		    /* O_APPEND */
+	struct node *leaves;	    /* see last_close.h; NULL: nothing is left to its last close */
+	uint64_t leaves_by;	    /* clock_mono() */
 	struct feed_reader *reader; /* of .vault/events; NULL: of anything else */
 	struct handle *prev, *next; /* in the node's drafts */
 	struct handle *before, *after; /* in the tree's handles */

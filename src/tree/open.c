@@ -10,7 +10,7 @@
 #include "node/fixed.h"
 #include "event/feed.h"
 #include "tree/control.h"
-#include "tree/handle.h"
+#include "tree/last_close.h"
 #include "tree/rights.h"
 
 #include <errno.h>
@@ -19,11 +19,13 @@
 static int check_locked(struct tree *t, struct node *n, const struct ask *ask)
 {
 	struct secret_shown *s;
+	int r;
 
 	if (n->gone)
 		return -ENOENT;
-	if (!node_is_field(n))
-		return 0;
+	r = last_close_wait_locked(t, n, ask);
+	if (r != 0 || !node_is_field(n))
+		return r;
 	s = &field_dir(field_of(n))->secret;
 	return s->phase == SECRET_STEADY ? 0 : waitq_park_locked(&s->opens, ask);
 }

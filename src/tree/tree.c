@@ -10,6 +10,7 @@
 #include "event/event.h"
 #include "node/fixed.h"
 #include "tree/control.h"
+#include "tree/last_close.h"
 #include "tree/listing.h"
 #include "node/name.h"
 #include "node/writable.h"
@@ -206,12 +207,16 @@ void tree_noticed(struct tree *t, struct notice *notice)
 static int describe_locked(struct tree *t, struct node *n, const struct ask *ask, struct view *view,
 			   struct err *err)
 {
-	int r;
+	int r = node_is_dir(n) ? 0 : last_close_wait_locked(t, n, ask);
 
+	if (r != 0)
+		return r;
 	node_stat_locked(t, n, &view->attr);
 	r = n->type->attr_locked(t, n, ask, &view->attr, &view->attr_ttl, err);
 	if (r != 0)
 		return r;
+	if (n->writers)
+		view->attr_ttl = 0; /* the size is the caller's, and who writes has another */
 	if (n->fixed)
 		fixed_stat(n, &view->attr);
 	node_finish_stat_locked(t, &view->attr);
