@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The live check: one request to the server before anything is changed, so that what can fail fails
  * while the program still listens. And check-and-set by hand: a number is armed on a secret, and the
- * next change uses it up. */
+ * next change that is sent spends it. */
 
 #include "edit/change.h"
 
@@ -16,7 +16,7 @@ int cas_arm_locked(struct dir *d, uid_t uid, int64_t number)
 {
 	struct armed *a;
 
-	cas_take_locked(d, uid);
+	cas_disarm_locked(d, uid);
 	a = malloc(sizeof(*a));
 	if (!a)
 		return -ENOMEM;
@@ -25,18 +25,24 @@ int cas_arm_locked(struct dir *d, uid_t uid, int64_t number)
 	return 0;
 }
 
-int64_t cas_take_locked(struct dir *d, uid_t uid)
+void cas_disarm_locked(struct dir *d, uid_t uid)
 {
 	for (struct armed **p = &d->armed; *p; p = &(*p)->next) {
 		if ((*p)->uid == uid) {
 			struct armed *a = *p;
-			int64_t number = a->number;
 
 			*p = a->next;
 			free(a);
-			return number;
+			return;
 		}
 	}
+}
+
+int64_t cas_armed_locked(const struct dir *d, uid_t uid)
+{
+	for (const struct armed *a = d->armed; a; a = a->next)
+		if (a->uid == uid)
+			return a->number;
 	return NO_CAS;
 }
 
@@ -73,7 +79,7 @@ static int look(struct tree *t, struct dir *d, const struct request *rq, bool wh
 	pthread_mutex_lock(&t->lock);
 	r = permit_locked(t, d, rq, *base);
 	if (r == 0)
-		*cas = cas_take_locked(d, rq->caller->uid);
+		*cas = cas_armed_locked(d, rq->caller->uid);
 	pthread_mutex_unlock(&t->lock);
 	if (r == 0 && *cas != NO_CAS && !change_is_unseen(*base) && *cas != (*base)->number)
 		r = err_set(rq->err, EBUSY,
@@ -95,15 +101,15 @@ static int prepare_locked(struct tree *t, struct dir *d, const struct request *r
 }
 
 int change_look(struct tree *t, struct dir *d, const struct request *rq, bool whole,
-		struct kv_version **base, int64_t *cas)
+		struct kv_version **base)
 {
+	int64_t cas;
 	int r;
 
-	*cas = NO_CAS;
 	pthread_mutex_lock(&t->lock);
 	r = prepare_locked(t, d, rq);
 	pthread_mutex_unlock(&t->lock);
-	return r == 0 ? look(t, d, rq, whole, base, cas) : r;
+	return r == 0 ? look(t, d, rq, whole, base, &cas) : r;
 }
 
 int change_begin(struct tree *t, struct dir *d, const struct request *rq, bool whole,

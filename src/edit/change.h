@@ -13,25 +13,27 @@ static inline bool change_is_unseen(const struct kv_version *base)
 	return base->number < 0;
 }
 
-/* Asks the server whether it may be changed, and for what it is now: the version, the caller's, and
- * the check-and-set number that the user has armed. 0, PARKED, -EACCES, -EBUSY where that number is
- * not the latest, or what the server says. */
+/* Asks the server whether it may be changed, and for what it is now: the version, the caller's. 0,
+ * PARKED, -EACCES, -EBUSY where the user has armed another number than the latest, or what the server
+ * says. */
 int change_look(struct tree *t, struct dir *d, const struct request *rq, bool whole,
-		struct kv_version **base, int64_t *cas);
+		struct kv_version **base);
 
 /* The same for one more of a row of removals, which is not settled by it. */
 int change_check(struct tree *t, struct dir *d, const struct request *rq, struct kv_version **base);
 
-/* The same as change_look(), and with the right to change the secret from then on: commit_end() where
- * it returns 0. */
+/* The same as change_look(), with the number that the user has armed, and with the right to change the
+ * secret from then on: commit_end() where it returns 0. */
 int change_begin(struct tree *t, struct dir *d, const struct request *rq, bool whole,
 		 struct kv_version **base, int64_t *cas);
 
 /* Check-and-set numbers that users have set with user.vault.cas: one for the next change of the secret
- * by that user, in place of one that waits. 0 or -ENOMEM. Under the tree's lock. */
-int cas_arm_locked(struct dir *d, uid_t uid, int64_t number);
+ * by that user. Only a commit that is sent spends it. All under the tree's lock. */
 
-/* The number that waits, which then waits no more; NO_CAS where there is none. */
-int64_t cas_take_locked(struct dir *d, uid_t uid);
+/* In place of one that is armed. 0 or -ENOMEM. */
+int cas_arm_locked(struct dir *d, uid_t uid, int64_t number);
+void cas_disarm_locked(struct dir *d, uid_t uid);
+/* NO_CAS where there is none. */
+int64_t cas_armed_locked(const struct dir *d, uid_t uid);
 
 #endif

@@ -56,24 +56,28 @@ static void take_version(struct tree *t, struct node *n, struct draft *d, struct
 	if (node_is_field(n))
 		field_of(n)->spoilt = 0;
 	node_unlocal_locked(t, n);
+	draft_settle(d);
 	pthread_mutex_unlock(&t->lock);
-	pthread_mutex_lock(&d->lock);
-	d->cas = NO_CAS;
-	d->owes_removal = false;
-	pthread_mutex_unlock(&d->lock);
+}
+
+/* What the latest version must be: by the descriptor, else by the user. */
+static int64_t cas_of(struct tree *t, struct dir *d, struct draft *draft)
+{
+	LOCK_SCOPE(&t->lock);
+
+	return draft->cas != NO_CAS ? draft->cas : cas_armed_locked(d, draft->uid);
 }
 
 /* The commit itself, once it is our turn. */
 static int commit_text(struct tree *t, struct node *n, const struct target *at, struct draft *d,
 		       struct buf *text, const struct request *rq)
 {
-	struct commit c = {.base = d->base};
+	struct commit c = {.base = d->base, .cas = cas_of(t, at->dir, d)};
 	struct kv_version *made = NULL;
 	int r;
 
 	pthread_mutex_lock(&d->lock);
-	c.blind = d->replaces;
-	c.cas = d->cas;
+	c.blind = d->replaces && !d->depends;
 	pthread_mutex_unlock(&d->lock);
 	r = target_commit(t, at, text, &c, rq, &made);
 	if (r == 0) {
@@ -95,10 +99,14 @@ static struct node *written_node(struct handle *h)
 int closing_commit(struct tree *t, struct node *n, struct draft *d, bool also_emptied,
 		   const struct request *rq)
 {
+	/* Who closes it may be another, and the kernel does not say who closed it last. */
+	struct caller opener = {.uid = d->uid, .gid = d->gid, .pid = d->opener};
+	struct request by_opener = *rq;
 	_cleanup_buf_ struct buf text = {0};
 	struct target at = {0};
 	int r = 0;
 
+	by_opener.caller = &opener;
 	pthread_mutex_lock(&t->lock);
 	if (n && !n->gone) {
 		at = target_of_locked(n);
@@ -111,8 +119,42 @@ int closing_commit(struct tree *t, struct node *n, struct draft *d, bool also_em
 	if (!at.dir || r != 0)
 		return r; /* a file that was removed goes with its last descriptor */
 	if (draft_take(d, also_emptied, &text))
-		r = commit_text(t, n, &at, d, &text, rq);
+		r = commit_text(t, n, &at, d, &text, &by_opener);
 	commit_end(t, at.dir);
+	return r;
+}
+
+/* What was written to the file and is not committed yet, referenced; NULL: nothing. *failed is an errno
+ * where that is because it could not be written. */
+static struct draft *take_unwritten_locked(struct field *f, int *failed)
+{
+	struct handle *h;
+
+	*failed = f->spoilt;
+	DL_FOREACH (f->node.drafts, h) {
+		if (draft_is_dirty(h->draft)) {
+			h->draft->refs++;
+			return h->draft;
+		}
+		if (!*failed)
+			*failed = draft_failure(h->draft);
+	}
+	return NULL;
+}
+
+int closing_commit_new(struct tree *t, struct field *f, const struct request *rq)
+{
+	struct draft *d;
+	int failed, r;
+
+	pthread_mutex_lock(&t->lock);
+	d = take_unwritten_locked(f, &failed);
+	pthread_mutex_unlock(&t->lock);
+	if (!d)
+		return failed ? err_set(rq->err, failed, "the file could not be written") : 0;
+	r = closing_commit(t, &f->node, d, false, rq);
+	LOCK_SCOPE(&t->lock);
+	draft_put_locked(d);
 	return r;
 }
 
@@ -130,13 +172,24 @@ bool edit_flush_pending(struct handle *h, int *answer)
 	return !h->draft->failed && (h->draft->dirty || h->draft->emptied);
 }
 
-bool edit_abandon(struct tree *t, struct handle *h, pid_t pid)
+static bool abandon(struct tree *t, struct handle *h, pid_t pid)
 {
 	if (node_is_scratch(h->node) || !process_killed(pid))
 		return false;
 	fail_draft(t, h->node, h->draft, EINTR);
 	log_info("what a killed process was writing is thrown away", F_INT("pid", pid));
 	return true;
+}
+
+/* The process that opened the file, once that is gone any other. */
+static bool decides(const struct draft *d, pid_t process)
+{
+	return !process || process == d->opener || !process_alive(d->opener);
+}
+
+bool edit_abandon(struct tree *t, struct handle *h, pid_t pid)
+{
+	return decides(h->draft, process_of(pid)) && abandon(t, h, pid);
 }
 
 /* Nothing is left to the last close of the file any more. */
@@ -174,20 +227,19 @@ static enum holding held_still(struct tree *t, const struct handle *h, pid_t pro
 	return other == HOLDING_NO ? by_opener : other;
 }
 
-/* A child that was handed the descriptor closes it too; the process that opened it decides, while it holds
- * it. A shell closes one of two descriptors before it has written anything: a truncation alone is not
- * committed while there is another. */
+/* A child that was handed the descriptor closes it too; the process that opened it decides, while it
+ * holds it. A shell closes one of two descriptors before it has written anything: a truncation alone
+ * is not committed while there is another. */
 int edit_flush(struct tree *t, struct handle *h, const struct request *rq)
 {
 	struct draft *d = h->draft;
 	pid_t pid = rq->caller->pid, process = process_of(pid);
-	bool decides = !pid || process == d->opener || !process_alive(d->opener);
 	enum holding held = HOLDING_NO;
 	int r;
 
-	if (!decides || !draft_is_dirty(d))
+	if (!decides(d, process) || !draft_is_dirty(d))
 		held = held_still(t, h, process);
-	if (held == HOLDING_YES || (held == HOLDING_NO && edit_abandon(t, h, pid)))
+	if (held == HOLDING_YES || (held == HOLDING_NO && abandon(t, h, pid)))
 		return 0;
 	if (held == HOLDING_NO) {
 		r = commit_handle(t, h, true, rq);
@@ -258,7 +310,6 @@ static int pay_removal(struct tree *t, struct handle *h, const struct request *r
 
 int edit_release(struct tree *t, struct handle *h, const struct request *rq)
 {
-	/* The kernel does not say who closed it last. */
 	struct caller opener = {
 		.uid = h->draft->uid, .gid = h->draft->gid, .pid = h->draft->opener};
 	struct request by_opener = *rq;
@@ -266,7 +317,7 @@ int edit_release(struct tree *t, struct handle *h, const struct request *rq)
 
 	by_opener.caller = &opener;
 	if (edit_release_pending(h))
-		r = commit_handle(t, h, true, &by_opener);
+		r = commit_handle(t, h, true, rq);
 	if (r == PARKED)
 		return r;
 	settle(t, h);

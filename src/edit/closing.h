@@ -9,4 +9,8 @@
 int closing_commit(struct tree *t, struct node *n, struct draft *d, bool also_emptied,
 		   const struct request *rq);
 
+/* Commits a new file that is still open, before it takes the place of another: else that would be
+ * empty until it is closed, and stay so if that fails. 0, PARKED, or what it could not be written for. */
+int closing_commit_new(struct tree *t, struct field *f, const struct request *rq);
+
 #endif

@@ -107,13 +107,22 @@ static int check_merge(const struct tree *t, const struct commit *c,
 		if (kv_field_equal(kv_version_field(c->base, change->name, change->name_len),
 				   kv_version_field(latest, change->name, change->name_len)))
 			continue;
-		if (!c->blind || t->config.strict)
+		if (!c->blind || i < c->built_on || t->config.strict)
 			return err_set(err, EBUSY,
 				       "the field was changed meanwhile: the change was made from "
 				       "version %" PRId64 ", the latest is %" PRId64,
 				       c->base->number, latest->number);
 	}
 	return 0;
+}
+
+/* The number that the user has armed is spent by a commit that is sent, whatever comes of it. */
+static void spend_cas(struct tree *t, const struct commit *c, const struct request *rq)
+{
+	LOCK_SCOPE(&t->lock);
+
+	if (c->cas != NO_CAS && cas_armed_locked(c->dir, rq->caller->uid) == c->cas)
+		cas_disarm_locked(c->dir, rq->caller->uid);
 }
 
 /* A secret without fields is a deleted one: the version that held the last is soft-deleted; where
@@ -124,6 +133,7 @@ static int write_emptied(struct tree *t, const struct commit *c, const struct kv
 	struct kv *kv = t->config.kv;
 	int r = 0;
 
+	spend_cas(t, c, rq);
 	if (onto->state == KV_LIVE)
 		r = kv->ops->delete_version(kv, c->dir->path, onto->number, rq->limit, rq->err);
 	if (r < 0)
@@ -183,6 +193,7 @@ static int write_onto(struct tree *t, const struct commit *c, const struct kv_ve
 		w.patch = c->changes;
 		w.patch_count = c->count;
 	}
+	spend_cas(t, c, rq);
 	r = kv_write(&w, rq->limit, rq->err);
 	if (r < 0)
 		return r;

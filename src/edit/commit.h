@@ -12,9 +12,10 @@ struct commit {
 	struct kv_version *base; /* what the change was made from */
 	const struct kv_change *changes;
 	size_t count;
-	bool whole;  /* nothing else is to be in the secret */
-	bool blind;  /* it does not depend on the old content of the fields that it changes */
-	int64_t cas; /* NO_CAS, or the number that base must have and the server still */
+	bool whole;	 /* nothing else is to be in the secret */
+	bool blind;	 /* it does not depend on the old content of the fields that it changes, */
+	size_t built_on; /* but on that of the first so many */
+	int64_t cas;	 /* NO_CAS, or the number that base must have and the server still */
 };
 
 /* Takes the right to change a secret, and to rename what is in it, so that our own writers do not race

@@ -146,6 +146,8 @@ int draft_read(struct draft *d, size_t offset, size_t size, struct buf *out)
 
 	if (d->failed)
 		return -d->failed;
+	if (!d->replaces)
+		d->depends = true;
 	if (offset > d->text.len)
 		offset = d->text.len;
 	if (size > d->text.len - offset)
@@ -163,7 +165,34 @@ bool draft_take(struct draft *d, bool also_emptied, struct buf *text)
 	buf_add(text, d->text.data ? d->text.data : "", d->text.len);
 	d->dirty = false;
 	d->emptied = false;
+	d->taken = true;
 	return true;
+}
+
+bool draft_is_untouched_locked(const struct draft *d)
+{
+	return !d->failed && !d->taken && !d->dirty && !d->emptied && !d->replaces && !d->depends;
+}
+
+void draft_found(struct draft *d)
+{
+	LOCK_SCOPE(&d->lock);
+
+	d->depends = false;
+}
+
+void draft_set_base_locked(struct draft *d, struct kv_version *base)
+{
+	object_put(d->base);
+	d->base = object_ref(base);
+}
+
+void draft_settle(struct draft *d)
+{
+	LOCK_SCOPE(&d->lock);
+
+	d->taken = d->replaces = d->depends = d->owes_removal = false;
+	d->cas = NO_CAS;
 }
 
 void draft_fail(struct draft *d, int code)
@@ -171,6 +200,7 @@ void draft_fail(struct draft *d, int code)
 	LOCK_SCOPE(&d->lock);
 
 	d->failed = code;
+	d->taken = false;
 }
 
 bool draft_is_dirty(struct draft *d)

@@ -22,6 +22,8 @@ struct draft {
 	bool dirty;	     /* differs from what was committed last */
 	bool emptied;  /* by O_TRUNC, and nothing was written since: commits at the last close */
 	bool replaces; /* the whole content is new: it does not matter what was there */
+	bool depends;  /* but it does: that was read through it, or there was no such file */
+	bool taken;    /* what was written is on its way to the server */
 	bool owes_removal;	 /* takes the place of a removal that was acknowledged */
 	int failed;		 /* errno that every later call answers */
 	pid_t opener;		 /* the process; constant */
@@ -46,6 +48,14 @@ int draft_read(struct draft *d, size_t offset, size_t size, struct buf *out);
 /* What is to be committed, as a copy: writes may go on meanwhile. False: nothing. */
 bool draft_take(struct draft *d, bool also_emptied, struct buf *text);
 void draft_fail(struct draft *d, int code);
+/* Whether nobody has read or changed what was there: it may be replaced by what is there now. */
+bool draft_is_untouched_locked(const struct draft *d);
+/* The file that it makes is there by now, and empty. */
+void draft_found(struct draft *d);
+/* What it is based on from now on; borrowed. Under the tree's lock. */
+void draft_set_base_locked(struct draft *d, struct kv_version *base);
+/* What it holds is committed, as what was there. */
+void draft_settle(struct draft *d);
 /* Whether something was written that is not committed, and can be. */
 bool draft_is_dirty(struct draft *d);
 /* The errno that it failed with; 0: none. */

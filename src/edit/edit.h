@@ -32,7 +32,7 @@ int edit_create(struct tree *t, struct node *dir, const char *name, int flags, m
 bool edit_is_draft(const struct handle *h);
 int edit_write(struct handle *h, const char *bytes, size_t len, size_t offset);
 struct buf;
-int edit_read(struct handle *h, size_t offset, size_t size, struct buf *out);
+int edit_read(struct tree *t, struct handle *h, size_t offset, size_t size, struct buf *out);
 int edit_truncate(struct handle *h, size_t size);
 /* At least so long, with zeros at the end. */
 int edit_allocate(struct handle *h, size_t size);
@@ -40,16 +40,18 @@ int edit_allocate(struct handle *h, size_t size);
 /* A file of this mount alone: reading it is edit_open()'s business too. */
 bool edit_is_scratch(const struct node *n);
 
-/* The size that a file has for a process that is writing it. False where it has no draft of it. */
-bool edit_size_for(struct tree *t, struct node *node, pid_t pid, size_t *size);
+/* The size that a file has for a process that is writing it, by a descriptor (`through`, else NULL) that
+ * it has opened or was handed. False where it has no draft of it. */
+bool edit_size_for(struct tree *t, struct node *node, struct handle *through, pid_t pid,
+		   size_t *size);
 
-/* close(2): commits where the process that opened the file closes it, or nobody is left who has it open.
- * What a process was writing when a signal ended it is thrown away. edit_flush_pending() tells from memory whether
- * there is anything to do, and if not what to answer. */
+/* close(2): commits where the process that opened the file closes it, or nobody is left who has it
+ * open. What a process was writing when a signal ended it is thrown away. edit_flush_pending() tells
+ * from memory whether there is anything to do, and if not what to answer. */
 bool edit_flush_pending(struct handle *h, int *answer);
 int edit_flush(struct tree *t, struct handle *h, const struct request *rq);
-/* Throws the draft away if a signal is ending the process, and with it a file that is new; whether it
- * is. From memory. */
+/* Throws the draft away if a signal is ending the process that opened it, and with it a file that is
+ * new; whether it is. From memory. */
 bool edit_abandon(struct tree *t, struct handle *h, pid_t pid);
 
 /* Whether the last close has anything to commit; then edit_release_begin() has those wait who come after

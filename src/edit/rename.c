@@ -75,10 +75,45 @@ static int no_source(const struct renaming *m, struct err *err)
 	return err_set(err, ENOENT, "%s is not there any more", m->from->node.name);
 }
 
+/* Who has the field open goes on from the version that has it under its new name (`made`), if what they
+ * have opened is what was moved; `moved` is NULL where the field was at the server under neither. */
+static void rebase_locked(const struct renaming *m, const struct kv_field *moved,
+			  struct kv_version *made)
+{
+	struct field *f = m->from;
+	struct handle *h;
+
+	DL_FOREACH (f->node.drafts, h) {
+		struct kv_version *base = h->draft->base;
+
+		if (!kv_field_equal(kv_version_field(base, f->raw, f->raw_len), moved))
+			continue;
+		draft_set_base_locked(h->draft, made);
+		if (!moved)
+			draft_found(h->draft);
+	}
+}
+
+/* Before the right to change the secret is given back: or a draft would be committed to the old name. */
+static int relabel(struct tree *t, const struct renaming *m, const struct kv_field *moved,
+		   struct kv_version *made, struct err *err)
+{
+	LOCK_SCOPE(&t->lock);
+	struct node *there = node_child_locked(&m->to->node, m->key.text);
+
+	if (made)
+		rebase_locked(m, moved, made);
+	if (there && there != &m->from->node)
+		node_detach_locked(there);
+	if (field_rename_locked(t, m->from, m->to, m->key.text, m->raw, m->len) < 0)
+		return err_set(err, ENOMEM, "no memory");
+	return 0;
+}
+
 static int rename_within(struct tree *t, const struct renaming *m, const struct request *rq)
 {
 	_cleanup_object_ struct kv_version *base = NULL, *made = NULL;
-	struct commit c = {.dir = m->to, .count = 2, .blind = true};
+	struct commit c = {.dir = m->to, .count = 2, .blind = true, .built_on = 1};
 	struct kv_change changes[2];
 	const struct kv_field *value;
 	int r = change_begin(t, m->to, rq, false, &base, &c.cas);
@@ -96,19 +131,22 @@ static int rename_within(struct tree *t, const struct renaming *m, const struct 
 		changes[1] = set_to(m, value);
 		c.base = base;
 		c.changes = changes;
+		c.built_on += m->no_replace;
 		r = commit_make(t, &c, rq, &made);
 	}
+	if (r == 0)
+		r = relabel(t, m, value, made, rq->err);
 	commit_end(t, m->to);
 	return r;
 }
 
-/* Writes the value under its new name in the other secret. */
+/* Writes the value under its new name in the other secret: *made, the caller's. */
 static int write_target(struct tree *t, const struct renaming *m, const struct kv_field *value,
-			const struct request *rq)
+			const struct request *rq, struct kv_version **made)
 {
-	_cleanup_object_ struct kv_version *base = NULL, *made = NULL;
+	_cleanup_object_ struct kv_version *base = NULL;
 	struct kv_change change = set_to(m, value);
-	struct commit c = {.dir = m->to, .changes = &change, .count = 1, .blind = true};
+	struct commit c = {.dir = m->to, .changes = &change, .count = 1, .blind = !m->no_replace};
 	int r = change_begin(t, m->to, rq, false, &base, &c.cas);
 
 	if (r != 0)
@@ -117,14 +155,14 @@ static int write_target(struct tree *t, const struct renaming *m, const struct k
 	if (m->no_replace && kv_version_field(base, m->raw, m->len))
 		r = err_set(rq->err, EEXIST, "%s is there already", m->name);
 	else
-		r = commit_make(t, &c, rq, &made);
+		r = commit_make(t, &c, rq, made);
 	commit_end(t, m->to);
 	return r;
 }
 
 static int rename_across(struct tree *t, const struct renaming *m, const struct request *rq)
 {
-	_cleanup_object_ struct kv_version *base = NULL, *made = NULL;
+	_cleanup_object_ struct kv_version *base = NULL, *made = NULL, *left = NULL;
 	struct kv_change removal = {
 		.name = m->from->raw, .name_len = m->from->raw_len, .remove = true};
 	struct commit c = {.dir = field_dir(m->from), .changes = &removal, .count = 1};
@@ -137,9 +175,11 @@ static int rename_across(struct tree *t, const struct renaming *m, const struct 
 	value = kv_version_field(base, m->from->raw, m->from->raw_len);
 	r = value ? commit_check(t, &c, rq->err) : no_source(m, rq->err);
 	if (r == 0)
-		r = write_target(t, m, value, rq);
+		r = write_target(t, m, value, rq, &made);
 	if (r == 0)
-		r = commit_make(t, &c, rq, &made);
+		r = commit_make(t, &c, rq, &left);
+	if (r == 0)
+		r = relabel(t, m, value, made, rq->err);
 	commit_end(t, c.dir);
 	return r;
 }
@@ -149,86 +189,37 @@ static int move_value(struct tree *t, const struct renaming *m, const struct req
 	return field_dir(m->from) == m->to ? rename_within(t, m, rq) : rename_across(t, m, rq);
 }
 
-/* What was written to the file and is not committed yet, referenced; NULL: nothing. *failed is an errno
- * where that is because it could not be written. */
-static struct draft *take_unwritten_locked(struct field *f, int *failed)
-{
-	struct handle *h;
-
-	*failed = f->spoilt;
-	DL_FOREACH (f->node.drafts, h) {
-		if (draft_is_dirty(h->draft)) {
-			h->draft->refs++;
-			return h->draft;
-		}
-		if (!*failed)
-			*failed = draft_failure(h->draft);
-	}
-	return NULL;
-}
-
-/* Commits a new file that is still open, before it takes the place of another: else that would be
- * empty until it is closed, and stay so if that fails. */
-static int commit_new(struct tree *t, struct field *f, const struct request *rq)
-{
-	struct draft *d;
-	int failed, r;
-
-	pthread_mutex_lock(&t->lock);
-	d = take_unwritten_locked(f, &failed);
-	pthread_mutex_unlock(&t->lock);
-	if (!d)
-		return failed ? err_set(rq->err, failed, "the file could not be written") : 0;
-	r = closing_commit(t, &f->node, d, false, rq);
-	LOCK_SCOPE(&t->lock);
-	draft_put_locked(d);
-	return r;
-}
-
 /* A file that was made and never written has nothing to move but its name. */
 static int rename_local(struct tree *t, const struct renaming *m, const struct request *rq)
 {
 	static const struct kv_field nothing = {.type = KV_STRING, .text = "", .len = 0};
+	_cleanup_object_ struct kv_version *made = NULL;
 	struct node *there = NULL;
 	int r = names_find(t, m->in, m->name, rq, &there);
 
 	names_drop(t, there);
 	if (r == -ENOENT)
-		return 0;
+		return relabel(t, m, NULL, NULL, rq->err);
 	if (r == 0 && m->no_replace)
 		return err_set(rq->err, EEXIST, "%s is there already", m->name);
 	if (r == 0)
-		r = commit_new(t, m->from, rq);
+		r = closing_commit_new(t, m->from, rq);
 	if (r == 0 && !m->from->node.local)
 		return move_value(t, m, rq);
 	if (r == 0)
-		r = write_target(t, m, &nothing, rq);
+		r = write_target(t, m, &nothing, rq, &made);
 	if (r == 0) {
 		pthread_mutex_lock(&t->lock);
 		node_unlocal_locked(t, &m->from->node); /* the caller has another use */
 		pthread_mutex_unlock(&t->lock);
+		r = relabel(t, m, NULL, made, rq->err);
 	}
 	return r;
 }
 
-static int relabel_locked(struct tree *t, const struct renaming *m)
-{
-	struct node *there = node_child_locked(&m->to->node, m->key.text);
-
-	if (there && there != &m->from->node)
-		node_detach_locked(there);
-	return field_rename_locked(t, m->from, m->to, m->key.text, m->raw, m->len);
-}
-
 static int rename_field(struct tree *t, const struct renaming *m, const struct request *rq)
 {
-	int r;
-
-	r = m->from->node.local ? rename_local(t, m, rq) : move_value(t, m, rq);
-	if (r != 0)
-		return r;
-	LOCK_SCOPE(&t->lock);
-	return relabel_locked(t, m) < 0 ? err_set(rq->err, ENOMEM, "no memory") : 0;
+	return m->from->node.local ? rename_local(t, m, rq) : move_value(t, m, rq);
 }
 
 /* A field under a scratch file's name is one, and the server is not told: vim moves a file away like
@@ -332,7 +323,7 @@ static void become(struct tree *t, struct scratch *s, struct node *n, struct kv_
 	s->became = node_use_locked(n);
 	object_put(s->draft->base);
 	s->draft->base = made;
-	s->draft->replaces = true;
+	draft_settle(s->draft);
 	scratch_drop_locked(t, s);
 }
 
@@ -363,7 +354,7 @@ static int commit_scratch(struct tree *t, struct scratch *s, struct node *n, boo
 	_cleanup_object_ struct kv_version *base = NULL;
 	_cleanup_buf_ struct buf text = {0};
 	struct kv_version *made = NULL;
-	struct commit c = {.blind = true};
+	struct commit c = {.blind = !no_replace};
 	struct target at;
 	int r;
 

@@ -81,6 +81,20 @@ static int set_cas(struct tree *t, struct node *n, const char *value, size_t len
 	return cas_arm_locked(at.dir, rq->caller->uid, number);
 }
 
+/* Lets go of a number that is armed. */
+static int unset_cas(struct tree *t, struct node *n, const struct request *rq)
+{
+	LOCK_SCOPE(&t->lock);
+	struct dir *d = node_is_dir(n) ? dir_of(n) : target_of_locked(n).dir;
+
+	if (!d)
+		return -EOPNOTSUPP;
+	if (!node_is_dir(n))
+		arm_drafts_locked(n, process_of(rq->caller->pid), NO_CAS);
+	cas_disarm_locked(d, rq->caller->uid);
+	return 0;
+}
+
 /* A version in which the field has the same text, as a value of another type. */
 static int change_type(struct tree *t, struct field *f, enum kv_type type, const struct request *rq)
 {
@@ -269,12 +283,23 @@ int edit_removexattr(struct tree *t, struct node *node, const char *name, const 
 	const char *key = settings_custom_key(name);
 	int r;
 
+	if (!strcmp(name, "user.vault.cas") && !node_is_scratch(node)) {
+		r = tree_permit(t, node, rq->caller, W_OK);
+		return r < 0 ? r : unset_cas(t, node, rq);
+	}
 	if (!key) /* rsync -X removes what the other side has not */
 		return settable_of(name) ? 0 : -EOPNOTSUPP;
 	if (node_is_scratch(node))
 		return -ENODATA;
 	r = tree_permit(t, node, rq->caller, W_OK);
 	return r < 0 ? r : set_custom(t, node, key, NULL, 0, rq);
+}
+
+static void unlocal(struct tree *t, struct node *n)
+{
+	LOCK_SCOPE(&t->lock);
+
+	node_unlocal_locked(t, n);
 }
 
 int edit_resize(struct tree *t, struct node *node, size_t size, const struct request *rq)
@@ -302,16 +327,17 @@ int edit_resize(struct tree *t, struct node *node, size_t size, const struct req
 	if (r != 0)
 		return r;
 	r = target_permit(t, &at, base, rq->err);
-	if (r == 0 && (!target_shows(t, &at, base) || node->gone))
-		r = node->local ? 0
-				: err_set(rq->err, ENOENT, "%s is not there any more", node->name);
-	else if (r == 0)
+	if (r == 0 && (node->gone || !(node->local || target_shows(t, &at, base))))
+		r = err_set(rq->err, ENOENT, "%s is not there any more", node->name);
+	if (r == 0)
 		r = target_print_shown(t, &at, base, &text);
-	if (r == 0 && target_shows(t, &at, base) && text.len != size) {
+	if (r == 0 && text.len != size) {
 		c.base = base;
 		buf_resize(&text, size);
 		r = target_commit(t, &at, &text, &c, rq, &made);
 	}
+	if (r == 0 && made)
+		unlocal(t, node);
 	commit_end(t, at.dir);
 	return r;
 }

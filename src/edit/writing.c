@@ -18,6 +18,7 @@
 #include "edit/removal.h"
 #include "edit/scratch.h"
 #include "edit/target.h"
+#include "host/holder.h"
 #include "host/process.h"
 #include "tree/control.h"
 #include "tree/fields.h"
@@ -29,6 +30,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 #include <utlist.h>
@@ -50,8 +52,47 @@ int edit_write(struct handle *h, const char *bytes, size_t len, size_t offset)
 	return draft_write(h->draft, bytes, len, offset, h->append);
 }
 
-int edit_read(struct handle *h, size_t offset, size_t size, struct buf *out)
+/* What is no string is not escaped. */
+static bool is_json(const struct kv_version *base, const struct field *f)
 {
+	const struct kv_field *entry = kv_version_field(base, f->raw, f->raw_len);
+
+	return entry && entry->type != KV_STRING;
+}
+
+/* A draft that nobody has read or changed takes the newest content that is known here. A program that
+ * waits for a lock between open(2) and its first read finds what was written meanwhile. */
+static void refresh_locked(struct tree *t, struct handle *h)
+{
+	struct draft *d = h->draft;
+	struct target at = target_of_locked(h->node);
+	_cleanup_object_ struct object *o = NULL;
+	_cleanup_buf_ struct buf text = {0};
+	struct kv_version *v;
+	LOCK_SCOPE(&d->lock);
+
+	if ((at.kind != TARGET_FIELD && at.kind != TARGET_DOCUMENT) || h->node->gone ||
+	    !draft_is_untouched_locked(d))
+		return;
+	o = cache_peek(t->config.cache, TREE_DATA, at.dir->path);
+	v = o ? container_of(o, struct kv_version, object) : NULL;
+	if (!v || v->number < d->base->number || kv_version_same(v, d->base) ||
+	    !target_holds(&at, v) || target_print_shown(t, &at, v, &text) < 0)
+		return;
+	buf_fini(&d->text);
+	d->text = text;
+	text = (struct buf){0};
+	draft_set_base_locked(d, v);
+	d->is_value = at.field && !is_json(v, at.field);
+	if (d->text.len > d->max)
+		d->max = d->text.len;
+}
+
+int edit_read(struct tree *t, struct handle *h, size_t offset, size_t size, struct buf *out)
+{
+	pthread_mutex_lock(&t->lock);
+	refresh_locked(t, h);
+	pthread_mutex_unlock(&t->lock);
 	return draft_read(h->draft, offset, size, out);
 }
 
@@ -65,22 +106,62 @@ int edit_allocate(struct handle *h, size_t size)
 	return size > draft_size(h->draft) ? draft_truncate(h->draft, size) : 0;
 }
 
-bool edit_size_for(struct tree *t, struct node *node, pid_t pid, size_t *size)
+static size_t size_locked(struct tree *t, struct handle *h)
 {
-	LOCK_SCOPE(&t->lock);
-	struct handle *h;
-	pid_t process;
+	refresh_locked(t, h);
+	return draft_size(h->draft);
+}
 
-	if (!node->drafts)
-		return false;
-	process = process_of(pid);
-	DL_FOREACH (node->drafts, h) {
-		if (h->draft->opener != process)
-			continue;
-		*size = draft_size(h->draft);
-		return true;
+static struct handle *opened_by_locked(const struct node *n, pid_t process)
+{
+	struct handle *h;
+
+	DL_FOREACH (n->drafts, h)
+		if (h->draft->opener == process)
+			return h;
+	return NULL;
+}
+
+/* The handle that a process has inherited: of its nearest ancestor; else any, where it was sent one. */
+static struct handle *inherited_locked(const struct node *n, pid_t process)
+{
+	struct handle *h, *nearest = n->drafts;
+	int least = INT_MAX;
+
+	DL_FOREACH (n->drafts, h) {
+		int generations = holder_generations(process, h->draft->opener);
+
+		if (generations >= 0 && generations < least) {
+			nearest = h;
+			least = generations;
+		}
 	}
-	return false;
+	return nearest;
+}
+
+bool edit_size_for(struct tree *t, struct node *node, struct handle *through, pid_t pid,
+		   size_t *size)
+{
+	struct handle *h = through && through->draft ? through : NULL;
+	pid_t process = 0;
+	bool written;
+
+	pthread_mutex_lock(&t->lock);
+	written = node->drafts != NULL;
+	if (!h && written) {
+		process = process_of(pid);
+		h = opened_by_locked(node, process);
+	}
+	if (h)
+		*size = size_locked(t, h);
+	pthread_mutex_unlock(&t->lock);
+	if (h || !written || holder_process(process, node->ino) != HOLDING_YES)
+		return h != NULL;
+	LOCK_SCOPE(&t->lock);
+	h = inherited_locked(node, process);
+	if (h)
+		*size = size_locked(t, h);
+	return h != NULL;
 }
 
 /* Readers that go through the kernel's pages are given a moment to finish; those that come from now
@@ -94,17 +175,9 @@ static void wait_for_readers_locked(struct tree *t, struct node *n)
 			return;
 }
 
-/* What is no string is not escaped. */
-static bool is_json(const struct kv_version *base, const struct field *f)
-{
-	const struct kv_field *entry = kv_version_field(base, f->raw, f->raw_len);
-
-	return entry && entry->type != KV_STRING;
-}
-
 /* The handle, with a draft of what the file holds in `base`. */
 static int begin_draft_locked(struct tree *t, struct node *n, struct kv_version *base, int flags,
-			      int64_t cas, const struct request *rq, struct handle **out)
+			      const struct request *rq, struct handle **out)
 {
 	struct target at = target_of_locked(n);
 	struct handle *h = handle_new_locked(t, n);
@@ -125,8 +198,10 @@ static int begin_draft_locked(struct tree *t, struct node *n, struct kv_version 
 	if (d->text.len > d->max)
 		d->max = d->text.len;
 	d->is_value = at.field && !is_json(base, at.field);
-	d->cas = cas;
-	d->replaces = (flags & O_TRUNC) || !target_holds(&at, base) || change_is_unseen(base);
+	d->replaces = (flags & O_TRUNC) || change_is_unseen(base);
+	/* That there was none is what a new file is based on: O_EXCL means it, and of two who make the
+	 * same one the second must not undo the first. */
+	d->depends = !change_is_unseen(base) && !target_holds(&at, base);
 	d->emptied = (flags & O_TRUNC) && target_loses(t, &at, base);
 	h->append = flags & O_APPEND;
 	h->draft = d;
@@ -171,7 +246,7 @@ static int open_apart(struct tree *t, struct node *node, enum target_kind kind, 
 	if (r == 0 && seen && !(flags & O_TRUNC))
 		r = control_print_json(container_of(seen, struct tree_json, object)->json, &text);
 	if (r == 0)
-		r = begin_draft_locked(t, node, base, flags, NO_CAS, rq, out);
+		r = begin_draft_locked(t, node, base, flags, rq, out);
 	if (r == 0 && seen) {
 		draft_take_text((*out)->draft, &text);
 		(*out)->draft->seen = steal(seen);
@@ -184,7 +259,6 @@ int edit_open(struct tree *t, struct node *node, int flags, const struct request
 {
 	_cleanup_object_ struct kv_version *base = NULL;
 	struct target at;
-	int64_t cas;
 	int r = tree_permit(t, node, rq->caller, permit_open_mask(flags));
 
 	if (r < 0)
@@ -198,8 +272,7 @@ int edit_open(struct tree *t, struct node *node, int flags, const struct request
 		return permit_refused(rq->err, -EROFS);
 	if (target_is_order(&at) || at.kind == TARGET_METADATA)
 		return open_apart(t, node, at.kind, flags, rq, out);
-	r = change_look(t, at.dir, rq, at.kind == TARGET_DOCUMENT && (flags & O_TRUNC), &base,
-			&cas);
+	r = change_look(t, at.dir, rq, at.kind == TARGET_DOCUMENT && (flags & O_TRUNC), &base);
 	if (r == 0)
 		r = target_permit(t, &at, base, rq->err);
 	if (r != 0)
@@ -213,7 +286,7 @@ int edit_open(struct tree *t, struct node *node, int flags, const struct request
 		     : 0;
 	if (r < 0)
 		return r;
-	return begin_draft_locked(t, node, base, flags, cas, rq, out);
+	return begin_draft_locked(t, node, base, flags, rq, out);
 }
 
 /* The file that is made, with a use for the caller; `there`: the server has it already. */
@@ -274,12 +347,11 @@ static int create_document(struct tree *t, struct node *control, int flags,
 	_cleanup_object_ struct kv_version *base = NULL;
 	struct dir *d = control_owner(control);
 	struct node *n;
-	int64_t cas;
 	int r;
 
 	if (!dir_holds_fields(t, d))
 		return err_set(rq->err, EINVAL, "the engine itself is no secret");
-	r = change_look(t, d, rq, true, &base, &cas);
+	r = change_look(t, d, rq, true, &base);
 	/* The name may be out of its sight, but the secret is there, and would be replaced. */
 	if (r == 0 && (base->state == KV_LIVE || change_is_unseen(base)))
 		r = rights_whole(t, d, rq->caller, W_OK, rq->err);
@@ -294,7 +366,7 @@ static int create_document(struct tree *t, struct node *control, int flags,
 	if (!n)
 		return err_set(rq->err, ENOMEM, "no memory for a file");
 	d->document_until = 0;
-	r = begin_draft_locked(t, n, base, flags | O_TRUNC, cas, rq, out);
+	r = begin_draft_locked(t, n, base, flags | O_TRUNC, rq, out);
 	if (r == 0) {
 		view_locked(t, n, view);
 		view->entry_ttl = 0;
@@ -348,13 +420,12 @@ static int create_field(struct tree *t, struct dir *d, const char *name,
 	bool there, revoked, moved;
 	struct field *f = NULL;
 	struct node *known;
-	int64_t cas;
 	int r;
 
 	pthread_mutex_lock(&t->lock);
 	revoked = removal_revoke_locked(t, d, new->raw, new->len, rq);
 	pthread_mutex_unlock(&t->lock);
-	r = change_look(t, d, rq, false, &base, &cas);
+	r = change_look(t, d, rq, false, &base);
 	if (r == 0)
 		r = layered_permit(t, d, new->raw, new->len, rq->err);
 	if (r != 0)
@@ -374,7 +445,7 @@ static int create_field(struct tree *t, struct dir *d, const char *name,
 		r = permit_made_locked(t, &f->node, flags, rq);
 	if (r == 0)
 		r = begin_draft_locked(t, &f->node, base,
-				       revoked || moved ? flags | O_TRUNC : flags, cas, rq, out);
+				       revoked || moved ? flags | O_TRUNC : flags, rq, out);
 	if (r == 0) {
 		(*out)->draft->owes_removal = revoked && there;
 		view_locked(t, &f->node, view);

@@ -75,7 +75,7 @@ static enum log_level level_of(const struct call *c, int r)
 {
 	switch (-r) {
 	case ENOENT: /* of what was written, it is no question whether something is there */
-		return c->handle ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+		return c->handle && c->op->pool ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
 	case ESTALE:
 	case ENODATA:
 	case EOPNOTSUPP:

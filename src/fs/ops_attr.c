@@ -68,7 +68,7 @@ static int run_getattr(struct call *c)
 	int r = tree_getattr(c->fs->tree, c->node, &c->caller, &c->ask, &c->view, &c->err);
 
 	/* Who writes a file sees what it has written, and nobody else does. */
-	if (r == 0 && edit_size_for(c->fs->tree, c->node, c->caller.pid, &size)) {
+	if (r == 0 && edit_size_for(c->fs->tree, c->node, c->handle, c->caller.pid, &size)) {
 		c->view.attr.st_size = (off_t)size;
 		c->view.attr_ttl = 0;
 	}
@@ -88,6 +88,7 @@ static void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	struct call c = call_init(fs, req, &getattr);
 
 	c.node = call_node(fs, ino);
+	c.handle = fi ? (struct handle *)(uintptr_t)fi->fh : NULL;
 	call_start(&c);
 }
 

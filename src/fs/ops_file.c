@@ -130,7 +130,7 @@ static void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 static void read_draft(fuse_req_t req, struct handle *h, size_t size, size_t offset)
 {
 	_cleanup_buf_ struct buf out = {0};
-	int r = edit_read(h, offset, size, &out);
+	int r = edit_read(fs_of(req)->tree, h, offset, size, &out);
 
 	metric_fuse("read", -r);
 	if (r < 0)

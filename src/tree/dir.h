@@ -29,6 +29,7 @@ struct dir {
 	uint64_t streamed_hidden; /* the tree's hidden_changes then */
 	struct layer_memo layered_list, layered_version;
 	struct dir_watch watch;
+	bool renamed; /* a field has come to it with the inode number of another name */
 };
 
 /* The number that the next change by that user must find; see edit/change.h. */

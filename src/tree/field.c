@@ -25,6 +25,19 @@ uint64_t field_ino(const struct dir *d, const char *raw, size_t raw_len)
 	return buf_status(&b) == 0 ? stable_hash(b.data, b.len) : 2;
 }
 
+/* A field keeps its number when it is renamed: another of its old name needs one of its own. */
+static uint64_t free_ino_locked(const struct dir *d, uint64_t ino)
+{
+	const struct node *child, *next;
+
+	if (!d->renamed)
+		return ino;
+	HASH_ITER (hh, d->node.children, child, next)
+		if (child->ino == ino)
+			return free_ino_locked(d, stable_hash(&ino, sizeof(ino)));
+	return ino;
+}
+
 struct field *field_child_locked(struct tree *t, struct dir *d, const char *name, const char *raw,
 				 size_t raw_len)
 {
@@ -45,7 +58,7 @@ struct field *field_child_locked(struct tree *t, struct dir *d, const char *name
 		f->raw_len = raw_len;
 	}
 	if (!f->raw || node_init_locked(&f->node, &field_type, &d->node, name,
-					field_ino(d, raw, raw_len)) < 0) {
+					free_ino_locked(d, field_ino(d, raw, raw_len))) < 0) {
 		free(f->node.name);
 		free(f->raw);
 		free(f);
@@ -67,6 +80,7 @@ int field_rename_locked(struct tree *t, struct field *f, struct dir *to, const c
 	}
 	if (from != to)
 		secret_moved_locked(f, from);
+	to->renamed = true;
 	memcpy(copy, raw, raw_len);
 	copy[raw_len] = '\0';
 	free(f->raw);

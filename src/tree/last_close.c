@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The kernel sends RELEASE, the last close of a file, without waiting for an answer, and tells nobody when
- * it is done. So the next open(2) of the process that closed the file may come before it, or while its
- * commit is on its way:
+/* The kernel sends RELEASE, the last close of a file, without waiting for an answer, and tells nobody
+ * when it is done. So the next open(2) of the process that closed the file may come before it, or while
+ * its commit is on its way:
  *
  *      close(2) --> FLUSH --> returns --> open(2) -----------> OPEN --.
  *                              |                                      | parked

@@ -71,7 +71,8 @@ class Test:
     def version(self, name):
         return self.server.version(self.path(name))
 
-    def mount(self, *options, source="", env=None, token=None, args=(), wait=True):
+    def mount(self, *options, source="", env=None, token=None, args=(), wait=True,
+              wrapper=()):
         """Mounts this test's folder; `source` is below it, or absolute ("/secret"; "/" is all
         engines)."""
         if source is not None:
@@ -87,7 +88,7 @@ class Test:
             if self.server.tls:
                 env["VAULT_CACERT"] = self.server.ca_file
         m = mounts.Mount(root, source, list(options), mounts.clean_environment(**env),
-                         self.canaries, args)
+                         self.canaries, args, wrapper)
         self.mounts.append(m)
         if wait:
             m.wait_mounted()

@@ -51,7 +51,7 @@ class Mount:
     """`canaries` are values that nothing may ever print. Warnings in the log are a failure unless the
     test expects them."""
 
-    def __init__(self, root, source, options, env, canaries, args=()):
+    def __init__(self, root, source, options, env, canaries, args=(), wrapper=()):
         self.root = root
         self.path = f"{root}/mnt"
         self.log_path = f"{root}/log"
@@ -59,7 +59,7 @@ class Mount:
         self.expected = []
         self.ended = False
         os.makedirs(self.path, exist_ok=True)
-        command = [VAULTFS, "mount", "-f", *args]
+        command = [*wrapper, VAULTFS, "mount", "-f", *args]
         if options:
             command += ["-o", ",".join(options)]
         if source is not None:

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The commit at close: a new file that could not be written is gone, and nothing empties a good value."""
+"""The commit at close: a new file that could not be written is gone, and nothing empties a good value; and
+whatever comes after close finds the commit made, whichever process it was left to."""
 
 import os
+import shutil
 import subprocess
 import sys
 
-from harness import main, test
+from harness import main, skip, test
 from proxy import LOSE_REQUEST, Proxy
 
 
@@ -122,6 +124,121 @@ def renamed_before_it_is_closed(t):
     os.rename(m / "s/new", m / "s/h")
     f.close()
     assert t.get("s")["h"] == "x" and t.version("s") == version + 1
+
+
+# What is run in a secret whose field f holds "old", what f then holds, and how many versions that makes.
+AFTER_CLOSE = (
+    ("echo x > f", "x\n", 1),
+    (": > f", "", 1),
+    (": > f; echo x >> f", "x\n", 2),
+    ("> f || exit; for i in 1 2 3; do echo $i >> f; done", "1\n2\n3\n", 4),
+    (": > f; sed -i '$a x' f", "", 2),
+    (": > f; mv f g; mv g f", "", 3),
+    (": > f; cat f > g; mv g f", "", None),
+    (": > f; test ! -s f && echo empty > f", "empty\n", 2),
+    ("true > f; echo x >> f", "x\n", 2),
+    ("cat /dev/null > f; echo x >> f", "x\n", 2),
+    ("/bin/echo x > f", "x\n", 1),
+    ("{ /bin/true; /bin/echo a; /bin/echo b; } > f; echo c >> f", "a\nb\nc\n", 2),
+    ("(sleep 0.1; /bin/echo late) > f; echo x >> f", "late\nx\n", 2),
+    ("exec 3> f; sleep 0.1; echo x >&3; exec 3>&-; echo y >> f", "x\ny\n", 2),
+    ("cp /dev/null f; echo x >> f", "x\n", 2),
+    ("dd if=/dev/null of=f; echo x >> f", "x\n", 2),
+    ("echo abc | dd of=f", "abc\n", 1),
+    ("tee f < /dev/null; echo x >> f", "x\n", 2),
+    ("rm -f g; : > f; echo x >> g; mv g f", "x\n", None),
+)
+PROGRAM_AFTER_CLOSE = (
+    ("open('f', 'w').close(); open('f', 'a').write('x')", "x", 2),
+    ("open('f', 'w').close(); assert os.stat('f').st_size == 0", "", 1),
+    ("open('f', 'w').close(); assert open('f').read() == ''", "", 1),
+    ("open('f', 'w').write('x'); open('f', 'a').write('y')", "xy", 2),
+    ("f = open('f', 'w'); p = run(['sh', '-c', 'sleep 0.1; echo x'], stdout=f); f.close(); p.wait(); "
+     "assert open('f').read() == 'x\\n'; open('f', 'a').write('y')", "x\ny", 2),
+    ("f = open('f', 'w'); p = run(['sh', '-c', 'sleep 0.1; /bin/echo a; /bin/echo b'], stdout=f); "
+     "f.close(); p.wait(); open('f', 'a').write('y')", "a\nb\ny", 2),
+    ("f = open('f', 'w'); p = run(['sleep', '0.1'], stdout=f); f.close(); p.wait(); "
+     "open('f', 'a').write('y')", "y", 2),
+)
+
+
+def after_close(t, m, command, value, versions):
+    t.server.put(t.path("s"), {"f": "old", "other": "1"})
+    m.read("s/f")
+    m.write("s/f", "old")  # what others have written is seen by now
+    before = t.version("s")
+    t.run(*command)
+    assert t.get("s")["f"] == value, (command, t.get("s"))
+    assert m.read("s/f").decode() == value, command
+    made = t.version("s") - before
+    assert versions in (None, made), (command, made)
+
+
+@test()
+def the_next_command_finds_it(t):
+    "what is done after a truncation finds it done, in every shell and by every program, in one version each"
+    t.put("s", {"f": "old", "other": "1"})
+    m = t.mount("ttl=0")
+    for script, value, versions in AFTER_CLOSE:
+        for shell in ("dash", "bash", "zsh", "busybox"):
+            if not shutil.which(shell):
+                continue
+            command = [shell, *(["sh"] if shell == "busybox" else []), "-c",
+                       f"cd {m.path}/s || exit 9; {script}"]
+            after_close(t, m, command, value, versions)
+    for script, value, versions in PROGRAM_AFTER_CLOSE:
+        script = f"import os; from subprocess import Popen as run; os.chdir('{m.path}/s'); {script}"
+        after_close(t, m, [sys.executable, "-c", script], value, versions)
+
+
+def expect_wait(m):
+    """What must hold whether or not we can see who has the file open."""
+    os.mkdir(m / "s")
+    for i in range(10):
+        m.write("s/f", "old")
+        subprocess.run(["bash", "-c", ': > "$0"; echo x >> "$0"', m / "s/f"], check=True)
+        assert m.read("s/f") == b"x\n"
+        open(m / "s/f", "w").close()
+        assert os.stat(m / "s/f").st_size == 0
+        open(m / "s/f", "w").close()
+        os.rename(m / "s/f", m / "s/g")
+        assert m.read("s/g") == b""
+        os.unlink(m / "s/g")
+    held = open(m / "s/f", "w")  # nobody waits for long for what is not closed
+    held.write("x")
+    held.flush()
+    copy = os.dup(held.fileno())
+    os.close(copy)
+    m.write("s/other", "1")
+    held.close()
+    assert m.read("s/f") == b"x"
+
+
+@test(products=("bao", "local"))
+def callers_of_other_namespaces(t):
+    "so it is where the daemon cannot see its callers, and so cannot tell who has the file open"
+    if os.getuid():
+        skip("needs root")
+    m = t.mount(wrapper=("unshare", "--pid", "--fork", "--kill-child"))
+    expect_wait(m)
+
+
+@test()
+def a_killed_writer_empties_nothing(t):
+    "a process that is killed after it has truncated a file leaves the old value"
+    t.put("s", {"f": "whole"})
+    m = t.mount()
+    script = "import sys,time\nf=open(sys.argv[1],'w')\nprint(flush=True)\ntime.sleep(60)"
+    for n in range(3):
+        p = subprocess.Popen([sys.executable, "-c", script, m / "s/f"], stdout=subprocess.PIPE)
+        p.stdout.readline()
+        p.kill()
+        p.wait()
+        m.settle()
+        assert m.read("s/f") == b"whole" and t.version("s") == 1
+    # A child that is killed costs nothing of what its parent writes.
+    t.shell('{ echo a; timeout 0.1 sleep 5; echo b; } > "$F"', F=m / "s/f")
+    assert t.get("s")["f"] == "a\nb\n" and t.version("s") == 2
 
 
 main(local=True)

@@ -330,6 +330,7 @@ def rollback_and_others(t):
     m = t.mount()
     os.setxattr(m / "db", "user.vault.cas", b"2")
     assert m.errno_of(number, m, "1") == "EBUSY"
+    os.removexattr(m / "db", "user.vault.cas")
     with open(m / "db/.vault/version", "w") as f:
         f.write("1")
         t.put("db", {"password": "elsewhere"})
