@@ -60,6 +60,24 @@ static void take_version(struct tree *t, struct node *n, struct draft *d, struct
 	pthread_mutex_unlock(&t->lock);
 }
 
+/* Whether what was written is worth keeping: not what no server would take, or a killed process had
+ * only begun. */
+static bool is_kept(int code, bool is_new)
+{
+	switch (code) {
+	case EBUSY:
+		return true;
+	case EINVAL:
+	case EILSEQ:
+	case EFBIG:
+	case E2BIG:
+	case EINTR:
+		return false;
+	default:
+		return is_new;
+	}
+}
+
 /* What the latest version must be: by the descriptor, else by the user. */
 static int64_t cas_of(struct tree *t, struct dir *d, struct draft *draft)
 {
@@ -84,7 +102,7 @@ static int commit_text(struct tree *t, struct node *n, const struct target *at, 
 		take_version(t, n, d, made);
 		return 0;
 	}
-	if (r == -EBUSY || (n->local && r != -EINTR))
+	if (is_kept(-r, n->local))
 		scratch_keep(t, at->dir, n->name, d, rq);
 	fail_draft(t, n, d, -r);
 	return r;

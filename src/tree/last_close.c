@@ -52,13 +52,24 @@ static void leave_locked(struct tree *t, struct handle *h, struct node *n, uint6
 	h->leaves_by = by;
 }
 
+static bool expects_any_locked(struct tree *t)
+{
+	const struct handle *h;
+
+	DL_FOREACH2(t->handles, h, after)
+	if (h->leaves && h->leaves_by != UINT64_MAX)
+		return true;
+	return false;
+}
+
+/* The time is the same for all, so that a timer which is armed is so for the earliest. */
 void last_close_expect_locked(struct tree *t, struct handle *h, struct node *n)
 {
-	bool first = t->leaving == 0;
+	bool armed = expects_any_locked(t);
 
 	leave_locked(t, h, n, clock_mono() + EXPECT_TIME);
 	t->lapse.fire = lapse;
-	if (first)
+	if (!armed)
 		timer_arm(t->config.timers, &t->lapse, h->leaves_by);
 }
 

@@ -324,6 +324,19 @@ void secret_tell_again_locked(struct tree *t, struct field *f, const struct time
 	t->config.changed(t->config.arg, n);
 }
 
+/* A new file of ours that is at the server by now, whoever made it, is that one. */
+static void adopt_locked(struct tree *t, struct dir *d, const struct kv_version *v)
+{
+	struct node *child, *next;
+
+	HASH_ITER (hh, d->node.children, child, next) {
+		const struct field *f = field_of(child);
+
+		if (child->local && node_is_field(child) && kv_version_field(v, f->raw, f->raw_len))
+			node_unlocal_locked(t, child);
+	}
+}
+
 static void proceed_locked(struct tree *t, struct dir *d, struct kv_version *v,
 			   enum secret_origin origin)
 {
@@ -336,6 +349,7 @@ static void proceed_locked(struct tree *t, struct dir *d, struct kv_version *v,
 	s->mtime = v->created > s->mtime ? v->created : s->mtime + 1;
 	object_put(s->version);
 	s->version = object_ref(v);
+	adopt_locked(t, d, v);
 	notify_locked(t, d, v, origin);
 	let_go_locked(s);
 	pthread_cond_broadcast(&t->drained);

@@ -52,12 +52,12 @@ def a_new_file_that_was_refused_is_gone(t):
     "so it is where the value is refused, too large, or its writer was killed"
     t.put("s", {"f": "good"})
     m = t.mount("binary=reject", "max_size=1000")
-    m.expect("EILSEQ", "EFBIG", "scratch file goes with the mount path=/s/.vault/conflicts/new.1")
+    m.expect("EILSEQ", "EFBIG")
     f = open(m / "s/new", "wb")
     f.write(b"\xff")
     assert m.errno_of(f.close) == "EILSEQ"
     assert m.errno_of(os.rename, m / "s/new", m / "s/f") == "ENOENT"
-    assert m.read("s/.vault/conflicts/new.1") == b"\xff"
+    assert os.listdir(m / "s/.vault/conflicts") == []  # it would be refused again
     f = open(m / "s/new", "wb", buffering=0)
     assert m.errno_of(f.write, b"x" * 1001) == "EFBIG"
     assert m.errno_of(os.rename, m / "s/new", m / "s/f") == "EFBIG"
@@ -84,7 +84,7 @@ def two_writers_of_a_new_file(t):
     "where one of two writers of a new file fails, the other's file stays"
     t.put("s", {"f": "good"})
     m = t.mount("binary=reject")
-    m.expect("EILSEQ", "scratch file goes with the mount path=/s/.vault/conflicts/(new|again)")
+    m.expect("EILSEQ")
     a, b = open(m / "s/new", "wb", 0), open(m / "s/new", "ab", 0)
     a.write(b"\xff")
     assert m.errno_of(a.close) == "EILSEQ"
@@ -105,7 +105,7 @@ def renamed_before_it_is_closed(t):
     "a new file that is renamed over a good one while it is open is written first"
     t.put("s", {"f": "good", "g": "good"})
     m = t.mount("binary=reject")
-    m.expect("EILSEQ", "scratch file goes with the mount path=/s/.vault/conflicts/new")
+    m.expect("EILSEQ")
     f = open(m / "s/new", "wb", 0)
     f.write(b"better")
     os.rename(m / "s/new", m / "s/f")
