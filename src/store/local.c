@@ -5,6 +5,7 @@
 #include "store/local.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "store/local_doc.h"
 #include "store/local_parts.h"
 
@@ -21,6 +22,32 @@ static const char schema[] =
 	"CREATE TABLE version(node INTEGER NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL, "
 	"UNIQUE(node, number));";
 
+static int open_again(struct local *l, const struct sealed_db_config *config, struct err *err)
+{
+	sealed_db_close(steal(l->db));
+	return sealed_db_open(config, &l->db, err);
+}
+
+/* A store of the format before rows were bound gets new keys, which takes nobody else who has it open. It
+ * goes on as it is where that cannot be. */
+static int upgrade(struct local *l, const struct sealed_db_config *config, struct err *err)
+{
+	struct sealed_db_config alone = *config;
+	struct err why = {0};
+	int r;
+
+	alone.alone = true;
+	r = config->alone ? 0 : open_again(l, &alone, &why);
+	if (r == 0)
+		r = local_rekey(l, config->key, &why);
+	if (r < 0)
+		log_info("the store stays in its old format for now", F_STR("file", config->path),
+			 F_ERR(&why));
+	else
+		log_info("the store has a new format", F_STR("file", config->path));
+	return config->alone ? 0 : open_again(l, config, err);
+}
+
 int local_open(const struct local_config *c, struct local **out, struct err *err)
 {
 	struct sealed_db_config config = {
@@ -32,12 +59,17 @@ int local_open(const struct local_config *c, struct local **out, struct err *err
 		.create = c->create,
 		.alone = c->alone,
 		.guarded = true,
+		.bound = true,
 		.limit = c->limit};
 	struct local *l = calloc(1, sizeof(*l));
 	int r = l ? sealed_db_open(&config, &l->db, err) : local_no_memory(err);
 
+	if (r == 0 && sealed_db_is_old(l->db))
+		r = upgrade(l, &config, err);
 	if (r == 0 && c->verify)
 		r = local_verify(l, c->limit, err);
+	if (r == 0)
+		r = local_check_state(l, c->limit, err);
 	if (r < 0) {
 		local_close(l);
 		return r;

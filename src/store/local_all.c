@@ -133,6 +133,17 @@ int local_verify(struct local *l, struct limit limit, struct err *err)
 	return r < 0 ? r : walk(&w, err);
 }
 
+int local_check_state(struct local *l, struct limit limit, struct err *err)
+{
+	_cleanup_tx_ struct sealed_tx *tx = NULL;
+	struct sealed_sum sum = {0};
+	int r = sealed_tx_begin(l->db, false, limit, &tx, err);
+
+	if (r == 0)
+		r = local_add_up(tx, l, &sum, err);
+	return r < 0 ? r : sealed_state_check(tx, &sum, err);
+}
+
 static int export_one(struct walk *w, const struct local_child *c, const char *path,
 		      const char *parent, struct err *err)
 {
@@ -269,8 +280,12 @@ static int reseal(struct sealed_tx *tx, const struct sealed_db *from, const stru
 	struct local l = {.db = (struct sealed_db *)from};
 	struct walk w = {
 		.tx = tx, .l = &l, .visit = reseal_one, .to = {.db = (struct sealed_db *)to}};
+	struct sealed_sum sum = {0};
+	int r = walk(&w, err);
 
-	return walk(&w, err);
+	if (r == 0)
+		r = local_add_up(tx, &w.to, &sum, err);
+	return r < 0 ? r : sealed_state_put(tx, to, &sum, err);
 }
 
 int local_rekey(struct local *l, const struct store_key *key, struct err *err)

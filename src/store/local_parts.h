@@ -4,6 +4,7 @@
 
 #include "store/local.h"
 #include "store/sealed_db.h"
+#include "store/sealed_state.h"
 
 /* What local.c, local_rows.c and local_all.c share: rows of the tables, as the SQL has them.
  *
@@ -70,6 +71,13 @@ void local_children_fini(struct local_children *c);
 
 /* Opens every row, and finds that none is missing. */
 int local_verify(struct local *l, struct limit limit, struct err *err);
+
+/* What all rows come to, with the keys of `l`. */
+int local_add_up(struct sealed_tx *tx, const struct local *l, struct sealed_sum *sum,
+		 struct err *err);
+
+/* That no row was put back, removed or added by somebody without the key. */
+int local_check_state(struct local *l, struct limit limit, struct err *err);
 
 /* "app", "db" -> "app/db". Heap; NULL: no memory. */
 char *local_join(const char *folder, const char *name);

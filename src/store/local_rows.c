@@ -28,6 +28,105 @@ static int about(struct buf *b, const char *kind, int64_t number, const char *pa
 	return buf_status(b);
 }
 
+/* What of a row is bound to the state of all. Of what is sealed its nonce and its tag stand for it. */
+#define ROW_MAX 160
+struct row {
+	unsigned char bytes[ROW_MAX];
+	size_t len;
+};
+
+static void row_add(struct row *row, const void *bytes, size_t len)
+{
+	if (bytes)
+		memcpy(row->bytes + row->len, bytes, len);
+	row->len += bytes ? len : 0;
+}
+
+static void row_number(struct row *row, sqlite3_stmt *s, int column)
+{
+	int64_t n = sqlite3_column_int64(s, column);
+
+	row_add(row, &n, sizeof(n));
+}
+
+/* A blob is as long as it is, or NULL; one with more than its two ends has both. */
+static void row_blob(struct row *row, sqlite3_stmt *s, int column)
+{
+	const char *blob = sqlite3_column_blob(s, column);
+	int64_t len = sqlite3_column_type(s, column) == SQLITE_NULL
+			      ? -1
+			      : (int64_t)sqlite3_column_bytes(s, column);
+	size_t head = len > CRYPT_NONCE ? CRYPT_NONCE : (size_t)(len < 0 ? 0 : len);
+	size_t tail = len < CRYPT_NONCE + CRYPT_TAG ? 0 : CRYPT_TAG;
+
+	row_add(row, &len, sizeof(len));
+	row_add(row, blob, head);
+	row_add(row, blob ? blob + len - tail : NULL, tail);
+}
+
+/* Of a statement with these columns. */
+#define NODE	"id, hash, parent, name, meta"
+#define VERSION "node, number, body"
+
+static void row_of_node(struct row *row, sqlite3_stmt *s)
+{
+	*row = (struct row){.bytes = "n", .len = 1};
+	row_number(row, s, 0);
+	for (int column = 1; column < 5; column++)
+		row_blob(row, s, column);
+}
+
+static void row_of_version(struct row *row, sqlite3_stmt *s)
+{
+	*row = (struct row){.bytes = "v", .len = 1};
+	row_number(row, s, 0);
+	row_number(row, s, 1);
+	row_blob(row, s, 2);
+}
+
+typedef void row_of(struct row *row, sqlite3_stmt *s);
+
+/* Runs a statement that yields rows, which it has made or removed, or is about to change. How many; or
+ * -errno. */
+static int move_rows(struct sealed_tx *tx, sqlite3_stmt *s, row_of *of, bool add, struct err *err)
+{
+	struct row row;
+	int r, n = 0;
+
+	while ((r = sealed_tx_step(tx, s, err)) == 1) {
+		of(&row, s);
+		n++;
+		if (sealed_tx_move(tx, row.bytes, row.len, add) < 0)
+			return local_no_memory(err);
+	}
+	return r < 0 ? r : n;
+}
+
+static int add_up(struct sealed_tx *tx, const struct local *l, const char *sql, row_of *of,
+		  struct sealed_sum *sum, struct err *err)
+{
+	sqlite3_stmt *s = sealed_tx_prepare(tx, sql, err);
+	struct row row;
+	int r = s ? 0 : -err->code;
+
+	while (r == 0 && (r = sealed_tx_step(tx, s, err)) == 1) {
+		of(&row, s);
+		r = sealed_sum_move(l->db, sum, row.bytes, row.len, true);
+		if (r < 0)
+			return local_no_memory(err);
+	}
+	return r;
+}
+
+int local_add_up(struct sealed_tx *tx, const struct local *l, struct sealed_sum *sum,
+		 struct err *err)
+{
+	int r = add_up(tx, l, "SELECT " NODE " FROM node", row_of_node, sum, err);
+
+	return r < 0 ? r
+		     : add_up(tx, l, "SELECT " VERSION " FROM version", row_of_version, sum, err);
+}
+
 static int bind_hash(struct local *l, sqlite3_stmt *s, int column, const char *path)
 {
 	unsigned char hash[SEALED_NAME];
@@ -92,7 +191,8 @@ static int node_make(struct sealed_tx *tx, struct local *l, const char *path, in
 	const char *name;
 	_cleanup_free_ char *parent = parent_of(path, &name);
 	sqlite3_stmt *s = sealed_tx_prepare(
-		tx, "INSERT INTO node(hash, parent, name) VALUES(?1, ?2, ?3) RETURNING id", err);
+		tx, "INSERT INTO node(hash, parent, name) VALUES(?1, ?2, ?3) RETURNING " NODE, err);
+	struct row row;
 	int r;
 
 	if (!s)
@@ -103,8 +203,12 @@ static int node_make(struct sealed_tx *tx, struct local *l, const char *path, in
 		return local_no_memory(err);
 	sqlite3_bind_blob(s, 3, sealed.data, (int)sealed.len, SQLITE_TRANSIENT);
 	r = sealed_tx_step(tx, s, err);
-	if (r == 1)
+	if (r == 1) {
 		*id = sqlite3_column_int64(s, 0);
+		row_of_node(&row, s);
+		if (sealed_tx_move(tx, row.bytes, row.len, true) < 0)
+			return local_no_memory(err);
+	}
 	while (r == 1)
 		r = sealed_tx_step(tx, s, err);
 	return r;
@@ -134,6 +238,26 @@ static int make_above(struct sealed_tx *tx, struct local *l, const char *path, s
 	return r;
 }
 
+/* It is about to be changed. */
+static int node_leaves(struct sealed_tx *tx, int64_t id, struct err *err)
+{
+	sqlite3_stmt *s = sealed_tx_prepare(tx, "SELECT " NODE " FROM node WHERE id = ?1", err);
+	int r;
+
+	if (!s)
+		return -err->code;
+	sqlite3_bind_int64(s, 1, id);
+	r = move_rows(tx, s, row_of_node, false, err);
+	return r < 0 ? r : 0;
+}
+
+static int node_comes(struct sealed_tx *tx, sqlite3_stmt *s, struct err *err)
+{
+	int r = move_rows(tx, s, row_of_node, true, err);
+
+	return r < 0 ? r : 0;
+}
+
 int local_node_put(struct sealed_tx *tx, struct local *l, const char *path, struct local_node *n,
 		   struct err *err)
 {
@@ -145,17 +269,19 @@ int local_node_put(struct sealed_tx *tx, struct local *l, const char *path, stru
 		r = make_above(tx, l, path, err);
 	if (r == 0 && !n->id)
 		r = node_make(tx, l, path, &n->id, err);
+	if (r == 0)
+		r = node_leaves(tx, n->id, err);
 	if (r < 0)
 		return r;
 	if (json_print(n->doc, false, &text) < 0 || about(&what, "meta", 0, path) < 0 ||
 	    sealed_db_seal(l->db, what.data, what.len, text.data, text.len, &sealed) < 0)
 		return local_no_memory(err);
-	s = sealed_tx_prepare(tx, "UPDATE node SET meta = ?1 WHERE id = ?2", err);
+	s = sealed_tx_prepare(tx, "UPDATE node SET meta = ?1 WHERE id = ?2 RETURNING " NODE, err);
 	if (!s)
 		return -err->code;
 	sqlite3_bind_blob(s, 1, sealed.data, (int)sealed.len, SQLITE_TRANSIENT);
 	sqlite3_bind_int64(s, 2, n->id);
-	return sealed_tx_step(tx, s, err);
+	return node_comes(tx, s, err);
 }
 
 int local_node_reseal(struct sealed_tx *tx, struct local *to, const char *path,
@@ -180,14 +306,29 @@ int local_node_reseal(struct sealed_tx *tx, struct local *to, const char *path,
 	return r < 0 || !n->doc ? r : local_node_put(tx, to, path, n, err);
 }
 
-static int run_for(struct sealed_tx *tx, const char *sql, int64_t id, struct err *err)
+static int node_forget(struct sealed_tx *tx, int64_t id, struct err *err)
 {
+	static const char sql[] = "UPDATE node SET meta = NULL WHERE id = ?1 RETURNING " NODE;
 	sqlite3_stmt *s = sealed_tx_prepare(tx, sql, err);
+	int r = s ? node_leaves(tx, id, err) : -err->code;
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(s, 1, id);
+	return node_comes(tx, s, err);
+}
+
+static int node_delete(struct sealed_tx *tx, int64_t id, struct err *err)
+{
+	sqlite3_stmt *s =
+		sealed_tx_prepare(tx, "DELETE FROM node WHERE id = ?1 RETURNING " NODE, err);
+	int r;
 
 	if (!s)
 		return -err->code;
 	sqlite3_bind_int64(s, 1, id);
-	return sealed_tx_step(tx, s, err);
+	r = move_rows(tx, s, row_of_node, false, err);
+	return r < 0 ? r : 0;
 }
 
 /* 1 where something is below it. */
@@ -210,8 +351,7 @@ int local_node_drop(struct sealed_tx *tx, struct local *l, const char *path, int
 		    struct err *err)
 {
 	_cleanup_free_ char *at = strdup(path);
-	int r = at ? run_for(tx, "UPDATE node SET meta = NULL WHERE id = ?1", id, err)
-		   : local_no_memory(err);
+	int r = at ? node_forget(tx, id, err) : local_no_memory(err);
 
 	while (r == 0 && *at) {
 		_cleanup_node_ struct local_node n = {0};
@@ -223,7 +363,7 @@ int local_node_drop(struct sealed_tx *tx, struct local *l, const char *path, int
 		r = has_children(tx, l, at, err);
 		if (r != 0)
 			return r < 0 ? r : 0;
-		r = run_for(tx, "DELETE FROM node WHERE id = ?1", n.id, err);
+		r = node_delete(tx, n.id, err);
 		*(slash ? slash : at) = '\0';
 	}
 	return r;
@@ -265,27 +405,35 @@ int local_body_put(struct sealed_tx *tx, int64_t id, int64_t number, const struc
 		   struct err *err)
 {
 	sqlite3_stmt *s = sealed_tx_prepare(
-		tx, "INSERT INTO version(node, number, body) VALUES(?1, ?2, ?3)", err);
+		tx, "INSERT INTO version(node, number, body) VALUES(?1, ?2, ?3) RETURNING " VERSION,
+		err);
+	int r;
 
 	if (!s)
 		return -err->code;
 	sqlite3_bind_int64(s, 1, id);
 	sqlite3_bind_int64(s, 2, number);
 	sqlite3_bind_blob64(s, 3, sealed->data, sealed->len, SQLITE_STATIC);
-	return sealed_tx_step(tx, s, err);
+	r = move_rows(tx, s, row_of_version, true, err);
+	return r < 0 ? r : 0;
 }
 
 int local_body_drop(struct sealed_tx *tx, int64_t id, int64_t first, int64_t end, struct err *err)
 {
 	sqlite3_stmt *s = sealed_tx_prepare(
-		tx, "DELETE FROM version WHERE node = ?1 AND number >= ?2 AND number < ?3", err);
+		tx,
+		"DELETE FROM version WHERE node = ?1 AND number >= ?2 AND number < ?3 "
+		"RETURNING " VERSION,
+		err);
+	int r;
 
 	if (!s)
 		return -err->code;
 	sqlite3_bind_int64(s, 1, id);
 	sqlite3_bind_int64(s, 2, first);
 	sqlite3_bind_int64(s, 3, end);
-	return sealed_tx_step(tx, s, err);
+	r = move_rows(tx, s, row_of_version, false, err);
+	return r < 0 ? r : 0;
 }
 
 void local_children_fini(struct local_children *c)

@@ -147,6 +147,8 @@ int sealed_tx_begin(struct sealed_db *db, bool write, struct limit limit, struct
 	if (r < 0)
 		return r;
 	tx->limit = limit;
+	tx->moved = false;
+	tx->delta = (struct sealed_sum){0};
 	r = write && !db->alone ? check_file(db, err) : 0;
 	if (r == 0)
 		r = sealed_tx_run(tx, write ? "BEGIN IMMEDIATE" : "BEGIN", err);
@@ -161,7 +163,10 @@ int sealed_tx_begin(struct sealed_db *db, bool write, struct limit limit, struct
 
 int sealed_tx_commit(struct sealed_tx *tx, struct err *err)
 {
-	int r = sealed_tx_run(tx, "COMMIT", err);
+	int r = sealed_state_keep(tx, err);
+
+	if (r == 0)
+		r = sealed_tx_run(tx, "COMMIT", err);
 
 	tx->begun = r < 0;
 	return r;
@@ -278,6 +283,11 @@ int sealed_db_unseal_column(const struct sealed_db *db, const void *about, size_
 int sealed_db_name(const struct sealed_db *db, const void *bytes, size_t len, unsigned char *out)
 {
 	return crypt_name(db->secrets->name, bytes, len, out, SEALED_NAME);
+}
+
+bool sealed_db_is_old(const struct sealed_db *db)
+{
+	return db->old;
 }
 
 const char *sealed_db_path(const struct sealed_db *db)

@@ -26,6 +26,7 @@ struct sealed_db_config {
 	const struct store_key *key;
 	bool create;  /* where there is none, it is made, for its owner alone */
 	bool alone;   /* and nobody else may have it open until it is closed; without, many may */
+	bool bound;   /* each row is bound to the state of all: see store/sealed_state.h */
 	bool guarded; /* refused where everybody may put another file in its place */
 	struct limit limit; /* for opening */
 };
@@ -35,6 +36,9 @@ struct sealed_db_config {
  * not to be trusted (base/trust.h). */
 int sealed_db_open(const struct sealed_db_config *c, struct sealed_db **out, struct err *err);
 void sealed_db_close(struct sealed_db *db);
+/* Whether its format is that of before rows were bound: it is read and written as it is, until it gets
+ * new keys. */
+bool sealed_db_is_old(const struct sealed_db *db);
 const char *sealed_db_path(const struct sealed_db *db);
 
 /* A transaction: reads see one state of all; with `write` there is one at a time, of all processes, and
@@ -68,8 +72,9 @@ int sealed_db_name(const struct sealed_db *db, const void *bytes, size_t len, un
 int sealed_db_damaged(const struct sealed_db *db, const char *what, struct err *err);
 
 /* A new key for all that is in a database that was opened `alone`: `reseal` is called within one
- * transaction, and replaces each row by what it reads from `from` and seals with `to`. Afterwards no
- * page of the file holds anything sealed with the old key. */
+ * transaction, and replaces each row by what it reads from `from` and seals with `to`; where rows are
+ * bound it ends with sealed_state_put(). Afterwards no page of the file holds anything sealed with the
+ * old key, and its format is the newest. */
 int sealed_db_rekey(struct sealed_db *db, const struct store_key *key,
 		    int (*reseal)(struct sealed_tx *tx, const struct sealed_db *from,
 				  const struct sealed_db *to, struct err *err),

@@ -3,8 +3,9 @@
  *
  * A new file is made under another name, complete, and then linked to its own: there is never one that
  * is half made, so that an empty one is a damaged one. The table "header" has, readable by all, what
- * kind of file it is and how its keys come about; and its schema, sealed, which proves the keys, and
- * that this program is the one for the file. */
+ * kind of file it is and how its keys come about; and its format and schema, sealed, which prove the
+ * keys, and that this program is the one for the file. A store of the format before rows were bound to
+ * the state of all gets new keys with its new format, so that nothing sealed before passes after. */
 
 #include "store/sealed_db.h"
 
@@ -24,6 +25,7 @@
 #define LOG_N_MAX   20
 #define BLOCKS_MAX  32
 #define VALUE_MAX   64
+#define BOUND	    "format 2\n" /* before the schema, in the proof: rows are bound */
 
 static int no_memory(struct err *err)
 {
@@ -59,6 +61,7 @@ static struct sealed_db *db_new(const struct sealed_db_config *c)
 	tx_init(&db->writes, db);
 	db->reads.limit = db->writes.limit = c->limit;
 	db->alone = c->alone;
+	db->bound = c->bound;
 	db->path = strdup(c->path);
 	db->kind = strdup(c->kind);
 	db->schema = strdup(c->schema);
@@ -101,13 +104,14 @@ int sealed_header_put(struct sealed_tx *tx, const char *name, const void *value,
 int sealed_header_write(struct sealed_tx *tx, const struct sealed_db *db,
 			const struct store_kdf *kdf, struct err *err)
 {
-	_cleanup_buf_ struct buf proof = {0};
+	_cleanup_buf_ struct buf proof = {0}, form = {0};
 	char way[VALUE_MAX];
 	int r;
 
 	snprintf(way, sizeof(way), "scrypt:%u:%u", kdf->log_n, kdf->blocks);
-	if (sealed_db_seal(db, db->kind, strlen(db->kind), db->schema, strlen(db->schema), &proof) <
-	    0)
+	buf_printf(&form, "%s%s", db->bound ? BOUND : "", db->schema);
+	if (buf_status(&form) < 0 ||
+	    sealed_db_seal(db, db->kind, strlen(db->kind), form.data, form.len, &proof) < 0)
 		return no_memory(err);
 	r = sealed_header_put(tx, "kind", db->kind, strlen(db->kind), err);
 	if (r == 0 && !kdf->log_n)
@@ -119,8 +123,7 @@ int sealed_header_write(struct sealed_tx *tx, const struct sealed_db *db,
 	return r < 0 ? r : sealed_header_put(tx, "proof", proof.data, proof.len, err);
 }
 
-/* The value of a row, at least `least` and at most `most` bytes, with a NUL after it. */
-static int header_get(struct sealed_tx *tx, const char *name, size_t least, size_t most,
+int sealed_header_get(struct sealed_tx *tx, const char *name, size_t least, size_t most,
 		      struct buf *out, struct err *err)
 {
 	sqlite3_stmt *s = sealed_tx_prepare(tx, "SELECT value FROM header WHERE name = ?1", err);
@@ -145,10 +148,10 @@ static int header_get(struct sealed_tx *tx, const char *name, size_t least, size
 static int read_kdf(struct sealed_tx *tx, struct store_kdf *kdf, struct err *err)
 {
 	_cleanup_buf_ struct buf way = {0}, salt = {0};
-	int r = header_get(tx, "kdf", 4, VALUE_MAX, &way, err), n = 0;
+	int r = sealed_header_get(tx, "kdf", 4, VALUE_MAX, &way, err), n = 0;
 
 	if (r == 0)
-		r = header_get(tx, "salt", CRYPT_SALT, CRYPT_SALT, &salt, err);
+		r = sealed_header_get(tx, "salt", CRYPT_SALT, CRYPT_SALT, &salt, err);
 	if (r < 0)
 		return r;
 	*kdf = (struct store_kdf){0};
@@ -165,14 +168,21 @@ static int read_kdf(struct sealed_tx *tx, struct store_kdf *kdf, struct err *err
 /* Whether the keys in db->secrets open the file. */
 static int prove(struct sealed_tx *tx, const struct buf *proof)
 {
-	const struct sealed_db *db = tx->db;
+	struct sealed_db *db = tx->db;
 	_cleanup_buf_ struct buf schema = {0};
 	struct err ignored = {0};
+	const char *form;
+	bool bound;
 
 	if (sealed_db_unseal(db, db->kind, strlen(db->kind), proof->data, proof->len, &schema,
 			     &ignored) < 0)
 		return ignored.code == EIO ? -EKEYREJECTED : -ignored.code;
-	return strcmp(schema.data ? schema.data : "", db->schema) ? -EMEDIUMTYPE : 0;
+	form = schema.data ? schema.data : "";
+	bound = !strncmp(form, BOUND, strlen(BOUND));
+	if (strcmp(form + (bound ? strlen(BOUND) : 0), db->schema) != 0 || (bound && !db->bound))
+		return -EMEDIUMTYPE;
+	db->old = db->bound && !bound;
+	return 0;
 }
 
 static int prove_any(struct sealed_tx *tx, const struct store_key *key, const struct store_kdf *kdf,
@@ -206,7 +216,7 @@ static int unlock(struct sealed_tx *tx, const struct store_key *key, struct err 
 	int r = read_kdf(tx, &kdf, err);
 
 	if (r == 0)
-		r = header_get(tx, "proof", CRYPT_NONCE + CRYPT_TAG, 64u << 10, &proof, err);
+		r = sealed_header_get(tx, "proof", CRYPT_NONCE + CRYPT_TAG, 64u << 10, &proof, err);
 	if (r < 0)
 		return r;
 	if ((kdf.log_n != 0) != (key->kind == STORE_KEY_PASSPHRASE))
@@ -260,7 +270,7 @@ static int check_form(struct sealed_tx *tx, struct err *err)
 	if (r == 0 && strcmp(answer, "0") != 0)
 		return sealed_db_damaged(db, "its tables were changed", err);
 	if (r == 0)
-		r = header_get(tx, "kind", 1, VALUE_MAX, &kind, err);
+		r = sealed_header_get(tx, "kind", 1, VALUE_MAX, &kind, err);
 	if (r == 0 && strcmp(kind.data, db->kind) != 0)
 		return err_set(err, EMEDIUMTYPE, "%s holds \"%s\", not \"%s\"", db->path, kind.data,
 			       db->kind);
@@ -284,6 +294,8 @@ static int fill_new(struct sealed_db *db, const char *path, const struct store_k
 		r = sealed_tx_run(tx, db->schema, err);
 	if (r == 0)
 		r = sealed_header_write(tx, db, kdf, err);
+	if (r == 0)
+		r = sealed_state_put(tx, db, &(struct sealed_sum){0}, err);
 	if (r == 0)
 		r = sealed_tx_run(tx, "COMMIT", err);
 	sealed_tx_close(tx);
@@ -512,6 +524,7 @@ int sealed_db_rekey(struct sealed_db *db, const struct store_key *key,
 	if (!fresh)
 		return no_memory(err);
 	to.secrets = fresh;
+	to.old = false;
 	r = fresh_keys(db, key, &kdf, fresh, err);
 	if (r == 0)
 		r = sealed_tx_begin(db, true, (struct limit){.deadline = UINT64_MAX}, &tx, err);
@@ -524,6 +537,7 @@ int sealed_db_rekey(struct sealed_db *db, const struct store_key *key,
 	if (r < 0)
 		return r;
 	memcpy(db->secrets, fresh, sizeof(*fresh));
+	db->old = false;
 	sealed_tx_end(steal(tx));
 	r = forget_old_salt(db, key, err);
 	/* Nothing that the old key opens stays in a free page. */

@@ -309,5 +309,7 @@ int store_secrets_derive(const struct store_key *key, const struct secret *salt,
 		r = crypt_derive(b.data, b.len, kdf->salt, "vaultfs store, values", out->seal);
 	if (r == 0)
 		r = crypt_derive(b.data, b.len, kdf->salt, "vaultfs store, names", out->name);
+	if (r == 0)
+		r = crypt_derive(b.data, b.len, kdf->salt, "vaultfs store, state", out->state);
 	return r;
 }

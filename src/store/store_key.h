@@ -58,9 +58,10 @@ struct store_kdf {
 };
 int store_kdf_new(const struct store_key *key, struct store_kdf *kdf);
 
-/* Two keys: for values, and for names. Secret memory. `salt`: of a machine, else NULL. */
+/* Three keys: for values, for names, and for the state of all rows. Secret memory. `salt`: of a
+ * machine, else NULL. */
 struct store_secrets {
-	unsigned char seal[CRYPT_KEY], name[CRYPT_KEY];
+	unsigned char seal[CRYPT_KEY], name[CRYPT_KEY], state[CRYPT_KEY];
 };
 int store_secrets_derive(const struct store_key *key, const struct secret *salt,
 			 const struct store_kdf *kdf, struct store_secrets *out);

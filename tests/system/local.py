@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -411,6 +412,147 @@ def passphrase(t):
     done = command(phrase, "local", "export", "-o", "key=passphrase:FD", file)
     assert json.loads(done.stdout)["secrets"]["a"]["versions"]["2"] == {"f": "two"}, done.stderr
     assert all(phrase.encode() not in open(p, "rb").read() for p in glob.glob(f"{file}*"))
+
+
+def rows_of(file, name):
+    db = sqlite3.connect(file)
+    rows = db.execute(f"SELECT rowid, * FROM {name} ORDER BY rowid").fetchall()
+    db.close()
+    return rows
+
+
+def header_of(file):
+    db = sqlite3.connect(file)
+    rows = db.execute("SELECT name, value FROM header").fetchall()
+    db.close()
+    return rows
+
+
+def put_rows(file, name, rows):
+    """Has a table hold these rows, with their row ids."""
+    db = sqlite3.connect(file, isolation_level=None)
+    db.execute("BEGIN")
+    db.execute(f"DELETE FROM {name}")
+    names = [c[1] for c in db.execute(f"PRAGMA table_info({name})")]
+    rowid = [] if any(n in ("id",) for n in names) else ["rowid"]
+    for row in rows:
+        values = row if rowid else row[1:]
+        db.execute(f"INSERT INTO {name}({', '.join(rowid + names)}) "
+                   f"VALUES({', '.join('?' * len(values))})", values)
+    db.execute("COMMIT")
+    db.close()
+
+
+@test(LOCAL)
+def rolled_back(t):
+    "a secret that is put back from an older copy of the file, or removed, without the key is found at open"
+    file, key = kept(t, "back.db")
+    m = start(t, file, key)
+    for name, value in (("a", "old"), ("b", "other"), ("gone", "x")):
+        os.makedirs(m / name)
+        m.write(f"{name}/f", value)
+    m.end()
+    shutil.copy(file, f"{file}.old")
+    m = start(t, file, key)
+    m.write("a/f", "new")
+    os.remove(m / "gone/f")
+    m.write("b/f", "newer")
+    os.makedirs(m / "c")
+    m.write("c/f", "young")
+    m.end()
+    run(t, "destroy", "--yes", "-o", key, f"local:{file}/b", "1")
+    shutil.copy(file, f"{file}.new")
+    old = {n: rows_of(f"{file}.old", n) for n in ("node", "version")}
+    new = {n: rows_of(f"{file}.new", n) for n in ("node", "version")}
+
+    def node_of(rows, k):
+        return next(r for r in rows["node"] if r[0] == k)
+
+    def with_old(ids):
+        """The secrets of these ids as they were, the others as they are."""
+        return {"node": [r for r in new["node"] if r[0] not in ids] +
+                        [r for r in old["node"] if r[0] in ids],
+                "version": [r for r in new["version"] if r[1] not in ids] +
+                           [(None, *r[1:]) for r in old["version"] if r[1] in ids]}
+
+    ids = [r[0] for r in new["node"]]
+    known = {r[0] for r in old["node"]}
+    cases = [with_old({i}) for i in ids if i in known and node_of(old, i) != node_of(new, i)]
+    assert len(cases) >= 3, (old["node"], new["node"])
+    cases += [{"node": [r for r in new["node"] if r[0] != i],
+               "version": [r for r in new["version"] if r[1] != i]} for i in ids]
+    cases.append({"node": new["node"], "version": new["version"][:-1]})
+    cases.append(with_old(known))
+    for case in cases:
+        for name in ("node", "version"):
+            put_rows(file, name, case[name])
+        for command in (["status"], ["get"], ["doctor"], ["ls"], ["local", "export"]):
+            place = [file, "-"] if command[0] == "local" else [f"local:{file}/b#f" if command == ["get"]
+                                                              else f"local:{file}"]
+            status, out, err = run(t, *command, "-o", key, *place, check=False)
+            text = (out + err).decode()
+            assert status == 1 and "is damaged (" in text and "put back a copy" in text, (command, text)
+        os.makedirs(f"{t.root}/no", exist_ok=True)
+        status, _, err = run(t, "mount", "-o", key, f"local:{file}", f"{t.root}/no", check=False)
+        assert status == 1 and b"is damaged (" in err, err
+        shutil.copy(f"{file}.new", file)
+    # The state of then beside the rows of now, and the header whole of then.
+    header = dict(header_of(f"{file}.old"))
+    for names in (("state",), ("proof", "salt", "state"), ()):
+        with sqlite3.connect(file, isolation_level=None) as db:
+            for name in names:
+                db.execute("UPDATE header SET value = ? WHERE name = ?", (header[name], name))
+            if not names:
+                db.execute("DELETE FROM header WHERE name = 'state'")
+        db.close()
+        assert run(t, "status", "-o", key, f"local:{file}", check=False)[0] == 1, names
+        shutil.copy(f"{file}.new", file)
+    assert run(t, "get", "-o", key, f"local:{file}/a#f")[1] == b"new"
+    # What nobody can see without a word from outside: all of it, as it was.
+    shutil.copy(f"{file}.old", file)
+    assert run(t, "get", "-o", key, f"local:{file}/a#f")[1] == b"old"
+
+
+@test(LOCAL)
+def of_an_earlier_release(t):
+    "a store of the first format is read whole, gets the new one at the next open, and what was sealed before is void"
+    file, key = kept(t, "first.db")
+    first = os.path.join(os.path.dirname(__file__), "../data/store_format_1.db")
+    shutil.copy(first, file)
+    os.chmod(file, 0o600)
+    get = ["get", "-o", key, f"local:{file}/app/db#password"]
+    # While another process has it, it stays as it is, and is used as it is.
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("PRAGMA journal_mode=WAL")
+    other.execute("BEGIN")
+    other.execute("SELECT count(*) FROM node").fetchall()
+    assert run(t, *get)[1] == b"two"
+    run(t, "put", "-o", key, f"local:{file}/app/api", "key=k2")
+    other.execute("COMMIT")
+    other.close()
+    assert "state" not in dict(header_of(file))
+    shutil.copy(file, f"{file}.then")
+    then = rows_of(file, "node")
+    m = start(t, file, key)
+    assert m.read("app/db/password") == b"two" and m.read("app/db/user") == b"u"
+    assert m.read("app/api/key") == b"k2" and os.listdir(m / "gone") == []
+    assert m.errno_of(open, m / "app/db/.vault/versions/1/password") == "ENOENT"
+    assert os.getxattr(m / "app/db", "user.vault.meta.owner") == b"me"
+    m.write("app/db/password", "three")
+    m.end()
+    assert "state" in dict(header_of(file))
+    assert run(t, *get)[1] == b"three"
+    shutil.copy(file, f"{file}.new")
+    put_rows(file, "node", then)
+    assert run(t, "status", "-o", key, f"local:{file}", check=False)[0] == 1
+    # Nor is the old proof good for anything.
+    shutil.copy(f"{file}.new", file)
+    header = dict(header_of(f"{file}.then"))
+    with sqlite3.connect(file) as db:
+        db.execute("UPDATE header SET value = ? WHERE name = 'proof'", (header["proof"],))
+        db.execute("DELETE FROM header WHERE name = 'state'")
+    db.close()
+    assert run(t, "status", "-o", key, f"local:{file}", check=False)[0] == 1
 
 
 @test(LOCAL)

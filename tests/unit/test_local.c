@@ -6,6 +6,7 @@
 #include "kv/kv_local.h"
 #include "store/local.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 TestSuite(local, .init = support_init, .fini = support_fini, .timeout = 60);
@@ -67,6 +68,50 @@ Test(local, paths_with_names_that_none_has_are_not_changed)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_unchanged(kv, bad[i]);
 	kv_free(kv);
+}
+
+/* One change of any kind. */
+static void change(struct local *l, unsigned *seed)
+{
+	static const char *const paths[] = {"a", "a/b", "a/b/c", "d", "e/f"};
+	const char *path = paths[rand_r(seed) % ARRAY_SIZE(paths)];
+	_cleanup_json_ cJSON *data = support_parse("{\"x\": \"1\"}"),
+			     *patch = support_parse("{\"max_versions\": 2}");
+	int64_t number, created, some = 1 + rand_r(seed) % 4;
+	struct limit limit = support_limit();
+	int r = 0;
+
+	switch (rand_r(seed) % 8) {
+	case 0:
+		r = local_purge(l, path, limit, NULL);
+		break;
+	case 1:
+		r = local_change_metadata(l, path, patch, limit, NULL);
+		break;
+	case 2:
+	case 3:
+	case 4:
+		r = local_do(l, path, some, (enum local_deed)(rand_r(seed) % 3), limit, NULL);
+		break;
+	default:
+		r = local_write(l, path, data, LOCAL_ANY, limit, &number, &created, NULL);
+	}
+	cr_assert(r == 0 || r == -ENOENT, "%d", r);
+}
+
+Test(local, every_kind_of_change_leaves_a_store_whole)
+{
+	unsigned seed = 7;
+
+	for (int i = 0; i < 60; i++) {
+		struct local *l = NULL;
+		struct err err = {0};
+
+		cr_assert_eq(opened(true, true, &l, &err), 0, "%d: %s", i, err_text(&err));
+		for (int k = 0; k < 5; k++)
+			change(l, &seed);
+		local_close(l);
+	}
 }
 
 Test(local, a_secret_without_a_name_is_damage)
