@@ -3,6 +3,7 @@
 
 #include "vault/health.h"
 
+#include "base/clock.h"
 #include "http/http.h"
 
 #include <errno.h>
@@ -53,20 +54,25 @@ static int look(struct http *http, const char *address, const char *path, struct
 }
 
 /* One that was cut off from the others goes on to read what it has, and says that all is well. */
-static bool is_leaderless(struct http *http, const char *address, struct limit limit)
+static void look_at_leader(struct http *http, const char *address, struct limit limit,
+			   struct health_look *out)
 {
 	_cleanup_reply_ struct http_reply reply = {0};
 	_cleanup_json_ cJSON *json = NULL;
 	const char *leader;
+	int64_t since;
 
 	if (look(http, address, "/v1/sys/leader", limit, &reply, &json, NULL) < 0 ||
 	    !json_get_bool(json, "ha_enabled"))
-		return false;
+		return;
 	leader = json_get_str(json, "leader_address");
-	return !leader || !*leader;
+	out->leaderless = !leader || !*leader;
+	since = clock_parse_rfc3339(json_get_str(json, "active_time"));
+	if (json_get_bool(json, "is_self") && since > 0)
+		out->leads_since = since;
 }
 
-int health_check(struct http *http, const char *address, struct limit limit,
+int health_check(struct http *http, const char *address, bool leader, struct limit limit,
 		 struct health_look *out, struct err *err)
 {
 	_cleanup_reply_ struct http_reply reply = {0};
@@ -81,7 +87,8 @@ int health_check(struct http *http, const char *address, struct limit limit,
 		return err_set(err, EIO, "%s is sealed or not ready (health %ld)", address,
 			       reply.status);
 	out->foreign = !json_get(json, "initialized") && !cJSON_IsArray(json_get(json, "errors"));
-	out->leaderless = json_get_bool(json, "standby") && is_leaderless(http, address, limit);
+	if (leader || json_get_bool(json, "standby"))
+		look_at_leader(http, address, limit, out);
 	return 0;
 }
 

@@ -12,13 +12,15 @@ int health_has_namespaces(struct vault *v, struct limit limit, bool *out, struct
 
 /* What a look at a server has shown, besides that it answers. */
 struct health_look {
-	bool foreign;	 /* somebody else has answered, and nothing is known of the server */
-	bool leaderless; /* a standby that knows no leader: what it reads may be old */
+	bool foreign;	     /* somebody else has answered, and nothing is known of the server */
+	bool leaderless;     /* a standby that knows no leader: what it reads may be old */
+	int64_t leads_since; /* it says that it leads, ns since 1970; 0: it does not, or did not say */
 };
 
-/* Whether the server at `address` would serve us, active or standby. 0; -EIO where it is sealed or the
+/* Whether the server at `address` would serve us, active or standby; `leader`: an active one is asked
+ * since when it leads. 0; -EIO where it is sealed or the
  * like; or why it cannot be asked. */
-int health_check(struct http *http, const char *address, struct limit limit,
+int health_check(struct http *http, const char *address, bool leader, struct limit limit,
 		 struct health_look *out, struct err *err);
 
 /* What a person wants to know of the server. */

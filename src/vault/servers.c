@@ -31,8 +31,9 @@
 #define HEALTH_TIME	    (2 * NS_PER_SEC)  /* of a server that may be well again */
 #define RETURN_TIME	    (15 * NS_PER_SEC) /* then an earlier one is tried again */
 #define RETRY_AFTER_MAX	    (30 * NS_PER_SEC)
-#define TIMEOUT_COUNTS	    (250 * NS_PER_MS) /* a shorter wait says nothing of the server */
-#define ROUNDS_MAX	    4		      /* in which others were there first */
+#define TIMEOUT_COUNTS	    (250 * NS_PER_MS)	 /* less says nothing of the server */
+#define ROUNDS_MAX	    4			 /* in which others came first */
+#define LOOKS_TIME	    (3 * NS_PER_SEC / 2) /* each of several is looked at */
 
 /* A request on its way. */
 struct asking {
@@ -188,7 +189,7 @@ static bool is_well(struct asking *a, size_t i, bool any)
 		r = servers_look(s, server, limit, &why);
 	pthread_mutex_lock(&s->lock);
 	if (r == 0)
-		well = any || !server->health.leaderless;
+		well = any || !servers_behind_locked(s, server);
 	else if (r != -EINTR && r != -ENOMEM)
 		fail_locked(a, server, a->probe, true, 0, &why);
 	pthread_mutex_unlock(&s->lock);
@@ -205,7 +206,7 @@ static enum breaker_says ask_breaker(struct asking *a, size_t i, bool first)
 	struct server *server = &a->s->list[i];
 	LOCK_SCOPE(&a->s->lock);
 
-	if (first && server->health.leaderless)
+	if (first && servers_behind_locked(a->s, server))
 		return BREAKER_STOP;
 	return breaker_ask(&server->breakers[a->kind]);
 }
@@ -274,15 +275,22 @@ static bool await_news(struct asking *a)
 {
 	struct servers *s = a->s;
 	struct waiting w = {.s = s};
-	struct timespec until = clock_timespec((int64_t)a->limit.deadline);
+	/* With several, one may be well that was not looked for while another served. */
+	uint64_t now = clock_mono(), soon = s->count > 1 ? now + LOOKS_TIME : now;
+	uint64_t end = a->limit.deadline;
+	struct timespec until;
 	bool may;
 	int r = 0;
+
+	if (s->count > 1 && soon < end)
+		end = soon;
+	until = clock_timespec((int64_t)end);
 
 	if (a->limit.cancel)
 		cancel_on(a->limit.cancel, wake, &w);
 	pthread_mutex_lock(&s->lock);
 	while (!w.cancelled && r == 0 && !may_ask_locked(s, a->kind) &&
-	       servers_pending_locked(s, a->kind))
+	       servers_pending_locked(s, a->kind, soon))
 		r = pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &until);
 	may = !w.cancelled && r == 0 && may_ask_locked(s, a->kind);
 	pthread_mutex_unlock(&s->lock);
@@ -401,7 +409,7 @@ static void settle(struct asking *a, const struct http_reply *reply)
 		if (server->latency < server->good_at - a->begun)
 			server->latency = server->good_at - a->begun;
 		closed = breaker_good(&b[a->kind]);
-		if (a->kind == CHANGES || !server->health.leaderless)
+		if (a->kind == CHANGES || !servers_behind_locked(s, server))
 			breaker_hope(&b[!a->kind]);
 	}
 	/* With several, whoever finds that none serves still waits a little for one that does. */

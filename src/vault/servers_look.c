@@ -8,6 +8,8 @@
  *      every 15 s or so    while another does
  *      every 3 s or so     of several, the one that is asked, while it is: one that was cut off from the
  *                          others answers reads as if nothing were wrong; and then the others too
+ *      every 10 s or so    the others, while the one that is asked says that it leads: one that was
+ *                          stopped, or cut off, may go on to say so when another leads already
  *
  * and ends when there is nothing to look for. A look that ends well lets one request through, which
  * finds out; it is not enough to let all of them. */
@@ -21,6 +23,7 @@
 
 #define SPARE_TIME   (15 * NS_PER_SEC) /* where another serves */
 #define CURRENT_TIME (3 * NS_PER_SEC)
+#define OTHER_TIME   (10 * NS_PER_SEC)
 #define PATIENCE_MIN NS_PER_SEC /* for the answer to a look */
 #define PATIENCE_MAX (4 * NS_PER_SEC)
 #define LOOK_HOLDS   NS_PER_SEC
@@ -30,12 +33,24 @@ static bool is_open(const struct server *server, int kind)
 	return breaker_state(&server->breakers[kind]) != BREAKER_GO;
 }
 
+bool servers_behind_locked(const struct servers *s, const struct server *server)
+{
+	const struct health_look *health = &server->health;
+
+	if (health->leaderless)
+		return true;
+	for (size_t i = 0; health->leads_since && i < s->count; i++)
+		if (s->list[i].health.leads_since > health->leads_since)
+			return true;
+	return false;
+}
+
 /* Whether no other server serves in its place. */
 static bool is_needed_locked(const struct servers *s, const struct server *server, int kind)
 {
 	for (size_t i = 0; i < s->count; i++)
 		if (&s->list[i] != server && !is_open(&s->list[i], kind) &&
-		    !s->list[i].health.leaderless)
+		    !servers_behind_locked(s, &s->list[i]))
 			return false;
 	return true;
 }
@@ -59,20 +74,23 @@ static uint64_t due_locked(const struct servers *s, const struct server *server)
 			at = spare;
 		due = sooner(due, at);
 	}
-	if (s->count > 1 && !is_open(server, READS) && current->asked_at > server->looked_at &&
-	    (server == current || current->health.leaderless))
+	if (s->count == 1 || is_open(server, READS) || current->asked_at <= server->looked_at)
+		return due;
+	if (server == current || servers_behind_locked(s, current))
 		due = sooner(due, server->looked_at + CURRENT_TIME);
+	else if (current->health.leads_since) /* another may say so too */
+		due = sooner(due, server->looked_at + OTHER_TIME);
 	return due;
 }
 
-bool servers_pending_locked(struct servers *s, int kind)
+bool servers_pending_locked(struct servers *s, int kind, uint64_t soon)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		const struct server *server = &s->list[i];
 		uint64_t due = server->looked_after ? due_locked(s, server) : 0;
 
 		if (server->looking || breaker_state(&server->breakers[kind]) == BREAKER_WAIT ||
-		    (due && due <= clock_mono()))
+		    (due && due <= soon))
 			return true;
 	}
 	return false;
@@ -94,7 +112,7 @@ bool servers_move_locked(struct servers *s, const struct server *server)
 static void hope_locked(struct server *server)
 {
 	breaker_hope(&server->breakers[READS]);
-	if (server->health.leaderless)
+	if (servers_behind_locked(server->servers, server))
 		breaker_worse(&server->breakers[CHANGES], clock_mono());
 	else
 		breaker_hope(&server->breakers[CHANGES]);
@@ -118,8 +136,8 @@ static void take_in_locked(struct servers *s, struct server *server, int r,
 		for (int kind = 0; kind < KINDS; kind++)
 			breaker_worse(&server->breakers[kind], clock_mono());
 	}
-	if (r == 0 && !health->foreign && !health->leaderless && current->health.leaderless &&
-	    !is_open(server, READS))
+	if (r == 0 && !health->foreign && !is_open(server, READS) &&
+	    servers_behind_locked(s, current) && !servers_behind_locked(s, server))
 		servers_move_locked(s, server);
 }
 
@@ -143,7 +161,7 @@ static int look_locked(struct servers *s, struct server *server, struct limit li
 	server->looking = true;
 	server->looked_at = begun;
 	pthread_mutex_unlock(&s->lock);
-	r = health_check(s->http, server->address, limit, &health, why);
+	r = health_check(s->http, server->address, s->count > 1, limit, &health, why);
 	pthread_mutex_lock(&s->lock);
 	server->looking = false;
 	take_in_locked(s, server, r, &health, why);
@@ -191,16 +209,17 @@ static bool begin_locked(struct servers *s, struct server *server)
 
 void servers_look_after(struct servers *s, struct server *server)
 {
-	bool leaderless, begins;
+	bool others, begins;
 
 	pthread_mutex_lock(&s->lock);
-	leaderless = s->list[s->current].health.leaderless;
+	others = servers_behind_locked(s, &s->list[s->current]) ||
+		 s->list[s->current].health.leads_since;
 	begins = begin_locked(s, server);
 	if (begins) {
 		server->job.run = look_after;
 		pool_submit(s->lookers, &server->job);
 	}
-	for (size_t i = 0; leaderless && i < s->count; i++) {
+	for (size_t i = 0; others && i < s->count; i++) {
 		if (begin_locked(s, &s->list[i])) {
 			s->list[i].job.run = look_after;
 			pool_submit(s->lookers, &s->list[i].job);

@@ -55,12 +55,16 @@ void servers_look_after(struct servers *s, struct server *server);
  * health_check(), with what it has shown in server->health. Without the lock. */
 int servers_look(struct servers *s, struct server *server, struct limit limit, struct err *err);
 
-/* Whether a look at any of them, or a request that finds out, is under way or due: its outcome is worth
- * waiting for. */
-bool servers_pending_locked(struct servers *s, int kind);
+/* Whether a look at any of them, or a request that finds out, is under way, or due by `soon`: its outcome
+ * is worth waiting for. */
+bool servers_pending_locked(struct servers *s, int kind, uint64_t soon);
 
 /* Nobody looks any more, when it returns. */
 void servers_stop_looking(struct servers *s);
+
+/* Whether another is to be preferred, though it answers: it has no leader; or it says that it leads, and
+ * another does that began to later. */
+bool servers_behind_locked(const struct servers *s, const struct server *server);
 
 /* Makes it the one that is asked; false where it is already. */
 bool servers_move_locked(struct servers *s, const struct server *server);

@@ -6,12 +6,91 @@ their file is below each one's working directory."""
 import json
 import os
 import signal
+import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
 
 from server import ApiError, find_bao, free_port
+
+
+class Relay:
+    """Before a node's port for the others of the cluster: lets through whom it is to. Those who come are
+    told apart by the process that their socket belongs to, since all are of this machine."""
+
+    def __init__(self, port):
+        self.upstream = ("127.0.0.1", port)
+        self.denied = set()  # processes
+        self.pairs = []  # (process, its socket, ours)
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.processes = lambda: []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def owner(self, port):
+        with open("/proc/net/tcp") as f:
+            rows = [line.split() for line in f][1:]
+        inodes = {r[9] for r in rows if int(r[1].split(":")[1], 16) == port and r[9] != "0"}
+        for pid in self.processes():
+            try:
+                for fd in os.listdir(f"/proc/{pid}/fd"):
+                    link = os.readlink(f"/proc/{pid}/fd/{fd}")
+                    if link.startswith("socket:") and link[8:-1] in inodes:
+                        return pid
+            except OSError:
+                pass
+        return None
+
+    def accept(self):
+        while True:
+            try:
+                client, peer = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client, peer[1]), daemon=True).start()
+
+    def serve(self, client, port):
+        try:
+            owner = self.owner(port)
+            if owner in self.denied or None in self.denied:
+                client.close()
+                return
+            server = socket.create_connection(self.upstream)
+        except OSError:
+            client.close()
+            return
+        self.pairs.append((owner, client, server))
+        for a, b in ((client, server), (server, client)):
+            threading.Thread(target=self.copy, args=(a, b), daemon=True).start()
+
+    @staticmethod
+    def copy(a, b):
+        try:
+            while (data := a.recv(65536)):
+                b.sendall(data)
+        except OSError:
+            pass
+        for s in (a, b):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def deny(self, pid):
+        """Nothing passes to or from this process; None: from anybody."""
+        self.denied.add(pid)
+        for owner, client, server in self.pairs:
+            if pid is None or owner in (pid, None):
+                for s in (client, server):
+                    try:
+                        s.shutdown(socket.SHUT_RDWR)
+                    except OSError:
+                        pass
+
+    def allow(self):
+        self.denied.clear()
 
 
 class Node:
@@ -20,6 +99,7 @@ class Node:
         self.root = f"{cluster.root}/node{number}"
         self.name = f"n{number}"
         self.port, self.raft_port = free_port(), free_port()
+        self.relay = Relay(self.raft_port)
         self.address = f"http://127.0.0.1:{self.port}"
         self.audit_path = f"{self.root}/audit.log"
         self.process = None
@@ -32,7 +112,7 @@ class Node:
             f.write(f'''
 disable_mlock = true
 api_addr = "{self.address}"
-cluster_addr = "https://127.0.0.1:{self.raft_port}"
+cluster_addr = "https://127.0.0.1:{self.relay.port}"
 listener "tcp" {{
   address = "127.0.0.1:{self.port}"
   cluster_address = "127.0.0.1:{self.raft_port}"
@@ -62,6 +142,23 @@ audit "file" "tests" {{
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def cut_off(self):
+        """From the other nodes; those who ask it are not."""
+        self.relay.deny(None)
+        for n in self.cluster.nodes:
+            if n is not self:
+                n.relay.deny(self.process.pid)
+
+    def join_again(self):
+        for n in self.cluster.nodes:
+            n.relay.allow()
 
     def api(self, method, path, body=None, timeout=10):
         request = urllib.request.Request(
@@ -113,6 +210,7 @@ class Cluster:
         self.nodes = []
         self.nodes += [Node(self, i) for i in (1, 2, 3)]
         for n in self.nodes:
+            n.relay.processes = lambda: [m.process.pid for m in self.nodes if m.process]
             n.configure()
             n.start()
         try:
@@ -141,18 +239,22 @@ class Cluster:
         return [n for n in self.nodes if n.process.poll() is None]
 
     def leader(self):
-        """The one that says that it is; waits until there is one."""
+        """The one that leads; waits until there is one. One that was stopped or cut off may go on to say
+        that it does: the last who began to is believed."""
         found = []
 
         def look():
+            active = {}
             for n in self.living():
                 try:
-                    if n.is_leader():
-                        found.append(n)
-                        return True
+                    said = n.api("GET", "sys/leader", timeout=2)
+                    if said.get("is_self"):
+                        active[said.get("active_time", "")] = n
                 except (OSError, ApiError, ValueError):
                     pass
-            return False
+            if active:
+                found.append(active[max(active)])
+            return bool(found)
 
         wait(look)
         return found[0]
@@ -166,5 +268,6 @@ class Cluster:
     def stop(self):
         for n in self.nodes:
             if n.process:
+                n.go_on()
                 n.process.kill()
                 n.process.wait()

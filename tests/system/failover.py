@@ -192,6 +192,63 @@ def redirected_to_nowhere(t):
     b.close()
 
 
+@test(products=("bao",), seconds=120)
+def cut_off_from_its_leader(t):
+    "of a standby that knows no leader the next address takes the reads, though it answers them"
+    t.put("s", {"x": "1"})
+    (a, b), m = ways(t, 2, "ttl=0")
+    m.expect("behind|not noticed")
+    leaderless = {"sys/health": {"initialized": True, "sealed": False, "standby": True, "version": "2"},
+                  "sys/leader": {"ha_enabled": True, "is_self": False, "leader_address": ""}}
+    assert m.read("s/x") == b"1" and not data_requests(b)
+    a.fate = lambda method, path: reply(200, leaderless[path]) if path in leaderless else PASS
+    begun = time.monotonic()
+    while not data_requests(b):
+        assert m.read("s/x") == b"1"
+        assert time.monotonic() < begun + 60, "it goes on to ask the one without a leader"
+        time.sleep(0.05)
+    t.note(f"the other is asked after {time.monotonic() - begun:.1f} s")
+    a.requests.clear()
+    for _ in range(10):
+        assert m.read("s/x") == b"1"
+    assert not data_requests(a)
+    # Where none has a leader the one that answers is better than nothing.
+    b.fate = a.fate
+    time.sleep(5)
+    assert m.read("s/x") == b"1"
+    a.close()
+    b.close()
+
+
+@test(products=("bao",), seconds=120)
+def two_that_lead(t):
+    "of two that say that they lead the one that began to later is asked"
+    t.put("s", {"x": "1"})
+    (a, b), m = ways(t, 2, "ttl=0")
+    m.expect("behind|not noticed")
+
+    def leads(since):
+        told = {"sys/health": {"initialized": True, "sealed": False, "standby": False, "version": "2"},
+                "sys/leader": {"ha_enabled": True, "is_self": True, "leader_address": "http://x",
+                               "active_time": f"2026-11-30T18:0{since}:00.5Z"}}
+        return lambda method, path: reply(200, told[path]) if path in told else PASS
+
+    a.fate, b.fate = leads(1), leads(2)
+    begun = time.monotonic()
+    while not data_requests(b):
+        assert m.read("s/x") == b"1"
+        assert time.monotonic() < begun + 60, "it goes on to ask the one that led before"
+        time.sleep(0.05)
+    t.note(f"the other is asked after {time.monotonic() - begun:.1f} s")
+    a.requests.clear()
+    for _ in range(10):
+        m.write("s/x", "2")
+        assert m.read("s/x") == b"2"
+    assert not data_requests(a)
+    a.close()
+    b.close()
+
+
 READER = """
 import os, sys, time
 last = reads = 0
