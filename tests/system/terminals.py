@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import subprocess
+import time
 
 from harness import main, test
 from mount import VAULTFS, clean_environment
@@ -98,12 +99,12 @@ def files_and_logs(t):
             pass
     with open(m / ".vault/errors", "rb") as f:
         assert_safe(f.read().decode("utf-8", "surrogateescape"))
-    text = b""
-    for _ in range(20):
+    text, end = b"", time.monotonic() + 30
+    while text.count(b"\n") < 1 and time.monotonic() < end:
         try:
             text += os.read(events, 65536)
         except BlockingIOError:
-            pass
+            time.sleep(0.05)
     os.close(events)
     assert_safe(text.decode())
     lines = [json.loads(line) for line in text.splitlines()]
