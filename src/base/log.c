@@ -3,9 +3,9 @@
  *
  * A line is built in a buffer of fixed size on the stack and handed over whole, so that threads need
  * no lock and a failing allocation can still be reported; what does not fit is cut. Of failures of one
- * kind only so many a second are told: a server that is away must not fill a disk. The log and the
- * metric registry are the only globals of the program. It knows nothing of secrets, and there is no
- * way to hand it one. */
+ * kind, and of all that one user does, only so many a second are told: neither a server that is away nor
+ * a user must fill a disk. The log and the metric registry are the only globals of the program. It knows
+ * nothing of secrets, and there is no way to hand it one. */
 
 #include "config.h"
 #include "base/log.h"
@@ -28,7 +28,8 @@
 
 #define LINE_MAX_BYTES 2048
 #define FIELDS_MAX     16
-#define FAILURES_MAX   20 /* lines a second of one event */
+#define FAILURES_MAX   20  /* lines a second of one event */
+#define LINES_MAX      200 /* the same of what went well, of a user who is not root */
 #define REPLACEMENT    "\xef\xbf\xbd"
 
 struct line {
@@ -331,7 +332,7 @@ int log_level_parse(const char *name)
 	return -EINVAL;
 }
 
-/* How many lines each kind of failure had, of each uid, in the second that begins with its first:
+/* How many lines each event had, of each uid, in the second that begins with its first:
  * one user's failures leave room for those of others. Beyond so many users they share. */
 static struct share {
 	const char *event;
@@ -341,20 +342,22 @@ static struct share {
 } shares[64], rest;
 static pthread_mutex_t shares_lock = PTHREAD_MUTEX_INITIALIZER; /* guards both */
 
-/* Whose it is: -1 where it does not say. */
-static bool is_failure(enum log_level level, const struct log_field *fields, long long *uid)
+/* How many such lines a second; 0: any number. *uid: whose it is, -1 where it does not say. */
+static unsigned most_of(enum log_level level, const struct log_field *fields, long long *uid)
 {
 	bool has_errno = false;
 
 	*uid = -1;
 	if (level == LOG_LEVEL_DEBUG)
-		return false;
+		return 0;
 	for (; fields->key; fields++) {
 		has_errno |= !strcmp(fields->key, "errno");
 		if (!strcmp(fields->key, "uid"))
 			*uid = fields->num;
 	}
-	return has_errno;
+	if (has_errno)
+		return FAILURES_MAX;
+	return *uid > 0 ? LINES_MAX : 0;
 }
 
 /* The row of an event and uid, which may be one that is over; the one for all where none is. */
@@ -378,7 +381,7 @@ static struct share *share_locked(const char *event, long long uid, uint64_t now
 }
 
 /* Whether there is room for one more; *left_out of the second before is to be told of first. */
-static bool has_room(const char *event, long long uid, unsigned *left_out)
+static bool has_room(const char *event, long long uid, unsigned most, unsigned *left_out)
 {
 	LOCK_SCOPE(&shares_lock);
 	uint64_t now = clock_mono();
@@ -389,7 +392,7 @@ static bool has_room(const char *event, long long uid, unsigned *left_out)
 		s->begun = now;
 		s->lines = s->left_out = 0;
 	}
-	if (s->lines >= FAILURES_MAX) {
+	if (s->lines >= most) {
 		s->left_out++;
 		return false;
 	}
@@ -399,10 +402,11 @@ static bool has_room(const char *event, long long uid, unsigned *left_out)
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields)
 {
-	unsigned left_out = 0;
+	unsigned left_out = 0, most;
 	long long uid;
 
-	if (is_failure(level, fields, &uid) && !has_room(event, uid, &left_out))
+	most = most_of(level, fields, &uid);
+	if (most && !has_room(event, uid, most, &left_out))
 		return;
 	if (left_out)
 		target->emit(LOG_LEVEL_INFO, "more of the same were left out",

@@ -58,7 +58,7 @@ bool log_journal_available(void);
 
 /* Use the macros above. `event` is a constant phrase; `fields` ends with a NULL key. Thread-safe: a
  * line is one write(2). A line with an errno is a failure: of those, twenty a second of one event
- * and "uid" are written, and then how many were not. */
+ * and "uid" are written, and then how many were not; of other lines of a user other than root 200. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 
 #endif

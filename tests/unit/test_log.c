@@ -266,3 +266,33 @@ Test(log, a_refused_target_changes_nothing)
 	line = line_of((const struct log_field[]){F_INT("n", 1), {0}});
 	cr_assert_not_null(strstr(line, " info event n=1\n"), "%s", line);
 }
+
+static size_t lines_with(const char *text, const char *words)
+{
+	size_t n = 0;
+
+	for (const char *at = text; (at = strstr(at, words)); at++)
+		n++;
+	return n;
+}
+
+/* One user's failures leave room for those of another, and what goes well fills no disk either. */
+Test(log, each_uid_has_its_share_of_the_lines)
+{
+	struct err e = {0};
+	_cleanup_free_ char *text = NULL;
+
+	err_set(&e, EACCES, "no");
+	support_capture();
+	for (int i = 0; i < 1000; i++) {
+		log_info("failed", F_INT("uid", 1), F_ERR(&e));
+		log_info("done", F_INT("uid", 1));
+		log_info("done", F_INT("uid", 0));
+	}
+	log_info("failed", F_INT("uid", 2), F_ERR(&e));
+	text = support_captured();
+	cr_assert_eq(lines_with(text, " failed uid=2 "), 1);
+	cr_assert_lt(lines_with(text, " failed uid=1 "), 200);
+	cr_assert_lt(lines_with(text, " done uid=1\n"), 900);
+	cr_assert_eq(lines_with(text, " done uid=0\n"), 1000);
+}
