@@ -188,8 +188,6 @@ static int settle_process(struct mount *m, struct err *err)
 		log_warning("memory for secrets is not locked", F_ERR(err));
 		*err = (struct err){0};
 	}
-	if (m->conf.fast_open)
-		return 0; /* what it does cannot be done in a mount that is read-only in the kernel */
 	m->helper = helper_new(err);
 	m->namer = m->helper ? helper_new(err) : NULL;
 	return m->namer ? changes_fork(&m->changes, &m->conf, err) : -err->code;

@@ -66,6 +66,14 @@ static int touch(int root, const char *path)
 	return fstat(fd, &st) < 0 || ftruncate(fd, st.st_size) < 0 ? -errno : 0;
 }
 
+/* The kernel asks for a name that is to be made, however long it might have kept what it knows of it. The
+ * answer to that question is what counts: that nothing is made then is as it should be. Nor would it be on
+ * a mount that is read-only. */
+static int drop(int dir, const char *name)
+{
+	return mknodat(dir, name, S_IFREG | 0600, 0) < 0 && errno == ENOTCONN ? -errno : 0;
+}
+
 /* On a name in its directory. */
 static int act_on_name(int root, enum helper_act act, char *path)
 {
@@ -78,6 +86,8 @@ static int act_on_name(int root, enum helper_act act, char *path)
 	dir = open_beneath(root, slash ? path : "", O_PATH | O_DIRECTORY);
 	if (dir < 0)
 		return dir;
+	if (act == HELPER_DROP)
+		return drop(dir, name);
 	if (act == HELPER_MAKE)
 		r = mknodat(dir, name, S_IFREG | 0600, 0);
 	else if (act == HELPER_MKDIR)

@@ -30,6 +30,7 @@ enum helper_act {
 	HELPER_MKDIR,  /* or a directory */
 	HELPER_UNLINK, /* removes the file, */
 	HELPER_RMDIR,  /* the directory */
+	HELPER_DROP,   /* has the kernel look the name up anew; see notify.c */
 };
 
 /* Waits until it is done, at most `timeout` ns: 0; -ETIMEDOUT; or why it could not be done. One caller

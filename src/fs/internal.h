@@ -49,8 +49,19 @@ static inline bool fs_own(fuse_req_t req)
 	return fs_is_own(fs_of(req), fuse_req_ctx(req)->pid);
 }
 
+/* Whether it is of the helper that has the kernel let go of just that name, by asking for it and being told
+ * that there is nothing. */
+static inline bool fs_drops(fuse_req_t req, fuse_ino_t dir, const char *name)
+{
+	const struct fs *fs = fs_of(req);
+
+	return helper_is(fs->config.namer, fuse_req_ctx(req)->pid) &&
+	       notifier_drops(fs->notifier, dir, name);
+}
+
 /* Answers such requests: nothing is changed by them. */
 void own_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+bool own_clear(fuse_req_t req); /* false: there is nothing to clear */
 void own_setattr(fuse_req_t req, fuse_ino_t ino);
 void own_make(fuse_req_t req, fuse_ino_t parent, const char *name);
 void own_remove(fuse_req_t req, fuse_ino_t parent, const char *name);

@@ -5,9 +5,23 @@
  *                      |
  *                      `--> [names: drop, make, remove them] --> tree_notice_free()
  *
- * Dropping a name takes the lock of its directory in the kernel, and a look-up that waits for the
- * server holds that: so names come second, where nobody waits for them, and with a helper of their
- * own.
+ * No thread of ours may wait in the kernel for a lock. A request that holds it is answered by us; if we
+ * are killed before that, the thread cannot end, /dev/fuse stays open, and the request is never answered:
+ *
+ *      rename(2)   holds the directory's lock, waits for our answer
+ *      our thread  waits for the directory's lock, and so does not die
+ *      /dev/fuse   is closed, and rename(2) ended, when all of our threads have died
+ *
+ * The kernel's notices about names (FUSE_NOTIFY_INVAL_ENTRY, _DELETE) take the directory's lock, those about
+ * pages the lock of each page, which a read(2) holds. There is no right moment for them: the request may
+ * come after we have looked. So we only ever tell the kernel that attributes are out of date, which takes
+ * no such lock, and the helpers do the rest by asking for what we want to be seen: they have no /dev/fuse,
+ * and may wait. Pages are dropped in the kernel by a process that asks for attributes and gets another time
+ * than before; a name by one that wants to make it: the kernel asks us about it then, and we say that there
+ * is nothing.
+ *
+ * Dropping a name waits for its directory, and a look-up that waits for the server holds that: so names
+ * come second, where nobody waits for them, and with a helper of their own.
  *
  * A probe is how we learn what somebody waits for who never asks: the kernel lets go of a name that was
  * not used for long, and with it of all that nobody has open, watches or stands in. What it still knows
@@ -18,6 +32,7 @@
 #include "fs/internal.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "node/node.h"
 
 #include <errno.h>
@@ -39,24 +54,73 @@ struct step {
 	bool stop;
 };
 
+/* A name that the kernel is about to let go of. */
+struct drop {
+	fuse_ino_t dir;
+	const char *name;
+};
+
 struct notifier {
 	struct fs *fs;
 	struct step pages, names;
+	pthread_mutex_t lock; /* guards all below */
+	struct drop drop;     /* name is NULL: none */
+	struct node *clear;   /* the file of which the kernel is to drop its pages; NULL: none */
 };
 
-/* Has the helper do what those are to see who watch the file; or just ask for its size, since a
- * reader's fstat may still get the old one from a race within the kernel, unless somebody has asked for
- * the new one before it. False where the helper is stuck. */
+struct node *notifier_clears(struct notifier *n)
+{
+	LOCK_SCOPE(&n->lock);
+
+	if (n->clear)
+		tree_hold(n->fs->tree, n->clear);
+	return n->clear;
+}
+
+static void set_clear(struct notifier *n, struct node *node)
+{
+	LOCK_SCOPE(&n->lock);
+
+	n->clear = node;
+}
+
+static int clear(struct fs *fs, struct node *node, uint64_t timeout)
+{
+	int r;
+
+	if (!S_ISREG(node->type->format))
+		return 0;
+	set_clear(fs->notifier, node);
+	r = helper_do(fs->config.helper, HELPER_STAT, "/" CLEAR_NAME, timeout);
+	set_clear(fs->notifier, NULL);
+	/* By that name the kernel would hold the file. */
+	if (r != -ETIMEDOUT)
+		r = helper_do(fs->config.helper, HELPER_DROP, "/" CLEAR_NAME, timeout);
+	return r;
+}
+
+/* Has the helper do what those are to see who watch the file; or just ask for its size: the kernel drops
+ * the pages of another version by that, and a reader's fstat may still get the old size from a race within
+ * the kernel, unless somebody has asked for the new one before it. Of what can be had no more the pages
+ * go too. False where the helper is stuck. */
 static bool show(struct fs *fs, const struct notice_item *item, uint64_t timeout)
 {
 	enum helper_act act = item->act == NOTICE_TOUCH ? HELPER_TOUCH : HELPER_STAT;
+	int r = -ENOENT;
 
-	return helper_do(fs->config.helper, act, item->path, timeout) != -ETIMEDOUT;
+	if (!item->gone)
+		r = helper_do(fs->config.helper, act, item->path, timeout);
+	if (r < 0 && r != -ETIMEDOUT && r != -EAGAIN)
+		r = clear(fs, item->node, timeout);
+	return r != -ETIMEDOUT;
 }
 
-static bool has_content(const struct notice_item *item)
+/* With fast_open a version that nothing has replaced is taken back. */
+static bool has_content(const struct fs *fs, const struct notice_item *item)
 {
-	return item->node && !item->gone && item->act != NOTICE_APPEAR && item->act != NOTICE_PROBE;
+	if (!item->node || item->act == NOTICE_APPEAR || item->act == NOTICE_PROBE)
+		return false;
+	return !item->gone || (fs->config.fast_open && !item->kept);
 }
 
 static void drop_pages(struct fs *fs, struct notice *notice)
@@ -67,10 +131,10 @@ static void drop_pages(struct fs *fs, struct notice *notice)
 	for (i = 0; i < notice->count; i++)
 		if (notice->items[i].node && !notice->items[i].kept &&
 		    notice->items[i].act != NOTICE_PROBE)
-			fuse_lowlevel_notify_inval_inode(fs->session,
-							 call_ino(fs, notice->items[i].node), 0, 0);
+			fuse_lowlevel_notify_inval_inode(
+				fs->session, call_ino(fs, notice->items[i].node), -1, 0);
 	for (i = 0; i < notice->count && asked < HELPER_FILES && !stuck; i++) {
-		if (!has_content(&notice->items[i]))
+		if (!has_content(fs, &notice->items[i]))
 			continue;
 		stuck = !show(fs, &notice->items[i], HELPER_TIME);
 		asked++;
@@ -80,7 +144,7 @@ static void drop_pages(struct fs *fs, struct notice *notice)
 	 * does later: to tell it again would be once too often. */
 	stuck = false;
 	for (; i < notice->count; i++)
-		if (has_content(&notice->items[i]) && notice->items[i].act == NOTICE_TOUCH)
+		if (has_content(fs, &notice->items[i]))
 			stuck = !show(fs, &notice->items[i], stuck ? 0 : WATCHER_TIME);
 }
 
@@ -98,6 +162,39 @@ static bool show_name(struct fs *fs, const struct notice_item *item, bool *stuck
 	r = helper_do(fs->config.namer, act, item->path, WATCHER_TIME);
 	*stuck = r == -ETIMEDOUT;
 	return r == 0;
+}
+
+bool notifier_drops(struct notifier *n, uint64_t dir, const char *name)
+{
+	LOCK_SCOPE(&n->lock);
+
+	return n->drop.name && n->drop.dir == dir && !strcmp(n->drop.name, name);
+}
+
+static void set_drop(struct notifier *n, fuse_ino_t dir, const char *name)
+{
+	LOCK_SCOPE(&n->lock);
+
+	n->drop = (struct drop){.dir = dir, .name = name};
+}
+
+/* Waits until it is done, as long as any request may keep the directory. A helper that is stuck for longer
+ * finds the name as it is when its turn comes: right for all but a probe, which is repeated. */
+static void drop_name(struct fs *fs, const struct notice *notice, const struct notice_item *item,
+		      bool *stuck)
+{
+	uint64_t timeout = *stuck ? 0 : 2 * fs->config.timeout + WATCHER_TIME;
+	struct err err = {0};
+	int r;
+
+	set_drop(fs->notifier, call_ino(fs, notice->dir), item->name);
+	r = helper_do(fs->config.namer, HELPER_DROP, item->path, timeout);
+	set_drop(fs->notifier, 0, NULL);
+	*stuck = r == -ETIMEDOUT;
+	err.code = -r;
+	if (r < 0 && r != -ENOENT)
+		log_debug("the kernel keeps a name for as long as it was told",
+			  F_STR("path", item->path), F_ERR(&err));
 }
 
 /* The kernel says what it has forgotten a little later. */
@@ -126,8 +223,7 @@ static void drop_names(struct fs *fs, struct notice *notice)
 		if (item->act == NOTICE_PROBE)
 			probes++;
 		if (named || item->act == NOTICE_PROBE || item->gone || !item->node)
-			fuse_lowlevel_notify_inval_entry(fs->session, call_ino(fs, notice->dir),
-							 item->name, strlen(item->name));
+			drop_name(fs, notice, item, &stuck);
 	}
 	if (probes)
 		find_again(fs, notice);
@@ -204,6 +300,7 @@ struct notifier *notifier_new(struct fs *fs, struct err *err)
 
 	if (n) {
 		n->fs = fs;
+		pthread_mutex_init(&n->lock, NULL);
 		r = step_start(&n->names, n, NULL, drop_names);
 		if (r == 0) {
 			r = step_start(&n->pages, n, &n->names, drop_pages);
@@ -214,6 +311,8 @@ struct notifier *notifier_new(struct fs *fs, struct err *err)
 	if (r == 0)
 		return n;
 	err_set(err, r, "cannot start the notice threads: %s", strerror(r));
+	if (n)
+		pthread_mutex_destroy(&n->lock);
 	free(n);
 	return NULL;
 }
@@ -224,6 +323,7 @@ void notifier_free(struct notifier *n)
 		return;
 	step_end(&n->pages);
 	step_end(&n->names);
+	pthread_mutex_destroy(&n->lock);
 	free(n);
 }
 

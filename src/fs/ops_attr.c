@@ -6,6 +6,7 @@
 #include "node/name.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define BLOCKS (1u << 20)
 
@@ -38,6 +39,12 @@ static void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct fs *fs = fs_of(req);
 	struct call c = call_init(fs, req, &lookup);
 
+	if (fs_drops(req, parent, name)) {
+		fuse_reply_err(req, ENOENT);
+		return;
+	}
+	if (fs_own(req) && !strcmp(name, CLEAR_NAME) && own_clear(req))
+		return;
 	c.node = call_node(fs, parent);
 	c.name = name;
 	call_start(&c);

@@ -137,6 +137,10 @@ static void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	struct fs *fs = fs_of(req);
 	struct call c = call_init(fs, req, &mknod_op);
 
+	if (fs_drops(req, parent, name)) {
+		fuse_reply_err(req, EEXIST);
+		return;
+	}
 	if (fs_own(req)) {
 		own_make(req, parent, name);
 		return;

@@ -8,6 +8,8 @@
  *      open, ftruncate, close   size and content are what they are: IN_MODIFY, IN_CLOSE_WRITE
  *      mknod, mkdir             the name, hidden until now, is there: IN_CREATE
  *      unlink, rmdir            the name, gone at the server, is gone: IN_DELETE
+ *      look-up of CLEAR_NAME    another file under that name: the kernel drops its pages
+ *      mknod of what it drops   the kernel looks the name up anew: see notify.c
  *
  * All is answered from memory: a helper that waited would be waited for. */
 
@@ -27,6 +29,25 @@ void own_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	fi->keep_cache = 1;
 	fi->noflush = 1;
 	fuse_reply_open(req, fi);
+}
+
+/* Whatever path leads to it, or none: the kernel knows the file by its number, and drops its pages when it
+ * hears of another time, or size, than it had. */
+bool own_clear(fuse_req_t req)
+{
+	static const struct op none = {.name = "notice"};
+	struct fs *fs = fs_of(req);
+	struct call c = call_init(fs, req, &none);
+	struct node *n = notifier_clears(fs->notifier);
+	struct fuse_entry_param e;
+
+	if (!n)
+		return false;
+	tree_taken_back(fs->tree, n, &c.view);
+	e = call_entry(&c);
+	if (fuse_reply_entry(req, &e) != 0)
+		tree_forget(fs->tree, n, 1);
+	return true;
 }
 
 void own_setattr(fuse_req_t req, fuse_ino_t ino)

@@ -381,6 +381,19 @@ int tree_getattr(struct tree *t, struct node *node, const struct caller *caller,
 	return r == 0 ? describe_locked(t, node, ask, view, err) : r;
 }
 
+void tree_taken_back(struct tree *t, struct node *node, struct view *view)
+{
+	LOCK_SCOPE(&t->lock);
+
+	*view = (struct view){.node = node};
+	node_stat_locked(t, node, &view->attr);
+	/* The size that it had is left to who reads it now, and gets an error: nobody is to take it for
+	 * empty. With fast_open only a size makes the kernel look. */
+	if (node_is_field(node) && !t->config.fast_open)
+		view->attr.st_size = (off_t)field_of(node)->size;
+	node_finish_stat_locked(t, &view->attr);
+}
+
 /* Whether what it holds can be had: asks what open(2) asks. */
 static int readable_locked(struct tree *t, struct node *n, const struct ask *ask, struct err *err)
 {

@@ -55,6 +55,9 @@ int tree_leave(struct tree *t, struct node *dir, const char *name);
 int tree_getattr(struct tree *t, struct node *node, const struct caller *caller,
 		 const struct ask *ask, struct view *view, struct err *err);
 
+/* What makes the kernel drop all that it keeps of a file that nobody may have any more. */
+void tree_taken_back(struct tree *t, struct node *node, struct view *view);
+
 /* Whether somebody has it open for writing; whether the kernel holds it. */
 bool tree_is_written(struct tree *t, struct node *node);
 bool tree_is_known(struct tree *t, struct node *node);
