@@ -3,6 +3,7 @@
 
 #include "config.h"
 #include "cli/command.h"
+#include "host/child.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -50,7 +51,10 @@ static int run(int argc, char **argv)
 /* What could not be written has not been said. */
 int main(int argc, char **argv)
 {
-	int status = run(argc, argv);
+	int status;
+
+	child_begin();
+	status = run(argc, argv);
 
 	if ((fflush(stdout) == EOF || ferror(stdout)) && status == EXIT_OK)
 		return command_fail(EXIT_LOCAL, "cannot write the output: %s", strerror(errno));

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "event/feed.h"
+#include "host/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -148,6 +149,7 @@ void fs_changed(void *arg, struct notice *notice)
 int fs_mount(struct fs *fs, struct tree *tree, struct err *err)
 {
 	fs->tree = tree;
+	child_seal(); /* it may start fusermount3 */
 	if (fuse_session_mount(fs->session, fs->config.dir) != 0)
 		return err_set(err, EIO,
 			       "cannot mount on %s: is /dev/fuse there, fusermount3 installed and "

@@ -9,6 +9,7 @@
 #include "fs/helper.h"
 
 #include "base/clock.h"
+#include "host/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,9 +67,9 @@ static int touch(int root, const char *path)
 	return fstat(fd, &st) < 0 || ftruncate(fd, st.st_size) < 0 ? -errno : 0;
 }
 
-/* The kernel asks for a name that is to be made, however long it might have kept what it knows of it. The
- * answer to that question is what counts: that nothing is made then is as it should be. Nor would it be on
- * a mount that is read-only. */
+/* The kernel asks for a name that is to be made, however long it might have kept what it knows of it.
+ * The answer to that question is what counts: that nothing is made then is as it should be. Nor would
+ * it be on a mount that is read-only. */
 static int drop(int dir, const char *name)
 {
 	return mknodat(dir, name, S_IFREG | 0600, 0) < 0 && errno == ENOTCONN ? -errno : 0;
@@ -223,8 +224,7 @@ void helper_free(struct helper *h)
 	close(h->fd);
 	/* It may be in a call on a mount that nobody serves any more. */
 	kill(h->pid, SIGKILL);
-	while (waitpid(h->pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	child_reap(h->pid, NS_PER_SEC);
 	free(h);
 }
 

@@ -49,8 +49,8 @@ static inline bool fs_own(fuse_req_t req)
 	return fs_is_own(fs_of(req), fuse_req_ctx(req)->pid);
 }
 
-/* Whether it is of the helper that has the kernel let go of just that name, by asking for it and being told
- * that there is nothing. */
+/* Whether it is of the helper that has the kernel let go of just that name, by asking for it and being
+ * told that there is nothing. */
 static inline bool fs_drops(fuse_req_t req, fuse_ino_t dir, const char *name)
 {
 	const struct fs *fs = fs_of(req);

@@ -6,19 +6,20 @@
  *                      `--> [names: drop, make, remove them] --> tree_notice_free()
  *
  * No thread of ours may wait in the kernel for a lock. A request that holds it is answered by us; if we
- * are killed before that, the thread cannot end, /dev/fuse stays open, and the request is never answered:
+ * are killed before that, the thread cannot end, /dev/fuse stays open, and the request is never
+ * answered:
  *
  *      rename(2)   holds the directory's lock, waits for our answer
  *      our thread  waits for the directory's lock, and so does not die
  *      /dev/fuse   is closed, and rename(2) ended, when all of our threads have died
  *
- * The kernel's notices about names (FUSE_NOTIFY_INVAL_ENTRY, _DELETE) take the directory's lock, those about
- * pages the lock of each page, which a read(2) holds. There is no right moment for them: the request may
- * come after we have looked. So we only ever tell the kernel that attributes are out of date, which takes
- * no such lock, and the helpers do the rest by asking for what we want to be seen: they have no /dev/fuse,
- * and may wait. Pages are dropped in the kernel by a process that asks for attributes and gets another time
- * than before; a name by one that wants to make it: the kernel asks us about it then, and we say that there
- * is nothing.
+ * The kernel's notices about names (FUSE_NOTIFY_INVAL_ENTRY, _DELETE) take the directory's lock, those
+ * about pages the lock of each page, which a read(2) holds. There is no right moment for them: the
+ * request may come after we have looked. So we only ever tell the kernel that attributes are out of
+ * date, which takes no such lock, and the helpers do the rest by asking for what we want to be seen:
+ * they have no /dev/fuse, and may wait. Pages are dropped in the kernel by a process that asks for
+ * attributes and gets another time than before; a name by one that wants to make it: the kernel asks
+ * us about it then, and we say that there is nothing.
  *
  * Dropping a name waits for its directory, and a look-up that waits for the server holds that: so names
  * come second, where nobody waits for them, and with a helper of their own.
@@ -99,10 +100,10 @@ static int clear(struct fs *fs, struct node *node, uint64_t timeout)
 	return r;
 }
 
-/* Has the helper do what those are to see who watch the file; or just ask for its size: the kernel drops
- * the pages of another version by that, and a reader's fstat may still get the old size from a race within
- * the kernel, unless somebody has asked for the new one before it. Of what can be had no more the pages
- * go too. False where the helper is stuck. */
+/* Has the helper do what those are to see who watch the file; or just ask for its size: the kernel
+ * drops the pages of another version by that, and a reader's fstat may still get the old size from a
+ * race within the kernel, unless somebody has asked for the new one before it. Of what can be had no
+ * more the pages go too. False where the helper is stuck. */
 static bool show(struct fs *fs, const struct notice_item *item, uint64_t timeout)
 {
 	enum helper_act act = item->act == NOTICE_TOUCH ? HELPER_TOUCH : HELPER_STAT;
@@ -178,8 +179,8 @@ static void set_drop(struct notifier *n, fuse_ino_t dir, const char *name)
 	n->drop = (struct drop){.dir = dir, .name = name};
 }
 
-/* Waits until it is done, as long as any request may keep the directory. A helper that is stuck for longer
- * finds the name as it is when its turn comes: right for all but a probe, which is repeated. */
+/* Waits until it is done, as long as any request may keep the directory. A helper that is stuck for
+ * longer finds the name as it is when its turn comes: right for all but a probe, which is repeated. */
 static void drop_name(struct fs *fs, const struct notice *notice, const struct notice_item *item,
 		      bool *stuck)
 {

@@ -31,8 +31,8 @@ void own_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	fuse_reply_open(req, fi);
 }
 
-/* Whatever path leads to it, or none: the kernel knows the file by its number, and drops its pages when it
- * hears of another time, or size, than it had. */
+/* Whatever path leads to it, or none: the kernel knows the file by its number, and drops its pages
+ * when it hears of another time, or size, than it had. */
 bool own_clear(fuse_req_t req)
 {
 	static const struct op none = {.name = "notice"};

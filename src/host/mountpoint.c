@@ -3,10 +3,11 @@
 
 #include "host/mountpoint.h"
 
+#include "host/child.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <linux/magic.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -74,8 +75,10 @@ static int run_fusermount(const char *dir, bool lazy)
 	int status;
 	pid_t pid;
 
-	if (posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)argv, environ) != 0)
-		return -errno;
+	int r = child_spawn(&pid, argv[0], NULL, (char *const *)argv, environ);
+
+	if (r < 0)
+		return r;
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;

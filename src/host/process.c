@@ -7,10 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -169,4 +172,71 @@ bool process_in_group(pid_t pid, gid_t gid)
 		if (groups[i] == gid)
 			return true;
 	return false;
+}
+
+/* A pid, alone in its line. */
+static int parse_pid(const char *text, pid_t *pid)
+{
+	char *end;
+	long number;
+
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	errno = 0;
+	number = strtol(text, &end, 10);
+	end += strspn(end, " \t\r");
+	if (errno || (*end && *end != '\n') || number < 2 || number > INT_MAX)
+		return -EINVAL;
+	*pid = (pid_t)number;
+	return 0;
+}
+
+static int read_pid_file(const char *file, pid_t *pid, uid_t *owner)
+{
+	_cleanup_close_ int fd =
+		open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	char text[32] = "";
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ELOOP ? -EPERM : -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || (st.st_uid != 0 && st.st_uid != geteuid()) ||
+	    (st.st_mode & (S_IWGRP | S_IWOTH)))
+		return -EPERM;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		return -errno;
+	*owner = st.st_uid;
+	return parse_pid(text, pid);
+}
+
+/* As kill(2) has it: by the real or the saved id. */
+static bool is_of(pid_t pid, uid_t uid)
+{
+	_cleanup_free_ char *status = read_proc(pid, "status");
+	const char *line = status ? strstr(status, "\nUid:") : NULL;
+	unsigned real, effective, saved;
+
+	return line && sscanf(line, "\nUid: %u %u %u", &real, &effective, &saved) == 3 &&
+	       (real == uid || saved == uid);
+}
+
+int process_signal_file(const char *file, int number)
+{
+	_cleanup_close_ int fd = -1;
+	uid_t owner = 0;
+	pid_t pid = 0;
+	int r = read_pid_file(file, &pid, &owner);
+
+	if (r < 0)
+		return r;
+	/* From here on it is that process, or none: what is read of it is checked before it is
+	 * signalled. */
+	fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd < 0)
+		return errno == ESRCH ? -ESRCH : -EINVAL; /* a thread's number is none */
+	if (owner != 0 && !is_of(pid, owner))
+		return -EPERM;
+	return syscall(SYS_pidfd_send_signal, fd, number, NULL, 0) < 0 ? -errno : 0;
 }

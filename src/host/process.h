@@ -30,4 +30,10 @@ bool process_in_group(pid_t pid, gid_t gid);
  * found out. */
 size_t process_groups(pid_t pid, gid_t **groups);
 
+/* Sends a signal to the process whose number is the first line of a file, as a daemon writes it. The
+ * file is regular, root's or ours, and nobody else may write to it; the process is its owner's, or the
+ * file is root's. Never waits. 0; -EINVAL: there is no such number in it; -EPERM: it is not to be
+ * trusted; -ESRCH: there is no such process; or why it cannot be read. */
+int process_signal_file(const char *file, int number);
+
 #endif

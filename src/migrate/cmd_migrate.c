@@ -240,12 +240,15 @@ static int export_mapping(struct migrate *m, struct err *err)
 	_cleanup_buf_ struct buf text = {0};
 	_cleanup_free_ char *new = NULL;
 	FILE *f;
+	int fd;
 
 	if (!file)
 		return 0;
 	if (!json || json_print(json, true, &text) < 0 || asprintf(&new, "%s" MAPPED_NEW, file) < 0)
 		return err_set(err, ENOMEM, "no memory");
-	f = fopen(new, "w");
+	unlink(new);
+	fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); /* through no link */
+	f = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!f || fprintf(f, "%s\n", text.data) < 0 || fclose(f) != 0 || rename(new, file) < 0)
 		return remote_wrong(m->r, err, "cannot write %s: %s", file, strerror(errno));
 	return 0;

@@ -10,6 +10,7 @@
  * beside it, which go with it. */
 
 #include "cli/help.h"
+#include "host/child.h"
 #include "remote/print.h"
 #include "remote/remote.h"
 
@@ -17,72 +18,168 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
-#define THEIRS	  "<<< " /* how the names of members begin that show what others wrote */
-#define FILE_NAME "secret.json"
+#define THEIRS	   "<<< " /* how the names of members begin that show what others wrote */
+#define FILE_NAME  "secret.json"
+#define NAME_TRIES 100
 
+/* Where it is: descriptors are used for all that we do, so that nobody can put another directory in its
+ * place; the path is for the editor. */
 struct sheet {
-	char dir[200];	/* "" where there is none */
-	char path[240]; /* of the file in it */
+	int base, dir;	     /* -1 where there is none */
+	char name[40];	     /* of the directory, in the base */
+	char path[PATH_MAX]; /* of the file in it */
 };
 
-static bool is_in_memory(const char *dir)
+/* Whether nobody but root and us can put something else in the place of what is in it. */
+static bool is_safe(const struct stat *st)
 {
-	struct statfs fs;
+	return (st->st_uid == 0 || st->st_uid == geteuid()) &&
+	       (!(st->st_mode & (S_IWGRP | S_IWOTH)) || (st->st_mode & S_ISVTX));
+}
 
-	return statfs(dir, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+/* And the same of all directories above it. */
+static bool is_safe_way(int dir)
+{
+	_cleanup_close_ int at = fcntl(dir, F_DUPFD_CLOEXEC, 0);
+	struct stat st, above;
+
+	if (at < 0 || fstat(at, &st) < 0)
+		return false;
+	for (;;) {
+		int up;
+
+		if (!is_safe(&st))
+			return false;
+		up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (up < 0)
+			return false;
+		close(at);
+		at = up;
+		if (fstat(at, &above) < 0)
+			return false;
+		if (above.st_dev == st.st_dev && above.st_ino == st.st_ino)
+			return true;
+		st = above;
+	}
+}
+
+/* A directory in memory in which we may make one. */
+static int open_base(const char *path)
+{
+	_cleanup_close_ int fd = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	struct statfs fs;
+	int out;
+
+	if (fd < 0 || fstatfs(fd, &fs) < 0 ||
+	    (fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC) ||
+	    faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0 || !is_safe_way(fd))
+		return -1;
+	out = fd;
+	fd = -1;
+	return out;
+}
+
+/* The base's own path, without links that may change. */
+static int name_path(struct sheet *s)
+{
+	char link[40], base[PATH_MAX];
+	ssize_t n;
+	int len;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", s->base);
+	n = readlink(link, base, sizeof(base) - 1);
+	if (n <= 0)
+		return -1;
+	base[n] = '\0';
+	len = snprintf(s->path, sizeof(s->path), "%s/%s/" FILE_NAME, base, s->name);
+	return len < (int)sizeof(s->path) ? 0 : -1;
+}
+
+static int make_in(struct sheet *s, const char *base)
+{
+	uint64_t number;
+
+	s->base = open_base(base);
+	if (s->base < 0)
+		return -1;
+	for (unsigned tries = 0; tries < NAME_TRIES; tries++) {
+		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+			break;
+		snprintf(s->name, sizeof(s->name), "vaultfs-edit-%016" PRIx64, number);
+		if (mkdirat(s->base, s->name, 0700) == 0) {
+			s->dir = openat(s->base, s->name,
+					O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			if (s->dir >= 0 && name_path(s) == 0)
+				return 0;
+			unlinkat(s->base, s->name, AT_REMOVEDIR);
+			break;
+		}
+		if (errno != EEXIST)
+			break;
+	}
+	if (s->dir >= 0)
+		close(s->dir);
+	close(s->base);
+	s->base = s->dir = -1;
+	return -1;
 }
 
 static int sheet_make(struct sheet *s, struct remote *r, struct err *err)
 {
 	const char *const dirs[] = {getenv("XDG_RUNTIME_DIR"), "/dev/shm", "/run", "/tmp"};
 
-	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-		if (!dirs[i] || !is_in_memory(dirs[i]) || access(dirs[i], W_OK | X_OK) < 0)
-			continue;
-		if ((size_t)snprintf(s->dir, sizeof(s->dir), "%s/vaultfs-edit-XXXXXX", dirs[i]) <
-			    sizeof(s->dir) &&
-		    mkdtemp(s->dir)) {
-			snprintf(s->path, sizeof(s->path), "%s/" FILE_NAME, s->dir);
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+		if (make_in(s, dirs[i]) == 0)
 			return 0;
-		}
-	}
-	s->dir[0] = '\0';
 	return remote_wrong(r, err,
-			    "there is no directory in memory (tmpfs) to edit in: set "
-			    "XDG_RUNTIME_DIR");
+			    "there is no directory in memory (tmpfs) to edit in, of root or of "
+			    "yours: set XDG_RUNTIME_DIR");
+}
+
+static void sheet_close(struct sheet *s)
+{
+	if (s->dir >= 0)
+		close(s->dir);
+	if (s->base >= 0)
+		close(s->base);
+	s->base = s->dir = -1;
 }
 
 static void sheet_remove(struct sheet *s)
 {
-	DIR *d = s->dir[0] ? opendir(s->dir) : NULL;
+	int fd = s->dir >= 0 ? fcntl(s->dir, F_DUPFD_CLOEXEC, 0) : -1;
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *e;
 
 	while (d && (e = readdir(d)))
-		unlinkat(dirfd(d), e->d_name, 0);
+		unlinkat(s->dir, e->d_name, 0);
 	if (d)
 		closedir(d);
-	if (s->dir[0])
-		rmdir(s->dir);
-	s->dir[0] = '\0';
+	if (s->dir >= 0)
+		unlinkat(s->base, s->name, AT_REMOVEDIR);
+	sheet_close(s);
 }
 
 static int sheet_write(const struct sheet *s, const struct buf *text, struct remote *r,
 		       struct err *err)
 {
-	_cleanup_close_ int fd =
-		open(s->path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	_cleanup_close_ int fd = -1;
 	size_t done = 0;
-	ssize_t n = fd < 0 ? -1 : 0;
+	ssize_t n;
 
+	unlinkat(s->dir, FILE_NAME, 0); /* of the round before */
+	fd = openat(s->dir, FILE_NAME, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	n = fd < 0 ? -1 : 0;
 	while (n >= 0 && done < text->len) {
 		n = write(fd, text->data + done, text->len - done);
 		done += n > 0 ? (size_t)n : 0;
@@ -92,7 +189,8 @@ static int sheet_write(const struct sheet *s, const struct buf *text, struct rem
 
 static int sheet_read(const struct sheet *s, struct buf *text, struct remote *r, struct err *err)
 {
-	_cleanup_close_ int fd = open(s->path, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd =
+		openat(s->dir, FILE_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	int n = fd < 0 ? -errno : buf_read(text, fd, SIZE_MAX);
 
 	if (n == -ENOMEM)
@@ -120,9 +218,9 @@ static int spawn_editor(const char *script, const char *path, pid_t *pid)
 	for (int i = 1; i < 32; i++)
 		if (sigismember(&set, i))
 			signal(i, SIG_IGN);
-	s = posix_spawn(pid, "/bin/sh", NULL, &attr, (char *const *)argv, environ);
+	s = child_spawn(pid, "/bin/sh", &attr, (char *const *)argv, environ);
 	posix_spawnattr_destroy(&attr);
-	return -s;
+	return s;
 }
 
 static int run_editor(const struct sheet *sheet, struct remote *r, struct err *err)
@@ -377,14 +475,14 @@ static int edit_place(struct edit *e, struct err *err)
 	if (s < 0 && e->edited) {
 		fprintf(stderr, "vaultfs: what you wrote is in %s: remove it when you are done\n",
 			e->sheet.path);
-		e->sheet.dir[0] = '\0';
+		sheet_close(&e->sheet);
 	}
 	return s;
 }
 
 static int edit(struct remote *r, struct err *err)
 {
-	struct edit e = {.r = r};
+	struct edit e = {.r = r, .sheet = {.base = -1, .dir = -1}};
 	int s = edit_place(&e, err);
 
 	sheet_remove(&e.sheet);

@@ -12,11 +12,11 @@
 
 #include "base/clock.h"
 #include "cli/command.h"
+#include "host/child.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,7 +50,7 @@ static int cannot_run(const char *name, int code)
 
 int supervise_exec(char **argv, char **environment)
 {
-	execvpe(argv[0], argv, environment);
+	child_exec(argv[0], argv, environment);
 	return cannot_run(argv[0], errno);
 }
 
@@ -66,7 +66,7 @@ static int start(const struct supervise *s, pid_t *pid)
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
-	code = posix_spawnp(pid, s->argv[0], NULL, &attr, s->argv, s->environment(s->arg));
+	code = -child_spawn(pid, s->argv[0], &attr, s->argv, s->environment(s->arg));
 	posix_spawnattr_destroy(&attr);
 	return code ? cannot_run(s->argv[0], code) : 0;
 }

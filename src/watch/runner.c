@@ -9,6 +9,8 @@
 #include "watch/runner.h"
 
 #include "base/clock.h"
+#include "host/child.h"
+#include "host/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +29,7 @@
 #define RUNNING_MAX 64
 #define GRACE	    NS_PER_SEC /* between SIGTERM and SIGKILL */
 #define TICK_MS	    20
+#define END_TIME    (2 * NS_PER_SEC)
 
 struct head {
 	uint32_t id;
@@ -74,19 +77,7 @@ static void become_command(char **words, char **environment)
 
 static int send_signal(int number, const char *file)
 {
-	char text[32] = "";
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	int failed = n < 0 ? errno : 0;
-	long pid = strtol(text, NULL, 10);
-
-	if (fd >= 0)
-		close(fd);
-	if (failed)
-		return failed;
-	if (pid < 2)
-		return ESRCH;
-	return kill((pid_t)pid, number) < 0 ? errno : 0;
+	return -process_signal_file(file, number);
 }
 
 /* The strings of a message, into two lists. False for what is none of ours. */
@@ -238,8 +229,7 @@ void runner_free(struct runner *r)
 	if (!r)
 		return;
 	close(r->fd); /* it ends what it runs, and itself */
-	while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	child_reap(r->pid, END_TIME);
 	free(r);
 }
 

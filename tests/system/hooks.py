@@ -3,6 +3,7 @@
 """[on_change] sections: commands and signals when a secret has changed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -94,6 +95,43 @@ def signals_a_process(t):
     t.put("s", {"f": "2"})
     wait_for(got, "hup")
     assert p.poll() is None
+
+
+@test()
+def signals_nothing_else(t):
+    "a file with another number, of somebody else, or no file at all signals nobody, and holds up nothing"
+    t.put("s", {"f": "1"})
+    got = f"{t.root}/got"
+    p = t.spawn("sh", "-c", f'trap "echo hup >> {got}" HUP; echo $$ > {t.root}/pid; '
+                            'while :; do sleep 0.05; done')
+    wait_for(f"{t.root}/pid", "\n")
+    texts = ["4294967295", "-1", "0", "1", str(2**32 + p.pid), str(2**64 + p.pid), f"{p.pid}x", f"x{p.pid}",
+             "", f"-{p.pid}"]
+    files = [f"{t.root}/file{n}" for n in range(len(texts) + 4)]
+    for path, text in zip(files, texts):
+        with open(path, "w") as f:
+            f.write(text + "\n")
+    link, shared, foreign, fifo = files[len(texts):]
+    os.symlink(f"{t.root}/pid", link)
+    for path in (shared, foreign):
+        shutil.copy(f"{t.root}/pid", path)
+    os.chmod(shared, 0o666)
+    if os.geteuid() == 0:
+        os.chown(foreign, 65534, 65534)
+    else:
+        os.chmod(foreign, 0o620)
+    os.mkfifo(fifo)
+    m = mount(t, "".join(f'[on_change "*/s"]\nsignal = HUP {path}\n' for path in files) +
+              '[on_change "*/s"]\nrun = touch ROOT/ran\n')
+    m.expect("acting on a change failed")
+    assert m.read("s/f") == b"1"
+    t.put("s", {"f": "2"})
+    wait_for(f"{t.root}/ran", "")
+    end = time.monotonic() + 40
+    while m.log().count("acting on a change failed") < len(files):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert not os.path.exists(got) and p.poll() is None
 
 
 @test()

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Starting programs.
+ *
+ * Libraries open descriptors without FD_CLOEXEC: so it is set on all that we were not started with, just
+ * before a program is. What another thread opens in that moment has to have it from the beginning, and
+ * connections to servers do (http/transfer.c). What we were given is passed on, since it may be meant for
+ * the program: a shell's <(COMMAND), a socket of systemd's. */
+
+#include "host/child.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define GIVEN_MAX 1024 /* the usual bound of a process; what is above it is not passed on */
+
+/* A fact of the process, as its environment is. */
+static bool given[GIVEN_MAX];
+
+void child_begin(void)
+{
+	for (int fd = 0; fd < GIVEN_MAX; fd++)
+		given[fd] = fcntl(fd, F_GETFD) >= 0;
+}
+
+void child_seal(void)
+{
+	unsigned from = STDERR_FILENO + 1;
+
+	for (unsigned fd = from; fd <= GIVEN_MAX; fd++) {
+		if (fd < GIVEN_MAX && !given[fd])
+			continue;
+		if (fd == GIVEN_MAX)
+			close_range(from, ~0u, CLOSE_RANGE_CLOEXEC);
+		else if (fd > from)
+			close_range(from, fd - 1, CLOSE_RANGE_CLOEXEC);
+		from = fd + 1;
+	}
+}
+
+int child_spawn(pid_t *pid, const char *file, const posix_spawnattr_t *attr, char *const *argv,
+		char *const *environment)
+{
+	child_seal();
+	return -posix_spawnp(pid, file, NULL, attr, argv, environment);
+}
+
+void child_exec(const char *file, char *const *argv, char *const *environment)
+{
+	child_seal();
+	execvpe(file, argv, environment);
+}
+
+/* True where it has ended. */
+static bool wait_for(pid_t pid, uint64_t deadline)
+{
+	for (;;) {
+		pid_t ended = waitpid(pid, NULL, WNOHANG);
+
+		if (ended == pid || (ended < 0 && errno != EINTR))
+			return true;
+		if (clock_mono() >= deadline)
+			return false;
+		nanosleep(&(struct timespec){.tv_nsec = 2 * NS_PER_MS}, NULL);
+	}
+}
+
+void child_reap(pid_t pid, uint64_t patience)
+{
+	if (wait_for(pid, clock_mono() + patience))
+		return;
+	kill(pid, SIGKILL);
+	wait_for(pid, clock_mono() + patience);
+}
