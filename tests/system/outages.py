@@ -223,7 +223,7 @@ def server_away(t):
     assert_short_log(m, begun_all)
 
 
-@test(products=("vault", "bao"), seconds=120)
+@test(products=("bao",), seconds=120)
 def found_by_the_daemon(t):
     "the daemon itself finds out that a server is back: no call is sacrificed, and those that come at once wait"
     for i in range(8):
