@@ -16,6 +16,9 @@ size_t utf8_valid_len(const char *bytes, size_t len);
 /* The character at `bytes`: how long it is, 0 where there is none that is well-formed. */
 size_t utf8_decode(const char *bytes, size_t len, uint32_t *c);
 
+/* The character as one to four bytes; how many. Not for surrogates, nor past U+10FFFF. */
+size_t utf8_encode(unsigned character, char to[4]);
+
 /* The path with every byte but the unreserved ones of RFC 3986 and '/' percent-encoded.
  * Heap; NULL when there is no memory. */
 char *url_encode_path(const char *path);

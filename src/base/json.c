@@ -10,6 +10,11 @@
  *      \u0000             M 0
  *      \u0001             M 1
  *
+ * A node of a tree takes eighty bytes, and the text of one can be two: "[],[],[]". So a text may have
+ * no more values than its length makes likely. Where only the outer ones matter, as in a secret, of
+ * which a field may be any JSON, an inner object or array is a raw item too: its text, spelt as cJSON
+ * would.
+ *
  * The lexer also checks the grammar, of which cJSON lets much pass (control characters in strings, loose
  * numbers, half a surrogate pair, bytes that are not UTF-8, text after the end) and of which it cannot
  * tell the place. */
@@ -27,7 +32,11 @@
 
 #define MARK	    '\x01'
 #define NUMBER_MARK "\"\\u0001#" /* a string that starts so is a number */
-#define DEPTH_MAX   512
+#define DEPTH_MAX   JSON_WHOLE
+
+/* More values than these, and one for so many bytes, are no answer of a server, nor a document. */
+#define VALUES_MAX	32768
+#define BYTES_PER_VALUE 16
 
 /* What the grammar allows next. */
 enum expect {
@@ -44,9 +53,16 @@ struct lexer {
 	struct buf *out;
 	const char *what;
 	enum expect expect;
-	size_t depth;
+	size_t values, most;   /* the tree's, and how many there may be */
+	size_t depth, shallow; /* objects and arrays deeper than that are raw items */
+	size_t raw; /* where in `out` the one that is being read begins; SIZE_MAX: none is */
 	bool in_object[DEPTH_MAX]; /* rather than in an array; the last is [depth - 1] */
 };
+
+static bool is_raw(const struct lexer *x)
+{
+	return x->raw != SIZE_MAX;
+}
 
 void json_init(void)
 {
@@ -95,9 +111,11 @@ static bool lex_number(struct lexer *x)
 			return refuse(x, "a number without its exponent");
 		p += n;
 	}
-	buf_add_str(x->out, NUMBER_MARK);
+	if (!is_raw(x))
+		buf_add_str(x->out, NUMBER_MARK);
 	buf_add(x->out, x->p, (size_t)(p - x->p));
-	buf_add_str(x->out, "\"");
+	if (!is_raw(x))
+		buf_add_str(x->out, "\"");
 	x->p = p;
 	return true;
 }
@@ -123,6 +141,26 @@ static void add_mark(struct buf *to, int number)
 	buf_add_str(to, number ? "\\u00011" : "\\u00010");
 }
 
+/* A character of a string as cJSON prints it. */
+static void add_printed(struct buf *to, unsigned c)
+{
+	static const char shorts[] = "\bb\ff\nn\rr\tt\"\"\\\\";
+	char text[8];
+
+	for (const char *s = shorts; *s && c < 0x80; s += 2) {
+		if ((unsigned char)*s == c) {
+			buf_add(to, (char[]){'\\', s[1]}, 2);
+			return;
+		}
+	}
+	if (c <= 1)
+		add_mark(to, (int)c);
+	else if (c < 0x20)
+		buf_printf(to, "\\u%04x", c);
+	else
+		buf_add(to, text, utf8_encode(c, text));
+}
+
 /* At a backslash and "u". */
 static bool lex_hex_escape(struct lexer *x)
 {
@@ -136,8 +174,12 @@ static bool lex_hex_escape(struct lexer *x)
 		if (number > 0xdbff || low < 0xdc00 || low > 0xdfff)
 			return refuse(x, "half a surrogate pair");
 		len = 12;
+		if (is_raw(x))
+			number = 0x10000 + ((number - 0xd800) << 10) + (low - 0xdc00);
 	}
-	if (number <= 1)
+	if (is_raw(x))
+		add_printed(x->out, (unsigned)number);
+	else if (number <= 1)
 		add_mark(x->out, number);
 	else
 		buf_add(x->out, x->p, len);
@@ -156,7 +198,10 @@ static bool lex_escape(struct lexer *x)
 		return lex_hex_escape(x);
 	if (!p[1] || !strchr("\"\\/bfnrt", p[1]))
 		return refuse(x, "no such escape");
-	buf_add(x->out, p, 2);
+	if (is_raw(x) && p[1] == '/')
+		buf_add(x->out, "/", 1);
+	else
+		buf_add(x->out, p, 2);
 	x->p += 2;
 	return true;
 }
@@ -209,16 +254,47 @@ static bool lex_open(struct lexer *x)
 {
 	if (x->depth == DEPTH_MAX)
 		return refuse(x, "nested too deep");
+	if (x->depth == x->shallow && !is_raw(x))
+		x->raw = x->out->len;
 	x->in_object[x->depth++] = *x->p == '{';
 	x->expect = *x->p == '{' ? EXPECT_NAME_OR_END : EXPECT_VALUE_OR_END;
 	buf_add(x->out, x->p++, 1);
 	return true;
 }
 
+/* What was read from `raw` on becomes a marked string, of which unmark_raw() makes a raw item. */
+static void close_raw(struct lexer *x)
+{
+	_cleanup_buf_ struct buf text = {0};
+	const char *p, *run, *end;
+
+	if (buf_status(x->out) < 0)
+		return;
+	buf_add(&text, x->out->data + x->raw, x->out->len - x->raw);
+	buf_resize(x->out, x->raw);
+	buf_add_str(x->out, NUMBER_MARK);
+	if (buf_status(&text) < 0)
+		x->out->failed = true;
+	end = text.data + text.len;
+	for (p = run = text.data; p && p < end; p++) {
+		if (*p != '"' && *p != '\\')
+			continue;
+		buf_add(x->out, run, (size_t)(p - run));
+		buf_add_str(x->out, "\\");
+		run = p;
+	}
+	if (run)
+		buf_add(x->out, run, (size_t)(end - run));
+	buf_add_str(x->out, "\"");
+	x->raw = SIZE_MAX;
+}
+
 static bool lex_value(struct lexer *x)
 {
 	char c = *x->p;
 
+	if (!is_raw(x) && ++x->values > x->most)
+		return refuse(x, "too many values for its length");
 	if (c == '{' || c == '[')
 		return lex_open(x);
 	x->expect = EXPECT_END;
@@ -248,6 +324,8 @@ static bool lex_mark(struct lexer *x)
 		return refuse(x, "not JSON");
 	}
 	buf_add(x->out, x->p++, 1);
+	if (is_raw(x) && x->depth == x->shallow)
+		close_raw(x);
 	return true;
 }
 
@@ -305,8 +383,9 @@ static void locate(const char *text, size_t offset, const char *what, struct jso
 	}
 }
 
-/* Numbers come out of cJSON as marked strings: make them raw items, that print as they are. */
-static void unmark_numbers(cJSON *item)
+/* Numbers, and what is kept as text, come out of cJSON as marked strings: make them raw items, that print
+ * as they are. */
+static void unmark_raw(cJSON *item)
 {
 	for (; item; item = item->next) {
 		char *s = cJSON_IsString(item) ? item->valuestring : NULL;
@@ -315,14 +394,20 @@ static void unmark_numbers(cJSON *item)
 			memmove(s, s + 2, strlen(s + 2) + 1);
 			item->type = cJSON_Raw;
 		}
-		unmark_numbers(item->child);
+		unmark_raw(item->child);
 	}
 }
 
-int json_parse(const char *text, size_t len, cJSON **out, struct json_where *where)
+int json_parse_shallow(const char *text, size_t len, size_t depth, cJSON **out,
+		       struct json_where *where)
 {
 	_cleanup_buf_ struct buf b = {0};
-	struct lexer x = {.p = text, .end = text + len, .out = &b};
+	struct lexer x = {.p = text,
+			  .end = text + len,
+			  .out = &b,
+			  .most = VALUES_MAX + len / BYTES_PER_VALUE,
+			  .shallow = depth,
+			  .raw = SIZE_MAX};
 	cJSON *tree;
 
 	buf_reserve(&b, len + len / 8);
@@ -335,9 +420,14 @@ int json_parse(const char *text, size_t len, cJSON **out, struct json_where *whe
 	tree = cJSON_ParseWithLengthOpts(b.data, b.len + 1, NULL, true);
 	if (!tree)
 		return -ENOMEM; /* the grammar was right */
-	unmark_numbers(tree);
+	unmark_raw(tree);
 	*out = tree;
 	return 0;
+}
+
+int json_parse(const char *text, size_t len, cJSON **out, struct json_where *where)
+{
+	return json_parse_shallow(text, len, DEPTH_MAX, out, where);
 }
 
 int json_print(const cJSON *item, bool pretty, struct buf *to)

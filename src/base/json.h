@@ -6,6 +6,7 @@
 
 #include <cjson/cJSON.h>
 #include <stdint.h>
+#include <string.h>
 
 /* JSON (RFC 8259) that loses nothing: cJSON's trees, in secret memory, in which numbers keep their
  * text and strings may hold NUL. Read and make strings, keys and numbers by the functions here; for
@@ -23,6 +24,12 @@ struct json_where {
 /* Parses the whole of `text`. 0; -EINVAL for what is not JSON, with `where` filled if given; or
  * -ENOMEM. The tree is the caller's, for cJSON_Delete(). Duplicate keys are kept, as siblings. */
 int json_parse(const char *text, size_t len, cJSON **out, struct json_where *where);
+
+/* The same, but objects and arrays that are within `depth` others or more are raw items of compact text:
+ * a tree of what matters, however much is in it. */
+#define JSON_WHOLE 512
+int json_parse_shallow(const char *text, size_t len, size_t depth, cJSON **out,
+		       struct json_where *where);
 
 /* Appends the text of the tree; `pretty` as a person would indent it. 0 or -ENOMEM. */
 int json_print(const cJSON *item, bool pretty, struct buf *to);
@@ -53,7 +60,8 @@ void json_sort(cJSON *item);
 
 static inline bool json_is_number(const cJSON *item)
 {
-	return cJSON_IsRaw(item);
+	return cJSON_IsRaw(item) && item->valuestring &&
+	       strchr("-0123456789", item->valuestring[0]);
 }
 
 static inline void cleanup_json(cJSON **j)

@@ -5,9 +5,12 @@
  * joins blocks at every call, which costs a microsecond where the heap is nearly empty: blocks of the
  * smallest sizes, of which a JSON tree has a hundred, are therefore kept when they are freed, wiped,
  * in a list a size. A megabyte of value would waste up to a megabyte in the heap, so that large blocks
- * get pages of their own. Every block starts with a header that says where it came from and how long it
- * is, so that free() needs neither a registry nor the caller's memory. Under AddressSanitizer all blocks
- * come from malloc(), since a private heap would hide the very overruns that it looks for. */
+ * get pages of their own. Once the process has settled, small ones share slabs of pages, which are given
+ * back when they are empty: a tree of a hundred thousand nodes would fill the heap, which gives nothing
+ * back, or have a locked page for each. Every block starts with a header that says where it came from
+ * and how long it is, so that free() needs neither a registry nor the caller's memory. Under
+ * AddressSanitizer all blocks come from malloc(), since a private heap would hide the very overruns that
+ * it looks for. */
 
 #include "base/secmem.h"
 
@@ -22,6 +25,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <utlist.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define USE_MALLOC 1
@@ -31,7 +35,7 @@
 
 #define ARENA_MIN_BLOCK 32
 
-enum origin { ORIGIN_ARENA = 0x5ec0a, ORIGIN_PAGES, ORIGIN_MALLOC };
+enum origin { ORIGIN_ARENA = 0x5ec0a, ORIGIN_PAGES, ORIGIN_SLAB, ORIGIN_MALLOC };
 
 struct header {
 	size_t size; /* of the caller's part */
@@ -43,6 +47,7 @@ static struct {
 	void *base;
 	size_t size;
 	atomic_bool locked;
+	atomic_bool settled; /* what is mapped from now on can be locked at once */
 } arena;
 
 /* Wiped blocks, ready to be used again: of 32 bytes, 64, ... 4096, header included. */
@@ -58,6 +63,25 @@ static struct {
 	struct kept *blocks[KEPT_SIZES];
 	unsigned count[KEPT_SIZES];
 } keeping = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Pages that blocks of one size share: 32 bytes, 48, ... 512, header included. A slab begins at a
+ * multiple of its own size, so that a block's is known. */
+#define SLAB_SIZE  ((size_t)64 << 10)
+#define SLAB_STEP  16
+#define SLAB_BLOCK 512
+#define SLAB_SIZES (SLAB_BLOCK / SLAB_STEP + 1)
+
+struct slab {
+	struct slab *prev, *next; /* of those of its size that have room */
+	struct kept *free;	  /* wiped */
+	size_t size, used;
+	size_t fresh; /* offset from which no block was given away yet */
+};
+
+static struct {
+	pthread_mutex_t lock; /* guards all slabs */
+	struct slab *open[SLAB_SIZES];
+} slabs = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static atomic_size_t used;
 static atomic_bool unlocked;
@@ -123,6 +147,7 @@ int secmem_lock(struct err *err)
 {
 	if (!arena.base)
 		return 0;
+	atomic_store(&arena.settled, true);
 	if (mlock2(arena.base, arena.size, MLOCK_ONFAULT) < 0) {
 		int code = errno;
 
@@ -186,19 +211,104 @@ static void arena_free(void *p, size_t total)
 		OPENSSL_secure_free(p);
 }
 
+static void protect(void *p, size_t total)
+{
+	madvise(p, total, MADV_DONTDUMP);
+	if (atomic_load(&arena.locked)) {
+		madvise(p, total, MADV_DONTFORK);
+		if (mlock2(p, total, MLOCK_ONFAULT) < 0) /* a buffer is seldom full */
+			atomic_store(&unlocked, true);
+	}
+}
+
 static struct header *pages_alloc(size_t total)
 {
 	void *p = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
 		return NULL;
-	madvise(p, total, MADV_DONTDUMP);
-	if (atomic_load(&arena.locked)) {
-		madvise(p, total, MADV_DONTFORK);
-		if (mlock(p, total) < 0)
-			atomic_store(&unlocked, true);
-	}
+	protect(p, total);
 	return p;
+}
+
+static size_t slab_block(size_t total)
+{
+	total = (total + SLAB_STEP - 1) / SLAB_STEP * SLAB_STEP;
+	return total < sizeof(struct header) + SLAB_STEP ? sizeof(struct header) + SLAB_STEP
+							 : total;
+}
+
+static struct slab *slab_new(size_t size)
+{
+	char *p = mmap(NULL, 2 * SLAB_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		       0);
+	size_t before;
+	struct slab *s;
+
+	if (p == MAP_FAILED)
+		return NULL;
+	before = (SLAB_SIZE - (uintptr_t)p % SLAB_SIZE) % SLAB_SIZE;
+	if (before)
+		munmap(p, before);
+	munmap(p + before + SLAB_SIZE, SLAB_SIZE - before);
+	s = (struct slab *)(p + before);
+	protect(s, SLAB_SIZE);
+	s->size = size;
+	s->fresh = (sizeof(*s) + SLAB_STEP - 1) / SLAB_STEP * SLAB_STEP;
+	return s;
+}
+
+static bool slab_is_full(const struct slab *s)
+{
+	return !s->free && s->fresh + s->size > SLAB_SIZE;
+}
+
+static void *slab_alloc(size_t total)
+{
+	size_t size = slab_block(total);
+	struct slab **open = &slabs.open[size / SLAB_STEP], *s;
+	void *p = NULL;
+
+	pthread_mutex_lock(&slabs.lock);
+	if (!*open) {
+		s = slab_new(size);
+		if (s)
+			DL_PREPEND(*open, s);
+	}
+	s = *open;
+	if (s && s->free) {
+		p = s->free;
+		s->free = s->free->next;
+	} else if (s) {
+		p = (char *)s + s->fresh;
+		s->fresh += size;
+	}
+	if (s) {
+		s->used++;
+		if (slab_is_full(s))
+			DL_DELETE(*open, s);
+	}
+	pthread_mutex_unlock(&slabs.lock);
+	return p;
+}
+
+static void slab_free(void *p, size_t total)
+{
+	struct slab *s = (struct slab *)((uintptr_t)p & ~(SLAB_SIZE - 1));
+	struct slab **open = &slabs.open[s->size / SLAB_STEP];
+	struct kept *k = p;
+
+	explicit_bzero(p, total);
+	pthread_mutex_lock(&slabs.lock);
+	if (slab_is_full(s))
+		DL_PREPEND(*open, s);
+	k->next = s->free;
+	s->free = k;
+	if (--s->used == 0) {
+		DL_DELETE(*open, s);
+		munmap(s, SLAB_SIZE);
+	}
+	pthread_mutex_unlock(&slabs.lock);
 }
 
 void *secmem_alloc(size_t n)
@@ -213,8 +323,14 @@ void *secmem_alloc(size_t n)
 		h = malloc(total);
 		origin = ORIGIN_MALLOC;
 	} else {
-		if (arena.base && n <= SECMEM_SMALL)
+		bool small = slab_block(total) <= SLAB_BLOCK;
+
+		if (arena.base && n <= SECMEM_SMALL && !(small && atomic_load(&arena.settled)))
 			h = arena_alloc(total);
+		if (!h && small) {
+			h = slab_alloc(total);
+			origin = ORIGIN_SLAB;
+		}
 		if (!h) {
 			h = pages_alloc(total);
 			origin = ORIGIN_PAGES;
@@ -242,6 +358,9 @@ void secmem_free(void *p)
 	switch (origin) {
 	case ORIGIN_ARENA:
 		arena_free(h, total);
+		break;
+	case ORIGIN_SLAB:
+		slab_free(h, total);
 		break;
 	case ORIGIN_PAGES:
 		explicit_bzero(h, total);

@@ -24,13 +24,6 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 		t->reply->fault = HTTP_TOO_LARGE;
 		return CURL_WRITEFUNC_ERROR;
 	}
-	if (body->len == 0) {
-		curl_off_t expected = 0;
-
-		curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &expected);
-		if (expected > 0 && (size_t)expected <= t->max_body)
-			buf_reserve(body, (size_t)expected);
-	}
 	buf_add(body, bytes, size * n);
 	if (buf_status(body) < 0) {
 		t->reply->fault = HTTP_NO_MEMORY;

@@ -234,7 +234,7 @@ static int write_known(struct kv2 *k, struct kv2_write *w, struct err *err)
 static int kv2_write(struct kv *kv, const char *path, struct kv_version *next, int64_t cas,
 		     struct limit limit, struct err *err)
 {
-	_cleanup_json_ cJSON *body = write_body(kv_version_json(next), cas);
+	_cleanup_json_ cJSON *body = write_body(kv_version_raw(next), cas);
 	struct kv2_write w = {
 		.method = "POST", .path = path, .next = next, .cas = cas, .limit = limit};
 

@@ -43,6 +43,7 @@ static int ask_data(void *arg, const char *address, struct limit limit, const ch
 	_cleanup_free_ char *full = NULL;
 	_cleanup_answer_ struct vault_answer answer = {0};
 	struct vault_call call = {.method = "GET",
+				  .depth = 3, /* the answer, "data", "data" */
 				  .insists = x->insists,
 				  .holds = holds_secret,
 				  .address = address,

@@ -22,6 +22,9 @@ struct kv_remark {
 };
 
 struct kv_mark kv_mark_of(const char *name, size_t len);
+/* The bytes that a marked string stands for go to `to`, which has room for all of the text; false where
+ * it is to be taken as it is. */
+bool kv_mark_decode(const char *text, size_t len, char *to, size_t *to_len);
 /* Whether the bytes, as a marked string, would be taken for something else. */
 bool kv_mark_misleads(const char *text, size_t len);
 

@@ -15,7 +15,6 @@
 #include "base/secmem.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,17 +83,6 @@ static int compare_marks(const void *a, const void *b)
 	return strcmp(x->hash, y->hash);
 }
 
-struct kv_mark kv_mark_of(const char *name, size_t len)
-{
-	unsigned char md[EVP_MAX_MD_SIZE] = {0};
-	struct kv_mark m;
-
-	EVP_Digest(name, len, md, NULL, EVP_sha256(), NULL);
-	for (size_t i = 0; i < 16; i++)
-		snprintf(m.hash + 2 * i, 3, "%02x", md[i]);
-	return m;
-}
-
 bool kv_version_marked(const struct kv_version *v, const char *name, size_t len)
 {
 	struct kv_mark key;
@@ -103,28 +91,6 @@ bool kv_version_marked(const struct kv_version *v, const char *name, size_t len)
 		return false;
 	key = kv_mark_of(name, len);
 	return bsearch(&key, v->marks, v->mark_count, sizeof(key), compare_marks) != NULL;
-}
-
-bool kv_is_text(const char *bytes, size_t len)
-{
-	return !memchr(bytes, '\0', len) && utf8_valid(bytes, len);
-}
-
-/* What marked base64 stands for goes to `to`, which has room for all of the text; false where it is to
- * be taken as it is. */
-static bool decode(const char *text, size_t len, char *to, size_t *to_len)
-{
-	return len && base64_decode(text, len, to, to_len) && !kv_is_text(to, *to_len);
-}
-
-bool kv_mark_misleads(const char *text, size_t len)
-{
-	char *bytes = secmem_alloc(len + 1);
-	size_t n;
-	bool misleads = !bytes || decode(text, len, bytes, &n);
-
-	secmem_free(bytes);
-	return misleads;
 }
 
 static bool is_mark(const cJSON *item)
@@ -153,12 +119,31 @@ static void take_marks(struct kv_version *v, const cJSON *custom)
 	qsort(v->marks, v->mark_count, sizeof(v->marks[0]), compare_marks);
 }
 
+/* Of a value that is kept as its text. */
+static enum kv_type raw_type(const char *text)
+{
+	switch (*text) {
+	case '{':
+		return KV_OBJECT;
+	case '[':
+		return KV_ARRAY;
+	case 't':
+		return KV_TRUE;
+	case 'f':
+		return KV_FALSE;
+	case 'n':
+		return KV_NULL;
+	default:
+		return *text == '"' ? KV_STRING : KV_NUMBER;
+	}
+}
+
 static enum kv_type type_of(const cJSON *item)
 {
+	if (cJSON_IsRaw(item))
+		return raw_type(item->valuestring);
 	if (cJSON_IsString(item))
 		return KV_STRING;
-	if (json_is_number(item))
-		return KV_NUMBER;
 	if (cJSON_IsTrue(item))
 		return KV_TRUE;
 	if (cJSON_IsFalse(item))
@@ -192,7 +177,7 @@ static void read_marked(const struct kv_version *v, struct kv_field *f, char *at
 	if (!kv_version_marked(v, f->name, f->name_len))
 		return;
 	bytes = secmem_alloc(f->len + 1);
-	if (bytes && decode(at, f->len, bytes, &n)) {
+	if (bytes && kv_mark_decode(at, f->len, bytes, &n)) {
 		memcpy(at, bytes, n);
 		at[n] = '\0';
 		f->len = n;
@@ -255,14 +240,32 @@ static bool has_duplicates(const struct kv_version *v)
 	return false;
 }
 
+/* Where it was kept as its text, its tree is the caller's, in *opened. */
+static int open_custom(const cJSON *metadata, cJSON **opened, const cJSON **custom)
+{
+	_cleanup_buf_ struct buf text = {0};
+	int r = 0;
+
+	*custom = json_get(metadata, "custom_metadata");
+	if (cJSON_IsRaw(*custom)) {
+		r = json_print(*custom, false, &text);
+		if (r == 0)
+			r = json_parse(text.data, text.len, opened, NULL);
+		*custom = *opened;
+	}
+	return r == -EINVAL ? -EIO : r;
+}
+
 int kv_version_parse(const cJSON *data, const cJSON *metadata, struct kv_version **out)
 {
 	_cleanup_object_ struct kv_version *v = NULL;
 	_cleanup_buf_ struct buf others = {0};
-	const cJSON *custom = json_get(metadata, "custom_metadata");
+	_cleanup_json_ cJSON *opened = NULL;
+	const cJSON *custom;
 	const char *other;
 	size_t count = 0, bytes;
 	char *blob;
+	int r;
 
 	if (cJSON_IsNull(data))
 		data = NULL;
@@ -270,6 +273,9 @@ int kv_version_parse(const cJSON *data, const cJSON *metadata, struct kv_version
 		return -EIO;
 	if (json_get_bool(metadata, "destroyed"))
 		data = NULL;
+	r = open_custom(metadata, &opened, &custom);
+	if (r < 0)
+		return r;
 	if (print_others(data, &others) < 0)
 		return -ENOMEM;
 	bytes = others.len;
@@ -539,6 +545,32 @@ cJSON *kv_version_json(const struct kv_version *v)
 			     kv_field_json(&v->fields[i])) < 0)
 			return NULL;
 	return steal(object);
+}
+
+static int print_member(const struct kv_field *f, struct buf *to)
+{
+	_cleanup_json_ cJSON *name = json_new_string(f->name, f->name_len);
+	_cleanup_json_ cJSON *value = kv_field_json(f);
+
+	if (!name || !value || json_print(name, false, to) < 0)
+		return -ENOMEM;
+	buf_add_str(to, ":");
+	return json_print(value, false, to);
+}
+
+cJSON *kv_version_raw(const struct kv_version *v)
+{
+	_cleanup_buf_ struct buf text = {0};
+
+	buf_add_str(&text, "{");
+	for (size_t i = 0; i < v->count; i++) {
+		if (i)
+			buf_add_str(&text, ",");
+		if (print_member(&v->fields[i], &text) < 0)
+			return NULL;
+	}
+	buf_add_str(&text, "}");
+	return buf_status(&text) < 0 ? NULL : json_new_raw(text.data, text.len);
 }
 
 bool kv_version_same(const struct kv_version *a, const struct kv_version *b)

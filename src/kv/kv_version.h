@@ -99,6 +99,9 @@ const struct kv_field *kv_version_field(const struct kv_version *v, const char *
 cJSON *kv_version_json(const struct kv_version *v);
 cJSON *kv_field_json(const struct kv_field *f);
 
+/* The same as one raw item: the text of the object, without a tree of it. NULL: no memory. */
+cJSON *kv_version_raw(const struct kv_version *v);
+
 /* Same version in the same state: nothing that a reader could see differs. */
 bool kv_version_same(const struct kv_version *a, const struct kv_version *b);
 

@@ -108,6 +108,22 @@ static void json_object_free(struct object *o)
 	free(j);
 }
 
+/* What a tree takes, with the headers of its blocks. */
+static size_t json_bytes(const cJSON *item)
+{
+	size_t bytes = 0;
+
+	for (; item; item = item->next) {
+		bytes += sizeof(*item) + 64;
+		if (item->valuestring)
+			bytes += strlen(item->valuestring);
+		if (item->string)
+			bytes += strlen(item->string);
+		bytes += json_bytes(item->child);
+	}
+	return bytes;
+}
+
 int source_new_json(cJSON *json, struct object **out)
 {
 	struct tree_json *j = calloc(1, sizeof(*j));
@@ -116,11 +132,8 @@ int source_new_json(cJSON *json, struct object **out)
 		cJSON_Delete(json);
 		return -ENOMEM;
 	}
-	/* About what cJSON takes for a version's row. */
 	j->object = (struct object){
-		.refs = 1,
-		.size = 1024 + 600 * (size_t)cJSON_GetArraySize(json_get(json, "versions")),
-		.free = json_object_free};
+		.refs = 1, .size = sizeof(*j) + json_bytes(json), .free = json_object_free};
 	j->json = json;
 	*out = &j->object;
 	return 0;

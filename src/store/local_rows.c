@@ -137,9 +137,10 @@ static int bind_hash(struct local *l, sqlite3_stmt *s, int column, const char *p
 	return 0;
 }
 
-static int parse_row(struct local *l, const struct buf *text, cJSON **out, struct err *err)
+static int parse_row(struct local *l, const struct buf *text, size_t depth, cJSON **out,
+		     struct err *err)
 {
-	int r = json_parse(text->data ? text->data : "", text->len, out, NULL);
+	int r = json_parse_shallow(text->data ? text->data : "", text->len, depth, out, NULL);
 
 	if (r == -ENOMEM)
 		return local_no_memory(err);
@@ -169,7 +170,7 @@ int local_node_get(struct sealed_tx *tx, struct local *l, const char *path, stru
 	if (sqlite3_column_type(s, 1) != SQLITE_NULL) {
 		r = sealed_db_unseal_column(l->db, what.data, what.len, s, 1, &text, err);
 		if (r == 0)
-			r = parse_row(l, &text, &n->doc, err);
+			r = parse_row(l, &text, JSON_WHOLE, &n->doc, err);
 	}
 	sqlite3_reset(s);
 	return r;
@@ -388,7 +389,7 @@ int local_body_get(struct sealed_tx *tx, struct local *l, const char *path, int6
 		return r;
 	r = sealed_db_unseal_column(l->db, what.data, what.len, s, 0, &text, err);
 	sqlite3_reset(s);
-	return r < 0 ? r : parse_row(l, &text, data, err);
+	return r < 0 ? r : parse_row(l, &text, 1, data, err);
 }
 
 int local_body_seal(const struct sealed_db *db, const char *path, int64_t number,

@@ -114,8 +114,9 @@ static bool makes_sense(void *arg, struct http_reply *reply)
 	reading->no_memory = false;
 	if (!reply->body.len && !is_read(reading->call) && !reading->call->holds)
 		return true;
-	r = json_parse(reply->body.data ? reply->body.data : "", reply->body.len, &reading->json,
-		       &where);
+	r = json_parse_shallow(reply->body.data ? reply->body.data : "", reply->body.len,
+			       reading->call->depth ? reading->call->depth : JSON_WHOLE,
+			       &reading->json, &where);
 	reading->no_memory = r == -ENOMEM;
 	if (reading->no_memory)
 		return true;

@@ -42,6 +42,7 @@ struct vault_call {
 	const cJSON *body;	    /* NULL: none */
 	const char *wrap_ttl;	    /* the answer is to be wrapped for so long; NULL: it is not */
 	const struct secret *token; /* in place of the session's; for a login `anonymous` */
+	unsigned depth; /* json_parse_shallow()'s, of the answer; 0: it is a tree throughout */
 	bool anonymous;
 	bool plain;    /* without the namespace: what belongs to the server as a whole */
 	bool once;     /* do not try again: somebody waits who wants to know */

@@ -379,3 +379,40 @@ Test(json, random_trees_come_back_the_same, .init = support_init)
 		cr_assert_str_eq(second, text, "seed %u", i);
 	}
 }
+
+/* However deep it is cut, what is printed is the same. */
+Test(json, an_inner_value_may_be_its_text, .init = support_init)
+{
+	static const char text[] = " { \"a\" : [ 1.10 , {\"b\\u0000\\/\\u00e9\\ud83d\\ude00\\t\\u001f\\u0001\" : "
+				   "\"\\\"\\\\\\u003c\\u0022\\u005c\\b\" }, [ ], { } , null ] , \"c\":\"d\"}";
+	_cleanup_json_ cJSON *whole = support_parse(text);
+	_cleanup_free_ char *expected = support_print(whole);
+
+	for (size_t depth = 0; depth < 5; depth++) {
+		_cleanup_json_ cJSON *tree = NULL;
+		_cleanup_free_ char *printed = NULL;
+
+		cr_assert_eq(json_parse_shallow(text, strlen(text), depth, &tree, NULL), 0);
+		printed = support_print(tree);
+		cr_assert_str_eq(printed, expected, "%zu", depth);
+		cr_assert_eq(cJSON_IsRaw(tree), depth == 0);
+		cr_assert_eq(cJSON_IsRaw(json_get(tree, "a")), depth == 1);
+		cr_assert_not(json_is_number(json_get(tree, "a")));
+	}
+}
+
+Test(json, a_text_has_no_more_values_than_its_length_makes_likely, .init = support_init)
+{
+	_cleanup_buf_ struct buf text = {0};
+	_cleanup_json_ cJSON *tree = NULL, *shallow = NULL;
+	struct json_where where;
+
+	buf_add_str(&text, "{\"a\":[0");
+	for (size_t i = 0; i < 100000; i++)
+		buf_add_str(&text, ",0");
+	buf_add_str(&text, "]}");
+	cr_assert_eq(json_parse(text.data, text.len, &tree, &where), -EINVAL);
+	cr_assert_str_eq(where.what, "too many values for its length");
+	cr_assert_eq(json_parse_shallow(text.data, text.len, 1, &shallow, NULL), 0);
+	cr_assert_eq(strlen(json_get(shallow, "a")->valuestring), text.len - 6);
+}
