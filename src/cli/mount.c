@@ -435,8 +435,8 @@ static int start_watch(struct mount *m, struct err *err)
 	struct watch_config watch = {.tree = m->tree,
 				     .timers = m->timers,
 				     .pool = m->pool,
+				     .vault = m->network.vault,
 				     .label = m->engine.info.path};
-
 	return changes_watch(&m->changes, &m->conf, watch, m->dir, err);
 }
 

@@ -76,6 +76,31 @@ static int empty_list(struct kv_list **out, struct err *err)
 	return kv_list_parse(NULL, out) < 0 ? err_set(err, ENOMEM, "no memory") : 0;
 }
 
+void dir_asked_locked(const struct tree *t, struct dir *d, const struct ask *ask)
+{
+	if (!ask->asker)
+		return;
+	if (ask->uid == 0 || ask->uid == t->config.uid)
+		d->watch.ours = clock_mono();
+	else
+		d->watch.uid = ask->uid;
+}
+
+/* clock_mono() when the parent's listing said what it is. Made here, it is nothing at the server until it
+ * is written. */
+static uint64_t kinds_told(const struct tree *t, const struct dir *d)
+{
+	const struct node *parent = d->node.parent;
+	uint64_t ttl = parent ? rules_ttl(&t->config.rules,
+					  container_of(parent, const struct dir, node)->path,
+					  t->config.ttl)
+			      : 0;
+
+	if (d->node.local)
+		return d->kinds_until;
+	return d->kinds_until > ttl ? d->kinds_until - ttl : 0;
+}
+
 int dir_list_locked(struct tree *t, struct dir *d, const struct ask *ask, struct kv_list **out,
 		    uint64_t *ttl, struct err *err)
 {
@@ -90,13 +115,15 @@ int dir_list_locked(struct tree *t, struct dir *d, const struct ask *ask, struct
 		d->watch.listed = now;
 		d->watch.held = false;
 	}
-	if (!dir_may_be_folder(d)) {
+	dir_asked_locked(t, d, ask);
+	if (!dir_may_be_folder(d) && kinds_told(t, d) >= ask->since) {
 		*ttl = d->kinds_until - now;
 		return empty_list(out, err);
 	}
 	if (ask->waiter && (d->kinds & ~(unsigned)LAYER_ENTRY) == KV_ENTRY_SECRET &&
 	    empty_list(&none, NULL) == 0)
-		cache_infer(t->config.cache, TREE_LIST, d->path, &none->object, d->kinds_until);
+		cache_infer(t->config.cache, TREE_LIST, d->path, &none->object,
+			    now < d->kinds_until ? kinds_told(t, d) : d->kinds_until);
 	r = cache_get(t->config.cache, TREE_LIST, d->path, ask, &o, &note, err);
 	/* In an outage what was known of it last still serves, as its values do. */
 	if (r < 0 && reply_is_outage(-r) && (d->kinds & ~(unsigned)LAYER_ENTRY) == KV_ENTRY_SECRET)
@@ -114,7 +141,7 @@ int dir_version_locked(struct tree *t, struct dir *d, const struct ask *ask,
 {
 	uint64_t now = clock_mono();
 
-	if (dir_may_be_secret(d))
+	if (dir_may_be_secret(d) || (*d->path && kinds_told(t, d) < ask->since))
 		return secret_get_locked(t, d, ask, out, ttl, err);
 	*ttl = *d->path ? d->kinds_until - now : t->config.ttl;
 	*out = kv_version_empty(KV_ABSENT, 0);
@@ -267,15 +294,17 @@ static int reached_locked(struct tree *t, struct dir *d, const char *raw, const 
 	}
 }
 
-static int take_dir_locked(struct tree *t, struct dir *d, const char *name, const char *raw,
-			   unsigned kinds, uint64_t ttl, struct node **child, struct err *err)
+static int take_dir_locked(struct tree *t, struct dir *d, const struct wanted *w,
+			   const struct ask *ask, unsigned kinds, uint64_t ttl, struct node **child,
+			   struct err *err)
 {
-	struct dir *c = dir_child_locked(t, &d->node, name, raw);
+	struct dir *c = dir_child_locked(t, &d->node, w->name, w->raw);
 
 	if (!c)
 		return err_set(err, ENOMEM, "no memory for a directory");
 	c->kinds = kinds;
 	c->kinds_until = clock_mono() + ttl;
+	dir_asked_locked(t, c, ask);
 	*child = &c->node;
 	return 0;
 }
@@ -327,7 +356,7 @@ static int find_locked(struct tree *t, struct dir *d, const struct wanted *w, co
 		return l;
 	*ttl = list_ttl;
 	if (kinds)
-		return take_dir_locked(t, d, w->name, w->raw, kinds, list_ttl, child, err);
+		return take_dir_locked(t, d, w, ask, kinds, list_ttl, child, err);
 	r = dir_version_locked(t, d, ask, &v, &data_ttl, err);
 	if (r == PARKED || (r < 0 && r != -EACCES))
 		return r;
@@ -341,7 +370,7 @@ static int find_locked(struct tree *t, struct dir *d, const struct wanted *w, co
 		if (l != 0)
 			return l;
 		if (kinds)
-			return take_dir_locked(t, d, w->name, w->raw, kinds, 0, child, err);
+			return take_dir_locked(t, d, w, ask, kinds, 0, child, err);
 	}
 	if (r < 0 && known_secret)
 		return r; /* it may be a field, and we are not to know */

@@ -68,6 +68,9 @@ struct dir *dir_child_locked(struct tree *t, struct node *parent, const char *na
 			     const char *component);
 struct dir *dir_new_root(struct tree *t, const char *path);
 
+/* Somebody has asked for something in it: whose share of the watch it takes. */
+void dir_asked_locked(const struct tree *t, struct dir *d, const struct ask *ask);
+
 /* Whether it is worth asking: the parent's listing may have said that it is no secret, no folder. */
 bool dir_may_be_secret(const struct dir *d);
 bool dir_may_be_folder(const struct dir *d);

@@ -521,6 +521,7 @@ int secret_get_locked(struct tree *t, struct dir *d, const struct ask *ask, stru
 	if (ask->asker) {
 		d->watch.used = clock_mono();
 		d->watch.held = false;
+		dir_asked_locked(t, d, ask);
 	}
 	if (r == 0)
 		r = cache_get(t->config.cache, TREE_DATA, d->path, ask, &o, &note, err);

@@ -59,6 +59,11 @@ struct servers *vault_servers(const struct vault *v)
 	return v->servers;
 }
 
+bool vault_serves(const struct vault *v)
+{
+	return servers_serve(v->servers);
+}
+
 size_t vault_address_count(const struct vault *v)
 {
 	return servers_count(v->servers);

@@ -33,6 +33,8 @@ void vault_free(struct vault *v);
 void vault_set_tokens(struct vault *v, const struct vault_tokens *tokens);
 const char *vault_address(const struct vault *v);
 struct servers *vault_servers(const struct vault *v);
+/* Whether a read would be sent, and not be spared. */
+bool vault_serves(const struct vault *v);
 size_t vault_address_count(const struct vault *v);
 
 struct vault_call {

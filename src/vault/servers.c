@@ -567,6 +567,16 @@ int servers_ask_at(struct servers *s, const struct servers_ask *ask, const char 
 	return 0;
 }
 
+bool servers_serve(struct servers *s)
+{
+	LOCK_SCOPE(&s->lock);
+
+	for (size_t i = 0; i < s->count; i++)
+		if (breaker_state(&s->list[i].breakers[READS]) == BREAKER_GO)
+			return true;
+	return false;
+}
+
 size_t servers_count(const struct servers *s)
 {
 	return s->count;

@@ -47,6 +47,9 @@ int servers_ask(struct servers *s, const struct servers_ask *ask, struct http_re
 int servers_ask_at(struct servers *s, const struct servers_ask *ask, const char *address,
 		   struct http_reply *reply, struct err *err);
 
+/* Whether there is one that is asked for what reads. */
+bool servers_serve(struct servers *s);
+
 /* How many addresses there are, and the one at `i`, counted from 0. Valid as long as `s` is. Whether
  * redirects are followed. */
 size_t servers_count(const struct servers *s);

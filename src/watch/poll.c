@@ -21,10 +21,19 @@
 
 #define REFUSALS_MAX 4 /* of metadata, before nobody's is asked for any more */
 
-/* Of one request more. */
-static struct limit limit_of(struct poll *p)
+uint64_t poll_next(const struct tree *t, enum poll_what what)
 {
-	atomic_fetch_add(&p->requests, 1);
+	/* In hundredths of the interval: nothing is looked at later than that; folders come before what
+	 * is in them, since their listing may tell of all that; and what is looked at together drifts
+	 * apart. */
+	static const unsigned from[] = {[POLL_FOLDER] = 72, [POLL_SECRET] = 82};
+	uint64_t some = t->watching.interval / 5;
+
+	return clock_mono() + t->watching.interval * from[what] / 100 + clock_jitter(some) - some;
+}
+
+static struct limit limit_of(const struct poll *p)
+{
 	return (struct limit){.deadline = clock_mono() + p->timeout};
 }
 
@@ -112,8 +121,6 @@ int poll_secret(struct poll *p, struct dir *d)
 {
 	int r = 0;
 
-	if (d->watch.answered > p->round)
-		return 0;
 	if (!(kv_traits(p->tree->config.kv, d->path) & KV_FLAT) && !d->watch.by_data &&
 	    atomic_load(&p->metadata_no) < REFUSALS_MAX)
 		r = look_at_metadata(p, d);
@@ -196,15 +203,62 @@ static void go_locked(struct tree *t, struct dir *d, const struct kv_entry *e)
 	tell_name_locked(t, d, dir_of(known), NOTICE_LEAVE);
 }
 
+static void begin_folder_locked(struct tree *t, struct dir *d)
+{
+	struct kv_list *none = NULL;
+
+	/* What is in it has come since: it is told when it is looked at. */
+	if (kv_list_parse(NULL, &none) == 0)
+		cache_put(t->config.cache, TREE_LIST, d->path, &none->object, 0);
+	d->watch.folder_due = clock_mono();
+}
+
+static void begin_secret_locked(struct tree *t, struct dir *d)
+{
+	_cleanup_object_ struct kv_version *none = kv_version_empty(KV_ABSENT, 0);
+
+	if (none && !d->secret.told)
+		secret_show_locked(t, d, none, SECRET_WATCHED);
+	cache_drop(t->config.cache, TREE_DATA, d->path);
+	d->watch.due = clock_mono();
+}
+
+/* An entry is still there, but not the same: a secret has got a folder beside it, or the other way
+ * round. */
+static void turn_locked(struct tree *t, struct dir *d, const struct kv_entry *e, unsigned kinds,
+			uint64_t until)
+{
+	unsigned come = kinds & ~e->kinds;
+	char name[NAME_BYTES_MAX + 1];
+	struct node *known = NULL;
+
+	if (name_escape(e->name, strlen(e->name), name) >= 0)
+		known = node_child_locked(&d->node, name);
+	if (!known || !node_is_dir(known) || known->local)
+		return;
+	dir_of(known)->kinds = kinds;
+	dir_of(known)->kinds_until = until;
+	if (come & KV_ENTRY_FOLDER)
+		begin_folder_locked(t, dir_of(known));
+	if ((come & KV_ENTRY_SECRET) && !dir_of(known)->changing)
+		begin_secret_locked(t, dir_of(known));
+}
+
 static void compare_locked(struct tree *t, struct dir *d, const struct kv_list *then,
 			   const struct kv_list *now, uint64_t until)
 {
 	for (size_t i = 0; i < now->count; i++)
 		if (!kv_list_find(then, now->entries[i].name))
 			come_locked(t, d, &now->entries[i], until);
-	for (size_t i = 0; i < then->count; i++)
-		if (!kv_list_find(now, then->entries[i].name))
-			go_locked(t, d, &then->entries[i]);
+	for (size_t i = 0; i < then->count; i++) {
+		const struct kv_entry *e = &then->entries[i];
+		unsigned kinds = kv_list_find(now, e->name);
+
+		if (!kinds)
+			go_locked(t, d, e);
+		else if (kinds != e->kinds)
+			turn_locked(t, d, e, kinds, until);
+	}
 }
 
 /* Secrets that hooks are for are held from now on. */
@@ -234,7 +288,8 @@ static void hold_hooked_locked(const struct poll *p, struct dir *d, const struct
 	}
 }
 
-static void learn_names(const struct poll *p, struct dir *d, struct kv_list *now)
+/* False where the listing is known better by now. */
+static bool learn_names(const struct poll *p, struct dir *d, struct kv_list *now, uint64_t mark)
 {
 	struct tree *t = p->tree;
 	LOCK_SCOPE(&t->lock);
@@ -243,10 +298,12 @@ static void learn_names(const struct poll *p, struct dir *d, struct kv_list *now
 	uint64_t ttl = now->count ? rules_ttl(&t->config.rules, d->path, t->config.ttl)
 				  : t->config.negative_ttl;
 
+	if (!cache_learn(t->config.cache, TREE_LIST, d->path, object_ref(&now->object), ttl, mark))
+		return false;
 	if (then && !d->node.gone && (d->node.lookups || !d->node.parent))
 		compare_locked(t, d, then, now, clock_mono() + ttl);
 	hold_hooked_locked(p, d, now, clock_mono() + ttl);
-	cache_put(t->config.cache, TREE_LIST, d->path, object_ref(&now->object), ttl);
+	return true;
 }
 
 /* Its own name at the server, the last component of its path. Borrowed. */
@@ -262,7 +319,7 @@ static const char *dir_component(const struct dir *d)
 static int settle_gone(struct poll *p, struct dir *d, const struct kv_list *now)
 {
 	struct tree *t = p->tree;
-	int r = 0;
+	int r, failed = 0;
 
 	for (;;) {
 		struct node *child, *next;
@@ -281,13 +338,13 @@ static int settle_gone(struct poll *p, struct dir *d, const struct kv_list *now)
 			gone->watch.settled = d->watch.polled;
 		pthread_mutex_unlock(&t->lock);
 		if (!gone)
-			return r;
+			return failed;
 		r = poll_secret(p, gone);
 		pthread_mutex_lock(&t->lock);
 		node_unuse_locked(t, &gone->node);
 		pthread_mutex_unlock(&t->lock);
 		if (r < 0)
-			return r;
+			failed = r;
 	}
 }
 
@@ -328,7 +385,7 @@ static void ask_children(struct poll *p, struct dir *d)
 			continue;
 		c = kv_children_find(all, dir_component(secret));
 		if (c && is_shown_locked(secret, c->number, c->state, c->created))
-			secret->watch.answered = clock_mono();
+			secret->watch.due = poll_next(t, POLL_SECRET);
 	}
 }
 
@@ -336,6 +393,7 @@ int poll_folder(struct poll *p, struct dir *d)
 {
 	struct tree *t = p->tree;
 	_cleanup_object_ struct kv_list *now = NULL;
+	uint64_t mark = cache_mark(t->config.cache);
 	int r;
 
 	if (clock_mono() < d->watch.refused_until)
@@ -346,11 +404,11 @@ int poll_folder(struct poll *p, struct dir *d)
 		d->watch.refused_until = clock_mono() + t->config.ttl;
 		return 0;
 	}
-	if (r == 0)
-		r = settle_gone(p, d, now);
-	if (r == 0)
-		learn_names(p, d, now);
-	if (r == 0)
+	if (r < 0)
+		return r;
+	/* One of those that are gone may fail by itself: the others are told of all the same. */
+	r = settle_gone(p, d, now);
+	if (learn_names(p, d, now, mark))
 		ask_children(p, d);
 	return r;
 }

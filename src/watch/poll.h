@@ -16,12 +16,14 @@ struct poll {
 	uint64_t timeout; /* ns, for each request */
 	const struct on_change *hooks;
 	const char *label;	/* of the engine */
-	uint64_t round;		/* clock_mono() at which it began */
-	atomic_uint requests;	/* made in it */
 	atomic_bool plain;	/* the server's listings have no metadata */
 	atomic_int metadata_no; /* how often metadata was refused; POLL_ALLOWED once it was not */
 };
 #define POLL_ALLOWED (-1)
+
+/* clock_mono() at which what was just looked at is to be looked at again. */
+enum poll_what { POLL_FOLDER, POLL_SECRET };
+uint64_t poll_next(const struct tree *t, enum poll_what what);
 
 /* Its secret: by its metadata, or where that is refused by reading it. */
 int poll_secret(struct poll *p, struct dir *d);

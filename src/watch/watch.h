@@ -12,18 +12,20 @@
 struct watch;
 struct tree;
 struct on_change;
+struct vault;
 
 struct watch_config {
 	struct tree *tree;
 	struct timers *timers;
 	struct pool *pool;
 	const struct on_change
-		*hooks;	   /* what they are for is looked at whoever has it; NULL: none */
-	const char *label; /* of the engine */
-	uint64_t interval; /* ns; 0: never */
-	uint64_t timeout;  /* ns, for one request */
-	unsigned rate;	   /* requests a second that the mount may make; 0: unbounded */
-	unsigned parallel; /* requests at the same time */
+		*hooks;	     /* what they are for is looked at whoever has it; NULL: none */
+	const char *label;   /* of the engine */
+	uint64_t interval;   /* ns; 0: never */
+	uint64_t timeout;    /* ns, for one request */
+	unsigned rate;	     /* requests a second that the mount may make; 0: unbounded */
+	unsigned parallel;   /* requests at the same time */
+	struct vault *vault; /* NULL: there is no server that could fail */
 };
 
 /* NULL with `err` set. */

@@ -9,7 +9,7 @@ import threading
 import urllib.parse
 
 PASS, LOSE_REQUEST, LOSE_ANSWER = "pass", "lose request", "lose answer"
-DENY = "deny"
+DENY, BREAK = "deny", "break"
 RESET = "reset"
 HANG, HOLD_ANSWER = "hang", "hold answer"  # until release(); then they are lost
 
@@ -138,6 +138,10 @@ class Proxy:
             return
         if fate == DENY:
             client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nforbidden")
+            return
+        if fate == BREAK:
+            client.sendall(b'HTTP/1.1 500 X\r\nContent-Type: application/json\r\n'
+                           b'Content-Length: 21\r\n\r\n{"errors":["broken"]}')
             return
         server.sendall(request)
         _, answer = read_message(answered, method != b"HEAD")
