@@ -218,8 +218,11 @@ static bool is_hasty(struct kv2 *k, const struct kv2_write *w)
 static int write_known(struct kv2 *k, struct kv2_write *w, struct err *err)
 {
 	uint64_t pause = 20 * NS_PER_MS, until = clock_mono() + NS_PER_SEC;
-	int r = write_data(k, w, err);
+	int r = w->cas > 0 ? 0 : kv2_check_engine(&k->reader, w->limit, err);
 
+	if (r < 0)
+		return r;
+	r = write_data(k, w, err);
 	for (; r == -EBUSY && clock_mono() + pause < until && is_hasty(k, w); pause *= 2) {
 		cancel_sleep(NULL, clock_mono() + pause);
 		r = write_data(k, w, err);
@@ -448,7 +451,11 @@ static int kv2_purge(struct kv *kv, const char *path, struct limit limit, struct
 static int kv2_list(struct kv *kv, const char *path, struct limit limit, struct kv_list **out,
 		    struct err *err)
 {
-	return kv2_list_names(&self(kv)->list, path, limit, out, err);
+	int r = kv2_list_names(&self(kv)->list, path, limit, out, err);
+
+	if (r == 0 && !(*out)->count && (r = kv2_check_engine(&self(kv)->reader, limit, err)) < 0)
+		object_put(steal(*out));
+	return r;
 }
 
 static int kv2_children(struct kv *kv, const char *path, struct limit limit,
@@ -580,6 +587,7 @@ struct kv *kv2_new(struct vault *vault, const char *mount)
 	k->floors = floors_new(vault_address_count(vault));
 	k->reader = (struct kv2_reader){
 		.vault = vault, .mount = k->mount, .floors = k->floors, .leader = &k->leader};
+	atomic_store(&k->reader.engine_good, clock_mono() + KV2_ENGINE_TTL);
 	k->list = (struct kv2_list){.vault = vault, .mount = k->mount, .floors = k->floors};
 	acl_memory_init(&k->rules);
 	leader_memory_init(&k->leader);

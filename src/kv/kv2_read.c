@@ -3,10 +3,15 @@
 
 #include "kv/kv2_read.h"
 
+#include "base/clock.h"
 #include "vault/lag.h"
+#include "vault/mounts.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
+
+#define ENGINE_NOT_TOLD (60 * NS_PER_SEC) /* the token may not ask, or sees no engine */
 
 /* One read under way. */
 struct reading {
@@ -91,6 +96,25 @@ static bool is_not_after(void *arg, uint64_t begun, bool certain)
 	return !certain && x->v->number <= x->before;
 }
 
+int kv2_check_engine(struct kv2_reader *k, struct limit limit, struct err *err)
+{
+	struct mount_info info;
+	uint64_t now = clock_mono();
+	int r;
+
+	if (now < atomic_load(&k->engine_good))
+		return 0;
+	atomic_store(&k->engine_good, now + KV2_ENGINE_TTL);
+	r = mounts_find(k->vault, k->mount, limit, &info, NULL);
+	if (r == -EACCES || r == -ENOENT)
+		atomic_store(&k->engine_good, now + ENGINE_NOT_TOLD);
+	if (r < 0 || strcmp(info.path, k->mount) != 0 || info.version == 2)
+		return 0;
+	atomic_store(&k->engine_good, 0);
+	return err_set(err, EIO, "%s is no key-value engine of version 2 any more: mount it again",
+		       k->mount);
+}
+
 /* Some servers may not know yet what we do: the leader does. */
 static int read_known(struct reading *x, struct lag_read *read, struct limit limit, struct err *err)
 {
@@ -111,6 +135,8 @@ int kv2_read_latest(struct kv2_reader *k, const char *path, struct limit limit,
 	struct lag_read read = {.ask = ask_data, .is_old = data_is_old};
 	int r = read_known(&x, &read, limit, err);
 
+	if (r == 0 && x.v->state == KV_ABSENT)
+		r = kv2_check_engine(k, limit, err);
 	if (r == 0)
 		*out = steal(x.v);
 	object_put(x.v);

@@ -2,9 +2,14 @@
 #ifndef KV_KV2_READ_H
 #define KV_KV2_READ_H
 
+#include "base/clock.h"
 #include "kv/kv_floors.h"
 #include "kv/kv_version.h"
 #include "vault/leader.h"
+
+#include <stdatomic.h>
+
+#define KV2_ENGINE_TTL (2 * NS_PER_SEC) /* that it is of version 2 is believed for so long */
 
 /* The reading of a KV engine, version 2. Borrows all. */
 struct kv2_reader {
@@ -12,7 +17,12 @@ struct kv2_reader {
 	const char *mount;
 	struct floors *floors;
 	struct leader_memory *leader;
+	_Atomic uint64_t engine_good; /* clock_mono() until which it is surely of version 2 */
 };
+
+/* Whether it is no engine of version 2 any more: -EIO. One of version 1 in its place says that nothing
+ * is there, and takes what is made as another path. Asks at most every other second. */
+int kv2_check_engine(struct kv2_reader *k, struct limit limit, struct err *err);
 
 /* As kv_ops.read and kv_ops.metadata: never what is older than what we know. */
 int kv2_read_latest(struct kv2_reader *k, const char *path, struct limit limit,

@@ -35,6 +35,7 @@ static const struct rule rules[] = {
 	{403, "", EACCES, false},
 	{404, "namespace not found", EIO, false},
 	{404, "no handler for route", EIO, false},
+	{404, "Invalid path for a versioned K/V secrets engine", EIO, false},
 	{404, "", ENOENT, false},
 	{405, "", EOPNOTSUPP, false},
 	{412, "", EIO, true, true},

@@ -11,6 +11,7 @@ import time
 from harness import main, test
 from mount import VAULTFS, clean_environment
 from proxy import DENY, PASS, Proxy
+from server import ApiError
 
 
 def engines(t):
@@ -333,6 +334,69 @@ def namespaces(t):
     assert t.server.api("GET", "in/side/data/db", headers=inside)["data"]["data"] == {"x": "2"}
     outside = t.mount(source="/")
     assert m.errno_of(os.stat, outside / "in/side") == "ENOENT"
+
+
+def replaced(t, engine, before, after):
+    """A mount of an engine of which the version changes under it, with what it holds; it must not take
+    that for a removal, nor write into the other."""
+    t.server.enable(engine, before)
+    write = (lambda p, f: t.server.put(p, f, mount=engine)) if before == 2 else (
+        lambda p, f: t.server.api("POST", f"{engine}/{p}", f))
+    write("s", {"f": "old"})
+    write("unread", {"f": "old"})
+    m = t.mount("watch=300ms", "ttl=1s", "negative_ttl=500ms", source=f"/{engine}")
+    m.expect("")
+    assert m.read("s/f") == b"old"
+    os.listdir(m.path)
+    events = os.open(m / ".vault/events", os.O_RDONLY | os.O_NONBLOCK)
+    time.sleep(2.5)
+    after()
+    time.sleep(3)
+    return m, events
+
+
+def nothing_told(events):
+    try:
+        text = os.read(events, 1 << 16)
+    except BlockingIOError:
+        return True
+    return b"deleted" not in text
+
+
+@test(products=("vault", "bao"))
+def upgraded_under_a_mount(t):
+    "an engine that is upgraded to version 2 under a mount is no engine without secrets: cached values or EIO"
+    engine = "up-" + t.name
+    m, events = replaced(t, engine, 1, lambda: t.server.api(
+        "POST", f"sys/mounts/{engine}/tune", {"options": {"version": "2"}}))
+    assert m.errno_of(m.read, "s/f") in ("", "EIO")
+    assert m.errno_of(m.read, "unread/f") in ("EIO", "")
+    assert m.errno_of(m.write, "s/f", b"new") == "EIO"
+    assert nothing_told(events)
+    os.close(events)
+    assert t.server.get("s", mount=engine) == {"f": "old"}
+
+
+@test(products=("vault", "bao"))
+def version_1_in_the_place_of_2(t):
+    "an engine of version 1 in the place of one of version 2 has nothing deleted, and nothing is written there"
+    engine = "down-" + t.name
+
+    def swap():
+        t.server.disable(engine)
+        t.server.enable(engine, 1)
+
+    m, events = replaced(t, engine, 2, swap)
+    assert m.errno_of(m.read, "s/f") in ("", "EIO")
+    assert m.errno_of(os.makedirs, m / "new") == "EIO"
+    assert m.errno_of(m.write, "s/f", b"x") == "EIO"
+    assert nothing_told(events)
+    os.close(events)
+    try:
+        made = t.server.api("LIST", engine)
+    except ApiError:
+        made = None
+    assert not made, made
 
 
 @test()
