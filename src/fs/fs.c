@@ -101,8 +101,11 @@ static struct fuse_session *new_session(struct fs *fs)
 	}
 	if (fs->config.allow_other)
 		buf_add_str(&options, ",allow_other");
+	/* Else nobody would check search permission on the way to what the kernel has cached. */
+	if (fs->config.allow_other || fs->config.fast_open)
+		buf_add_str(&options, ",default_permissions");
 	if (fs->config.fast_open)
-		buf_add_str(&options, ",ro,default_permissions");
+		buf_add_str(&options, ",ro");
 	if (fs->config.io_uring)
 		buf_add_str(&options, ",io_uring");
 	if (fs->config.auto_unmount)

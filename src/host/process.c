@@ -108,7 +108,7 @@ static bool is_exiting_by_signal(pid_t pid)
 	return (flags & PF_EXITING) && (code & 0x7f);
 }
 
-static uint64_t signal_set(const char *status, const char *name)
+static uint64_t hex_set(const char *status, const char *name)
 {
 	const char *p = strstr(status, name);
 
@@ -125,9 +125,9 @@ static bool is_doomed(pid_t pid)
 
 	if (!status)
 		return false;
-	deadly = signal_set(status, "\nSigPnd:") | signal_set(status, "\nShdPnd:");
-	deadly &= ~(signal_set(status, "\nSigCgt:") | signal_set(status, "\nSigIgn:") |
-		    signal_set(status, "\nSigBlk:"));
+	deadly = hex_set(status, "\nSigPnd:") | hex_set(status, "\nShdPnd:");
+	deadly &= ~(hex_set(status, "\nSigCgt:") | hex_set(status, "\nSigIgn:") |
+		    hex_set(status, "\nSigBlk:"));
 	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
 		deadly &= ~(1ull << (harmless[i] - 1));
 	return deadly != 0;
@@ -239,4 +239,18 @@ int process_signal_file(const char *file, int number)
 	if (owner != 0 && !is_of(pid, owner))
 		return -EPERM;
 	return syscall(SYS_pidfd_send_signal, fd, number, NULL, 0) < 0 ? -errno : 0;
+}
+
+bool process_is_seen(pid_t pid)
+{
+	_cleanup_free_ char *status = pid > 0 ? read_proc(pid, "status") : NULL;
+
+	return status != NULL;
+}
+
+uint64_t process_capabilities(pid_t pid)
+{
+	_cleanup_free_ char *status = pid > 0 ? read_proc(pid, "status") : NULL;
+
+	return status ? hex_set(status, "\nCapEff:") : 0;
 }

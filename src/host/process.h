@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* What /proc says of the processes that call us. A pid may be a thread's. 0 is one that we cannot
@@ -35,5 +36,12 @@ size_t process_groups(pid_t pid, gid_t **groups);
  * file is root's. Never waits. 0; -EINVAL: there is no such number in it; -EPERM: it is not to be
  * trusted; -ESRCH: there is no such process; or why it cannot be read. */
 int process_signal_file(const char *file, int number);
+
+/* Whether we can tell its groups at all: not where it is in a pid namespace that we do not see into, or
+ * /proc hides it. */
+bool process_is_seen(pid_t pid);
+
+/* Its effective capabilities, a bit each, in its own user namespace; 0 where we cannot tell. */
+uint64_t process_capabilities(pid_t pid);
 
 #endif

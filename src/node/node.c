@@ -138,13 +138,16 @@ char *node_path_locked(const struct node *n)
 static void access_locked(const struct tree *t, const struct node *n, struct access *a)
 {
 	*a = (struct access){t->config.uid, t->config.gid, t->config.mode, t->config.dir_mode};
-	if (!t->config.rules.first)
-		return;
-	for (const struct node *p = n; p; p = p->parent) {
+	for (const struct node *p = n; t->config.rules.first && p; p = p->parent) {
 		if (!p->type->access_locked)
 			continue;
 		p->type->access_locked(t, p, a);
-		return;
+		break;
+	}
+	/* A new file is its maker's, until the server has it. */
+	if (n->local && S_ISREG(n->type->format)) {
+		a->uid = n->maker;
+		a->mode |= 0600;
 	}
 }
 
@@ -155,8 +158,8 @@ void node_stat_locked(const struct tree *t, const struct node *n, struct stat *a
 
 	access_locked(t, n, &a);
 	mode = S_ISDIR(n->type->format) ? a.dir_mode : a.mode;
-
-	if (!n->type->writable || t->config.read_only)
+	/* A mode without w would have the kernel answer EACCES, where EROFS is promised. */
+	if (!t->config.shared && (!n->type->writable || t->config.read_only))
 		mode &= ~(mode_t)0222;
 	*attr = (struct stat){.st_ino = n->ino,
 			      .st_mode = n->type->format | mode,

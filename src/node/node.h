@@ -62,7 +62,7 @@ struct node {
 	unsigned uses;	       /* references that we hold */
 	bool gone;	       /* removed: it has no name any more */
 	bool local;	       /* made here, and not at the server: lives as long as this is set */
-	uid_t maker;	       /* of what is local: on whose account */
+	uid_t maker;	       /* of what is local: on whose account; a file is that user's */
 	bool coming;	       /* hidden, until NOTICE_APPEAR is done */
 	bool leaving;	       /* not there any more, but for who does NOTICE_LEAVE */
 	unsigned cached;       /* handles that read it through the kernel's pages */

@@ -245,6 +245,17 @@ int writable_learn_locked(struct tree *t, const struct node *n, const struct ask
 
 void writable_show_locked(struct tree *t, const struct node *n, struct stat *attr)
 {
-	if ((attr->st_mode & 0222) && writable_known_locked(t, n) == KV_REACH_NO)
+	if (!t->config.shared && (attr->st_mode & 0222) &&
+	    writable_known_locked(t, n) == KV_REACH_NO)
 		attr->st_mode &= ~(mode_t)0222;
+}
+
+int writable_show_learn_locked(struct tree *t, const struct node *n, const struct ask *ask)
+{
+	return t->config.shared ? 0 : writable_learn_locked(t, n, ask);
+}
+
+bool writable_show_pending_locked(struct tree *t, const struct node *n)
+{
+	return !t->config.shared && writable_known_locked(t, n) == KV_REACH_UNKNOWN;
 }

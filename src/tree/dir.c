@@ -452,7 +452,7 @@ static int dir_attr_locked(struct tree *t, struct node *n, const struct ask *ask
 	int64_t created = d->secret.told && d->secret.created > 0 ? d->secret.created : t->started;
 
 	attr->st_mtim = clock_timespec(created);
-	if (dir_traits(t, d) & KV_OUTSIDE)
+	if (!t->config.shared && (dir_traits(t, d) & KV_OUTSIDE))
 		attr->st_mode &= ~(mode_t)0222;
 	*ttl = t->config.ttl;
 	return 0;

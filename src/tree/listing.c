@@ -428,7 +428,7 @@ static void full_view_locked(struct tree *t, struct listing *l, const struct lis
 	if (n->type->attr_locked(t, n, &memory_only, &view->attr, &attr_ttl, NULL) == 0) {
 		node_finish_stat_locked(t, &view->attr);
 		writable_show_locked(t, n, &view->attr);
-		if (n->writers || writable_known_locked(t, n) == KV_REACH_UNKNOWN)
+		if (n->writers || writable_show_pending_locked(t, n))
 			attr_ttl = 0;
 		view->node = n;
 		view->entry_ttl = ttl > passed ? ttl - passed : 0;

@@ -329,7 +329,7 @@ int tree_lookup(struct tree *t, struct node *dir, const char *name, const struct
 		view->entry_ttl = 0;
 	r = describe_locked(t, child, ask, view, err);
 	/* stat(2) is to wait for what the mode tells of our rights, and open(2) is not. */
-	if (r == 0 && writable_known_locked(t, child) == KV_REACH_UNKNOWN)
+	if (r == 0 && writable_show_pending_locked(t, child))
 		view->attr_ttl = 0;
 	if (r == 0)
 		r = settle_control_locked(t, child, ask, view, err);
@@ -375,7 +375,7 @@ int tree_getattr(struct tree *t, struct node *node, const struct caller *caller,
 {
 	LOCK_SCOPE(&t->lock);
 
-	int r = writable_learn_locked(t, node, ask);
+	int r = writable_show_learn_locked(t, node, ask);
 
 	*view = (struct view){0};
 	return r == 0 ? describe_locked(t, node, ask, view, err) : r;

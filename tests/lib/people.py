@@ -58,12 +58,14 @@ class Worker:
 
     def _serve(self, orders, answers):
         for line in orders:
+            if line == "\n":  # no end of file: a later worker has the descriptor too
+                return
             name, args = json.loads(line)
             try:
-                answer = [True, FUNCTIONS[name](*args)]
+                answer = json.dumps([True, FUNCTIONS[name](*args)])
             except Exception:
-                answer = [False, traceback.format_exc()]
-            answers.write(json.dumps(answer) + "\n")
+                answer = json.dumps([False, traceback.format_exc()])
+            answers.write(answer + "\n")
             answers.flush()
 
     def ask(self, name, *args):
@@ -74,6 +76,7 @@ class Worker:
         return answer
 
     def end(self):
+        self.to.write("\n")
         self.to.close()
         self.answers.close()
         os.waitpid(self.pid, 0)
@@ -102,7 +105,8 @@ class Tmpfs:
     def __init__(self, path):
         self.path = path
         os.makedirs(path, exist_ok=True)
-        if _libc.mount(b"tmpfs", path.encode(), b"tmpfs", 6, b"mode=0755") < 0:
+        # nosuid, nodev and noexec, as mounts of ours
+        if _libc.mount(b"tmpfs", path.encode(), b"tmpfs", 14, b"mode=0755") < 0:
             raise OSError(ctypes.get_errno(), "cannot mount a tmpfs")
 
     def make(self, name, mode, text=None, uid=OWNER, gid=GROUP):
@@ -115,8 +119,33 @@ class Tmpfs:
         os.chmod(path, mode)
         os.chown(path, uid, gid)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.end()
+
     def end(self):
         _libc.umount2(self.path.encode(), 2)
+
+
+class Bind:
+    """What is at `path` seen at `at` too."""
+
+    def __init__(self, path, at):
+        self.at = at
+        if os.path.isdir(path):
+            os.makedirs(at)
+        else:
+            os.close(os.open(at, os.O_CREAT | os.O_WRONLY))
+        if _libc.mount(path.encode(), at.encode(), None, 4096, None) < 0:
+            raise OSError(ctypes.get_errno(), "cannot bind")
+
+    def __enter__(self):
+        return self.at
+
+    def __exit__(self, *error):
+        _libc.umount2(self.at.encode(), 2)
 
 
 def open_the_way(t):

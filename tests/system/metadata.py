@@ -81,7 +81,7 @@ def other_users(t):
     t.put("s", {"x": "1"})
     for path in (t.root, os.path.dirname(t.root)):
         os.chmod(path, 0o755)
-    m = t.mount("allow_other", "uid=61000", "gid=61000", "mode=0640", "dir_mode=0750")
+    m = t.mount("allow_other", "uid=61000", "gid=61000", "mode=0640", "dir_mode=0751")
     os.setxattr(m / "s", M + "owner", b"me")
     look = """import os, sys
 os.setgroups([])

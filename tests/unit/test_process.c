@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -195,6 +196,25 @@ Test(process, supplementary_groups_are_found)
 	cr_assert_not(process_in_group(getpid(), 4000000000u));
 	cr_assert_not(process_in_group(0, 0));
 	cr_assert_not(process_in_group(gone(), 0));
+}
+
+Test(process, it_is_told_who_cannot_be_seen)
+{
+	cr_assert(process_is_seen(getpid()));
+	cr_assert_not(process_is_seen(0));
+	cr_assert_not(process_is_seen(gone()));
+}
+
+Test(process, capabilities_are_those_in_effect)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+
+	cr_assert_eq(syscall(SYS_capget, &head, data), 0);
+	cr_assert_eq(process_capabilities(getpid()),
+		     (uint64_t)data[1].effective << 32 | data[0].effective);
+	cr_assert_eq(process_capabilities(0), 0);
+	cr_assert_eq(process_capabilities(gone()), 0);
 }
 
 static void with_groups(const gid_t *groups, size_t n)
