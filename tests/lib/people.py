@@ -119,6 +119,10 @@ class Tmpfs:
         os.chmod(path, mode)
         os.chown(path, uid, gid)
 
+    def make_read_only(self):
+        if _libc.mount(None, self.path.encode(), None, 14 | 1 | 32, None) < 0:  # MS_RDONLY, MS_REMOUNT
+            raise OSError(ctypes.get_errno(), "cannot remount")
+
     def __enter__(self):
         return self
 

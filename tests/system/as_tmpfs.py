@@ -9,15 +9,16 @@ import os
 import stat
 
 import inotify
+import mount as mounts
 from harness import main, test
 from people import GROUP, OWNER, PEOPLE, ROOT, Bind, Tmpfs, Worker, open_the_way, remote, result_of
 
 LONG = os.environ.get("VAULTFS_LONG") == "1"
-DIRS = [0o755, 0o700, 0o750, 0o711, 0o770, 0o777, 0o500, 0o400, 0o070, 0o007]
-FILES = [0o644, 0o600, 0o660, 0o666, 0o440, 0o200, 0o060, 0o006]
+DIRS = [0o755, 0o700, 0o711, 0o770, 0o777, 0o500, 0o400, 0o070]
+FILES = [0o644, 0o600, 0o666, 0o440, 0o200, 0o060]
 if LONG:
-    DIRS += [0o710, 0o775, 0o100, 0o300, 0o000]
-    FILES += [0o640, 0o400, 0o444, 0o040, 0o000]
+    DIRS += [0o750, 0o710, 0o775, 0o100, 0o300, 0o007, 0o000]
+    FILES += [0o660, 0o640, 0o400, 0o444, 0o040, 0o006, 0o000]
 PAIRS = ([(d, f) for d in DIRS for f in FILES] if LONG else
          [(d, 0o640) for d in DIRS] + [(0o755, f) for f in FILES] + [(0o711, 0o666)])
 FEW = [(0o755, 0o640), (0o711, 0o666), (0o750, 0o644), (0o700, 0o644), (0o770, 0o660)]
@@ -195,6 +196,11 @@ def run_all(d, mode, change):
     return [(name, simple(name, result_of(action, *args))) for name, action, *args in rows]
 
 
+@remote
+def read_file(path):
+    return result_of(reads, path)
+
+
 def simple(name, answer):
     """Without what differs by nature: attributes' bytes, what is listed."""
     if answer is None or isinstance(answer, bytes) or isinstance(answer, list) and name in NAMES_ALONE:
@@ -300,6 +306,103 @@ def every_operation(t):
             pair.run(pair.mount(), person, False, wrong, "cold ", warm=False)
         t.note(f"{len(pair.places)} places, {len(PEOPLE)} users")
     check(t, wrong)
+
+
+@test(products=("local",))
+def fast_open(t):
+    "so it is with fast_open, where opens never reach the daemon"
+    open_the_way(t)
+    wrong = []
+    with Pair(t, FEW) as pair:
+        m = pair.mount()
+        pair.prepare(m)
+        m = pair.mount("ro", "fast_open")
+        pair.oracle.make_read_only()
+        for person in PEOPLE:
+            pair.run(m, person, True, wrong)
+    check(t, wrong)
+
+
+@test(products=("local",))
+def bind_mounts(t):
+    "a bind mount leads past a closed directory, to a directory or a single file, as on a tmpfs"
+    open_the_way(t)
+    wrong = []
+    with Pair(t, [(0o700, 0o640), (0o755, 0o644)]) as pair:
+        m = pair.mount()
+        pair.prepare(m)
+        closed = "w0700/s"
+        with Bind(m / closed, f"{t.root}/ours") as ours, \
+             Bind(f"{pair.oracle.path}/{closed}", f"{t.root}/theirs") as theirs, \
+             Bind(m / f"{closed}/x", f"{t.root}/our-file") as our_file:
+            for person in PEOPLE:
+                worker = Worker(person)
+                compare(person, "bound", worker.ask("run_all", theirs, 0o644, True),
+                        worker.ask("run_all", ours, 0o644, True), wrong)
+                assert worker.ask("read_file", our_file) == TEXT, person
+                worker.end()
+    check(t, wrong)
+
+
+@test(products=("bao",))
+def events_in_closed_directories(t):
+    "inotify tells of what comes, changes and goes where owner and mode would refuse the daemon's user"
+    t.put("d/s", {"x": "1", "gone": "1"})
+    m = t.mount("allow_other", f"uid={OWNER}", f"gid={GROUP}", "mode=0400", "dir_mode=0500",
+                "watch=300ms")
+    assert m.read("d/s/x") == b"1" and m.read("d/s/gone") == b"1"
+    with inotify.Watcher() as w:
+        w.add(m / "d/s")
+        t.put("d/s", {"x": "2", "come": "1"})
+        seen = w.until(inotify.CREATE | inotify.DELETE, count=2)
+    masks = {}
+    for path, mask in seen:
+        name = os.path.basename(path)
+        masks[name] = masks.get(name, 0) | mask
+    assert masks["x"] & inotify.MODIFY and masks["come"] & inotify.CREATE, masks
+    assert masks["gone"] & inotify.DELETE, masks
+
+
+# /dev/fuse is for everybody, and fuse.conf lets users have allow_other, as on most machines.
+SCRIPT = """
+set -e
+mknod "$ROOT/fuse" c 10 229
+chmod 666 "$ROOT/fuse"
+mount --bind "$ROOT/fuse" /dev/fuse
+echo user_allow_other > "$ROOT/fuse.conf"
+mount --bind "$ROOT/fuse.conf" /etc/fuse.conf
+nobody="setpriv --reuid=nobody --regid=nogroup --clear-groups"
+other="setpriv --reuid=61003 --regid=61003 --clear-groups"
+$nobody "$VAULTFS" mount -o allow_other,mode=0644,dir_mode=0711 "secret/$FOLDER" "$D"
+$nobody cat "$D/open/x"; echo
+$other cat "$D/open/x"; echo
+$other stat -c ' %s' "$D/open/x"
+$other ls "$D/open" 2>/dev/null || echo closed
+$other sh -c ': < "$D/open/x"; echo 3 1<> "$D/open/x"' 2>/dev/null || echo refused
+$nobody "$VAULTFS" umount "$D"
+$nobody "$VAULTFS" mount -o allow_other,mode=0644 "secret/$FOLDER" "$D"
+$nobody cat "$D/open/x"; echo
+$other cat "$D/open/x" 2>/dev/null || echo closed
+$other stat "$D/open/x" 2>/dev/null || echo closed
+$nobody sh -c 'printf 2 > "$D/open/x"'
+$nobody "$VAULTFS" umount "$D"
+"""
+
+
+@test(products=("bao",), needs=("setpriv", "unshare", "fusermount3"))
+def ordinary_user(t):
+    "so it is where an ordinary user mounts for others, by fusermount3"
+    open_the_way(t)
+    t.put("open", {"x": "1"})
+    where = f"{t.root}/dir"
+    os.makedirs(where)
+    os.chown(where, 65534, 65534)
+    environment = mounts.clean_environment(
+        VAULT_ADDR=t.server.address, VAULT_TOKEN=t.server.token, HOME="/", VAULTFS=mounts.VAULTFS,
+        ROOT=t.root, D=where, FOLDER=t.folder)
+    _, out, _ = t.run("unshare", "-m", "bash", "-c", mounts.alone() + SCRIPT, env=environment)
+    assert out.decode().split() == "1 1 1 closed refused 1 closed closed".split(), out
+    assert t.get("open") == {"x": "2"}
 
 
 main(local=True)
