@@ -10,7 +10,10 @@
  * back, or have a locked page for each. Every block starts with a header that says where it came from
  * and how long it is, so that free() needs neither a registry nor the caller's memory. Under
  * AddressSanitizer all blocks come from malloc(), since a private heap would hide the very overruns that
- * it looks for. */
+ * it looks for.
+ *
+ * The heap is OpenSSL's too, which has its keys in it and no other place for them: where it is full, no
+ * HMAC can be made and no private key be read. A quarter of it is therefore left to OpenSSL. */
 
 #include "base/secmem.h"
 
@@ -46,6 +49,7 @@ _Static_assert(sizeof(struct header) == 16, "blocks must stay aligned for any ty
 static struct {
 	void *base;
 	size_t size;
+	atomic_size_t ours; /* of its bytes, those that are not OpenSSL's own or free */
 	atomic_bool locked;
 	atomic_bool settled; /* what is mapped from now on can be locked at once */
 } arena;
@@ -173,13 +177,34 @@ static unsigned kept_size(size_t total)
 	return i;
 }
 
+/* What the heap makes of `total` bytes. */
+static size_t arena_block(size_t total)
+{
+	size_t block = ARENA_MIN_BLOCK;
+
+	while (block < total)
+		block <<= 1;
+	return block;
+}
+
+static void *arena_take(size_t block)
+{
+	void *p = NULL;
+
+	if (atomic_fetch_add(&arena.ours, block) + block <= arena.size / 4 * 3)
+		p = OPENSSL_secure_malloc(block);
+	if (!p)
+		atomic_fetch_sub(&arena.ours, block);
+	return p;
+}
+
 static void *arena_alloc(size_t total)
 {
 	unsigned i = kept_size(total);
 	struct kept *k = NULL;
 
 	if (i == KEPT_SIZES)
-		return OPENSSL_secure_malloc(total);
+		return arena_take(arena_block(total));
 	pthread_mutex_lock(&keeping.lock);
 	k = keeping.blocks[i];
 	if (k) {
@@ -187,7 +212,7 @@ static void *arena_alloc(size_t total)
 		keeping.count[i]--;
 	}
 	pthread_mutex_unlock(&keeping.lock);
-	return k ? k : OPENSSL_secure_malloc((size_t)ARENA_MIN_BLOCK << i);
+	return k ? k : arena_take((size_t)ARENA_MIN_BLOCK << i);
 }
 
 static void arena_free(void *p, size_t total)
@@ -207,8 +232,10 @@ static void arena_free(void *p, size_t total)
 		}
 		pthread_mutex_unlock(&keeping.lock);
 	}
-	if (!kept)
-		OPENSSL_secure_free(p);
+	if (kept)
+		return;
+	OPENSSL_secure_free(p);
+	atomic_fetch_sub(&arena.ours, arena_block(total));
 }
 
 static void protect(void *p, size_t total)

@@ -9,9 +9,9 @@
 
 /* Memory for tokens, values and keys: locked, left out of core dumps, wiped when freed.
  *
- * Blocks of up to SECMEM_SMALL bytes come from one arena (OpenSSL's secure heap); larger ones are
- * mapped each on their own. Where the kernel lets no more be locked, further blocks are not locked,
- * and secmem_unlocked() tells. Thread-safe. */
+ * Blocks of up to SECMEM_SMALL bytes come from one arena (OpenSSL's secure heap) while three quarters
+ * of it are not full; larger ones, and what finds no room, are mapped. Where the kernel lets no more be
+ * locked, further blocks are not locked, and secmem_unlocked() tells. Thread-safe. */
 
 #define SECMEM_SMALL (64u << 10)
 

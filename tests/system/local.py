@@ -101,6 +101,22 @@ def paths_that_none_has(t):
         assert status == 1 and (b"no path" in err or name == deep), (name, err)
 
 
+@test(LOCAL, seconds=120)
+def many_at_once(t):
+    "an import and an export of more than the memory for secrets has room for lose nothing"
+    file, key = kept(t, "many.db")
+    when = "2026-01-01T00:00:00Z"
+    meta = {"cas_required": False, "created_time": when, "updated_time": when, "custom_metadata": None,
+            "delete_version_after": "0s", "max_versions": 0, "current_version": 1, "oldest_version": 0,
+            "versions": {"1": {"created_time": when, "deletion_time": "", "destroyed": False}}}
+    secrets = {f"d{n % 7}/s{n}": {"metadata": meta, "versions": {"1": {"n": n, "text": "x" * (n * 7919 % 2000)}}}
+               for n in range(3000)}
+    text = json.dumps({"format": "vaultfs-export-1", "secrets": secrets}).encode()
+    assert run(t, "local", "import", "-o", key, file, input=text)[1] == b"3000 secrets\n"
+    again = json.loads(run(t, "local", "export", "-o", key, file)[1])["secrets"]
+    assert {p: s["versions"] for p, s in again.items()} == {p: s["versions"] for p, s in secrets.items()}
+
+
 @test(LOCAL)
 def a_prefix_with_slashes(t):
     "slashes too many above the secrets of a migration make no name of a store, which opens afterwards"

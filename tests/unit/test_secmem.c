@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Secret memory: blocks of every size around the arena's limit are usable, aligned and accounted for;
- * realloc keeps bytes; what is freed is wiped; dumps leave it out, it is locked, and children do not
- * inherit it. The last three hold in a build without sanitizers alone, where blocks are not malloc's. */
+ * realloc keeps bytes; what is freed is wiped; OpenSSL finds room for its keys; dumps leave it out, it is
+ * locked, and children do not inherit it. The last four hold in a build without sanitizers alone, where blocks are not malloc's. */
 
 #include "unit_support.h"
 
 #include "base/secmem.h"
 
+#include <openssl/bn.h>
+#include <openssl/rand.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -234,6 +236,50 @@ Test(secmem, what_moves_is_wiped_where_it_was, .init = support_init)
 		left += ((volatile char *)p)[i] != 0;
 	cr_assert_eq(left, 0);
 	secmem_free(to);
+}
+
+/* What it keeps in its heap: the state of its random numbers, the numbers of a private key. */
+static bool openssl_works(void)
+{
+	unsigned char bytes[64];
+	BIGNUM *n = BN_secure_new();
+	bool good = n && BN_set_bit(n, 4095) == 1 && RAND_bytes(bytes, sizeof(bytes)) == 1 &&
+		    RAND_priv_bytes(bytes, sizeof(bytes)) == 1;
+
+	BN_clear_free(n);
+	return good;
+}
+
+static void fill_arena(size_t size)
+{
+	char *last = NULL;
+
+	/* Each block holds the address of the one before it. */
+	for (size_t i = 0; i < (2u << 20) / (size + 1); i++) {
+		char *p = secmem_alloc(size);
+
+		cr_assert_not_null(p, "block %zu of %zu bytes", i, size);
+		memcpy(p, &last, sizeof(last));
+		last = p;
+	}
+	cr_assert(openssl_works(), "blocks of %zu bytes", size);
+	while (last) {
+		char *p = last;
+
+		memcpy(&last, p, sizeof(last));
+		secmem_free(p);
+	}
+}
+
+Test(secmem, openssl_has_room_for_its_keys_when_ours_is_full, .init = support_init)
+{
+	static const size_t all[] = {16, 40, 100, 500, 600, 1008, 1500, 4000, 4096, 9000, 60000};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		fill_arena(all[i]);
+	secmem_lock(NULL); /* from now on the small ones are elsewhere */
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		fill_arena(all[i]);
 }
 
 /* Whether the mapping that holds `p` has a flag of proc(5)'s VmFlags. */
