@@ -161,6 +161,21 @@ static _printf_(2, 3) void add_variable(struct environment *e, const char *fmt, 
 	va_end(ap);
 }
 
+/* A line each, so a line feed in a name must not begin another. '%' stands in a name only where the name
+ * itself is escaped ("%2F"), never before "0A": the names can be had back. */
+static void add_lines(struct buf *to, const struct event *e)
+{
+	for (size_t i = 0; i < e->count; i++) {
+		if (i)
+			buf_add(to, "\n", 1);
+		for (const char *p = e->fields[i]; *p; p++)
+			if (*p == '\n')
+				buf_add_str(to, "%0A");
+			else
+				buf_add(to, p, 1);
+	}
+}
+
 static void fill_environment(const struct hooks *h, const struct event *e, struct environment *to)
 {
 	static const char *const kept[] = {"PATH", "HOME", "USER",  "LOGNAME",
@@ -170,8 +185,8 @@ static void fill_environment(const struct hooks *h, const struct event *e, struc
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
 		if (getenv(kept[i]))
 			add_variable(to, "%s=%s", kept[i], getenv(kept[i]));
-	for (size_t i = 0; i < e->count; i++)
-		buf_printf(&fields, "%s%s", i ? "\n" : "", e->fields[i]);
+	add_lines(&fields, e);
+	to->failed |= buf_status(&fields) < 0;
 	add_variable(to, "VAULTFS_PATH=%s%s%s", h->config.label, *h->config.label ? "/" : "",
 		     e->secret);
 	add_variable(to, "VAULTFS_DIR=%s%s", h->config.dir, e->path);

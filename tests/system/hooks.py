@@ -68,6 +68,22 @@ def runs_once_a_version(t):
 
 
 @test()
+def names_with_line_feeds(t):
+    "a line of VAULTFS_FIELDS is a field: no name forges another"
+    names = ["plain", "two\nlines", "\n", "end\n", "slash/percent%0A"]
+    t.put("s", {name: "1" for name in names} | {"forged": "1", "lines": "1"})
+    script(t, f'printf "%s\\n.\\n" "$VAULTFS_FIELDS" >> {t.root}/out\n')
+    m = mount(t, '[on_change "*/s"]\nrun = SCRIPT\n')
+    assert len(os.listdir(m / "s")) >= len(names) + 2
+    assert m.read("s/plain") == b"1"
+    t.put("s", {name: "2" for name in names} | {"forged": "1", "lines": "1"})
+    wait_for(f"{t.root}/out", "\n.\n")
+    with open(f"{t.root}/out") as f:
+        lines = f.read().removesuffix("\n.\n").split("\n")
+    assert sorted(lines) == ["%0A", "end%0A", "plain", "slash%2Fpercent%250A", "two%0Alines"], lines
+
+
+@test()
 def nobody_has_read_it(t):
     "a secret that a section names is looked at though nobody has read it"
     t.put("tls/web", {"cert": "1"})
