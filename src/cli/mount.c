@@ -3,7 +3,7 @@
  *
  *      configure    layers of options; credentials and variables leave the environment
  *      detach       no dumps; the daemon parts from the command; memory is locked
- *      helper       forked, without secrets, before there are threads
+ *      helpers      forked, without secrets, before there are threads
  *      connect      timers, pool, network, login, engine; or an embedded store
  *      raise        cache, tree, file system, mount
  *      serve        until it is unmounted or told to end */
@@ -60,7 +60,7 @@ struct mount {
 	struct credentials creds;
 	struct standby standby;
 	struct layers *layers;
-	struct helper *helper, *namer;
+	struct helpers helpers;
 	struct signals signals;
 	struct timers *timers;
 	struct pool *pool;
@@ -188,9 +188,8 @@ static int settle_process(struct mount *m, struct err *err)
 		log_warning("memory for secrets is not locked", F_ERR(err));
 		*err = (struct err){0};
 	}
-	m->helper = helper_new(err);
-	m->namer = m->helper ? helper_new(err) : NULL;
-	return m->namer ? changes_fork(&m->changes, &m->conf, err) : -err->code;
+	return helpers_start(&m->helpers, err) < 0 ? -err->code
+						   : changes_fork(&m->changes, &m->conf, err);
 }
 
 static void on_dead_token(void *arg)
@@ -445,8 +444,7 @@ static int raise_mount(struct mount *m, struct err *err)
 	const struct conf *c = &m->conf;
 	struct fs_config fs = {.pool = m->pool,
 			       .timers = m->timers,
-			       .helper = m->helper,
-			       .namer = m->namer,
+			       .helpers = m->helpers,
 			       .feed = m->changes.feed,
 			       .happened = changes_happened,
 			       .arg = &m->changes,
@@ -519,8 +517,7 @@ static void take_down(struct mount *m)
 		session_revoke(m->session);
 	session_free(m->session);
 	network_close(&m->network);
-	helper_free(m->helper);
-	helper_free(m->namer);
+	helpers_end(&m->helpers);
 	embedded_fini(&m->embedded);
 	credentials_fini(&m->creds);
 	layers_free(m->layers);

@@ -159,8 +159,7 @@ int fs_mount(struct fs *fs, struct tree *tree, struct err *err)
 			       "user_allow_other set in /etc/fuse.conf (for allow_other)?",
 			       fs->config.dir);
 	fs->mounted = true;
-	helper_set_root(fs->config.helper, fs->config.dir);
-	helper_set_root(fs->config.namer, fs->config.dir);
+	helpers_mounted(&fs->config.helpers, fs->config.dir);
 	return 0;
 }
 

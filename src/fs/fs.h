@@ -2,6 +2,8 @@
 #ifndef FS_FS_H
 #define FS_FS_H
 
+#include "fs/helper.h"
+
 #include "base/err.h"
 #include "base/pool.h"
 #include "base/timer.h"
@@ -14,16 +16,14 @@
 struct fs;
 struct tree;
 struct notice;
-struct helper;
 struct feed;
 struct event;
 
 struct fs_config {
 	struct pool *pool;
 	struct timers *timers;
-	struct helper *helper; /* NULL: none */
-	struct helper *namer;  /* another, for names: it may have to wait for a directory */
-	struct feed *feed;     /* what .vault/events reads */
+	struct helpers helpers;
+	struct feed *feed; /* what .vault/events reads */
 	/* Told of each change when all who look see it; must not block for long. */
 	void (*happened)(void *arg, const struct event *e);
 	void *arg;

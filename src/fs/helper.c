@@ -18,11 +18,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #define MESSAGE_MAX 8192
 
@@ -153,7 +151,7 @@ static int act(struct root *root, struct message *m)
 	return fstat(fd, &st) < 0 ? -errno : 0;
 }
 
-static void serve(int fd)
+static void serve(int fd, const void *arg)
 {
 	struct root root = {""};
 	struct message m;
@@ -180,41 +178,16 @@ static void serve(int fd)
 struct helper *helper_new(struct err *err)
 {
 	struct helper *h = calloc(1, sizeof(*h));
-	int fds[2], parent = getpid();
 
-	if (!h || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) {
-		err_set(err, errno, "cannot start the helper process: %s", strerror(errno));
-		free(h);
+	if (!h) {
+		err_set(err, ENOMEM, "no memory");
 		return NULL;
 	}
-	h->pid = fork();
-	if (h->pid == 0) {
-		prctl(PR_SET_NAME, "vaultfs-notice");
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
-			_exit(0);
-		setsid();
-		signal(SIGINT, SIG_IGN);
-		signal(SIGTERM, SIG_IGN);
-		signal(SIGHUP, SIG_IGN);
-		/* Nothing but the socket: whoever waits for our output must not wait for it too. */
-		dup2(fds[1], 3);
-		if (fds[1] != 3)
-			close(fds[1]);
-		close_range(4, ~0u, 0);
-		for (int fd = 0; fd < 3; fd++)
-			close(fd);
-		serve(3);
-	}
-	close(fds[1]);
-	if (h->pid < 0) {
-		err_set(err, errno, "cannot start the helper process: %s", strerror(errno));
-		close(fds[0]);
-		free(h);
-		return NULL;
-	}
-	h->fd = fds[0];
-	return h;
+	h->pid = child_fork("vaultfs-notice", SIGKILL, serve, NULL, &h->fd, err);
+	if (h->pid > 0)
+		return h;
+	free(h);
+	return NULL;
 }
 
 void helper_free(struct helper *h)
@@ -272,4 +245,26 @@ int helper_do(struct helper *h, enum helper_act act, const char *path, uint64_t 
 bool helper_is(const struct helper *h, pid_t pid)
 {
 	return h && pid == h->pid;
+}
+
+int helpers_start(struct helpers *h, struct err *err)
+{
+	h->helper = helper_new(err);
+	h->namer = h->helper ? helper_new(err) : NULL;
+	h->guard = h->namer ? guard_new(GUARD_CONNECTIONS, err) : NULL;
+	return h->guard ? 0 : -err->code;
+}
+
+void helpers_mounted(const struct helpers *h, const char *dir)
+{
+	helper_set_root(h->helper, dir);
+	helper_set_root(h->namer, dir);
+	guard_watch(h->guard, dir);
+}
+
+void helpers_end(struct helpers *h)
+{
+	helper_free(h->helper);
+	helper_free(h->namer);
+	guard_free(h->guard);
 }

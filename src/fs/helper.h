@@ -2,6 +2,8 @@
 #ifndef FS_HELPER_H
 #define FS_HELPER_H
 
+#include "fs/guard.h"
+
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -39,5 +41,19 @@ int helper_do(struct helper *h, enum helper_act act, const char *path, uint64_t 
 
 /* Whether a request comes from the helper. NULL is fine. */
 bool helper_is(const struct helper *h, pid_t pid);
+
+/* All processes that a mount has beside it. */
+struct helpers {
+	struct helper *helper; /* NULL: none */
+	struct helper *namer;  /* another, for names: it may have to wait for a directory */
+	struct guard *guard;
+};
+
+/* As helper_new(). 0, or -errno with `err` set and what was started left to helpers_end(). */
+int helpers_start(struct helpers *h, struct err *err);
+void helpers_mounted(const struct helpers *h, const char *dir);
+
+/* After the session with the kernel. */
+void helpers_end(struct helpers *h);
 
 #endif

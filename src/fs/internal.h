@@ -41,7 +41,8 @@ static inline struct fs *fs_of(fuse_req_t req)
 /* Whether a request comes from a helper of ours, which does nothing but make others see something. */
 static inline bool fs_is_own(const struct fs *fs, pid_t pid)
 {
-	return helper_is(fs->config.helper, pid) || helper_is(fs->config.namer, pid);
+	return helper_is(fs->config.helpers.helper, pid) ||
+	       helper_is(fs->config.helpers.namer, pid);
 }
 
 static inline bool fs_own(fuse_req_t req)
@@ -55,7 +56,7 @@ static inline bool fs_drops(fuse_req_t req, fuse_ino_t dir, const char *name)
 {
 	const struct fs *fs = fs_of(req);
 
-	return helper_is(fs->config.namer, fuse_req_ctx(req)->pid) &&
+	return helper_is(fs->config.helpers.namer, fuse_req_ctx(req)->pid) &&
 	       notifier_drops(fs->notifier, dir, name);
 }
 

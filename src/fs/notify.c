@@ -92,11 +92,11 @@ static int clear(struct fs *fs, struct node *node, uint64_t timeout)
 	if (!S_ISREG(node->type->format))
 		return 0;
 	set_clear(fs->notifier, node);
-	r = helper_do(fs->config.helper, HELPER_STAT, "/" CLEAR_NAME, timeout);
+	r = helper_do(fs->config.helpers.helper, HELPER_STAT, "/" CLEAR_NAME, timeout);
 	set_clear(fs->notifier, NULL);
 	/* By that name the kernel would hold the file. */
 	if (r != -ETIMEDOUT)
-		r = helper_do(fs->config.helper, HELPER_DROP, "/" CLEAR_NAME, timeout);
+		r = helper_do(fs->config.helpers.helper, HELPER_DROP, "/" CLEAR_NAME, timeout);
 	return r;
 }
 
@@ -110,7 +110,7 @@ static bool show(struct fs *fs, const struct notice_item *item, uint64_t timeout
 	int r = -ENOENT;
 
 	if (!item->gone)
-		r = helper_do(fs->config.helper, act, item->path, timeout);
+		r = helper_do(fs->config.helpers.helper, act, item->path, timeout);
 	if (r < 0 && r != -ETIMEDOUT && r != -EAGAIN)
 		r = clear(fs, item->node, timeout);
 	return r != -ETIMEDOUT;
@@ -160,7 +160,7 @@ static bool show_name(struct fs *fs, const struct notice_item *item, bool *stuck
 		return false;
 	if (item->act == NOTICE_APPEAR)
 		act = dir ? HELPER_MKDIR : HELPER_MAKE;
-	r = helper_do(fs->config.namer, act, item->path, WATCHER_TIME);
+	r = helper_do(fs->config.helpers.namer, act, item->path, WATCHER_TIME);
 	*stuck = r == -ETIMEDOUT;
 	return r == 0;
 }
@@ -189,7 +189,7 @@ static void drop_name(struct fs *fs, const struct notice *notice, const struct n
 	int r;
 
 	set_drop(fs->notifier, call_ino(fs, notice->dir), item->name);
-	r = helper_do(fs->config.namer, HELPER_DROP, item->path, timeout);
+	r = helper_do(fs->config.helpers.namer, HELPER_DROP, item->path, timeout);
 	set_drop(fs->notifier, 0, NULL);
 	*stuck = r == -ETIMEDOUT;
 	err.code = -r;
@@ -205,8 +205,8 @@ static void find_again(struct fs *fs, const struct notice *notice)
 	for (size_t i = 0; i < notice->count; i++)
 		if (notice->items[i].act == NOTICE_PROBE &&
 		    tree_is_known(fs->tree, notice->items[i].node) &&
-		    helper_do(fs->config.namer, HELPER_STAT, notice->items[i].path, WATCHER_TIME) ==
-			    -ETIMEDOUT)
+		    helper_do(fs->config.helpers.namer, HELPER_STAT, notice->items[i].path,
+			      WATCHER_TIME) == -ETIMEDOUT)
 			return;
 }
 

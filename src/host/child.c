@@ -15,9 +15,13 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define SERVED_FD 3
 #define GIVEN_MAX 1024 /* the usual bound of a process; what is above it is not passed on */
 
 /* A fact of the process, as its environment is. */
@@ -55,6 +59,50 @@ void child_exec(const char *file, char *const *argv, char *const *environment)
 {
 	child_seal();
 	execvpe(file, argv, environment);
+}
+
+/* In the new process. */
+static void become_server(const char *name, int death, pid_t parent, int fd)
+{
+	static const int ignored[] = {SIGINT, SIGHUP, SIGTERM};
+
+	prctl(PR_SET_NAME, name);
+	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
+		if (ignored[i] != death)
+			signal(ignored[i], SIG_IGN);
+	prctl(PR_SET_PDEATHSIG, death);
+	if (getppid() != parent)
+		_exit(0);
+	setsid();
+	/* Nothing but the socket: whoever waits for our output must not wait for it too. */
+	dup2(fd, SERVED_FD);
+	close_range(SERVED_FD + 1, ~0u, 0);
+	for (int other = 0; other < SERVED_FD; other++)
+		close(other);
+}
+
+pid_t child_fork(const char *name, int death, void (*serve)(int fd, const void *arg),
+		 const void *arg, int *fd, struct err *err)
+{
+	pid_t pid = -1, parent = getpid();
+	int fds[2] = {-1, -1};
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0)
+		pid = fork();
+	if (pid == 0) {
+		become_server(name, death, parent, fds[1]);
+		serve(SERVED_FD, arg);
+		_exit(0);
+	}
+	if (pid < 0) {
+		err_set(err, errno, "cannot start %s: %s", name, strerror(errno));
+		if (fds[0] >= 0)
+			close(fds[0]);
+	}
+	if (fds[1] >= 0)
+		close(fds[1]);
+	*fd = fds[0];
+	return pid < 0 ? -err->code : pid;
 }
 
 /* True where it has ended. */

@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -162,7 +161,7 @@ static bool look_after(int fd, struct child *children)
 	return left;
 }
 
-static void serve(int fd)
+static void serve(int fd, const void *arg)
 {
 	static struct child children[RUNNING_MAX];
 	static char message[MESSAGE_MAX + 1];
@@ -189,39 +188,16 @@ static void serve(int fd)
 struct runner *runner_new(struct err *err)
 {
 	struct runner *r = calloc(1, sizeof(*r));
-	int fds[2], parent = getpid();
 
-	if (!r || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) {
-		err_set(err, errno, "cannot start the process that runs commands: %s",
-			strerror(errno));
-		free(r);
+	if (!r) {
+		err_set(err, ENOMEM, "no memory");
 		return NULL;
 	}
-	r->pid = fork();
-	if (r->pid == 0) {
-		prctl(PR_SET_NAME, "vaultfs-run");
-		prctl(PR_SET_PDEATHSIG, SIGTERM);
-		if (getppid() != parent)
-			_exit(0);
-		setsid();
-		signal(SIGINT, SIG_IGN);
-		signal(SIGHUP, SIG_IGN);
-		dup2(fds[1], 3);
-		close_range(4, ~0u, 0);
-		for (int fd = 0; fd < 3; fd++)
-			close(fd);
-		serve(3);
-	}
-	close(fds[1]);
-	if (r->pid < 0) {
-		err_set(err, errno, "cannot start the process that runs commands: %s",
-			strerror(errno));
-		close(fds[0]);
-		free(r);
-		return NULL;
-	}
-	r->fd = fds[0];
-	return r;
+	r->pid = child_fork("vaultfs-run", SIGTERM, serve, NULL, &r->fd, err);
+	if (r->pid > 0)
+		return r;
+	free(r);
+	return NULL;
 }
 
 void runner_free(struct runner *r)

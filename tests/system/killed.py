@@ -9,9 +9,9 @@ import subprocess
 import sys
 import time
 
-from harness import main, test
+from harness import main, skip, test
 from inotify import Watcher
-from mount import lazy_unmount
+from mount import VAULTFS, alone, clean_environment, lazy_unmount
 from server import ApiError
 
 KILLS = 300 if os.environ.get("VAULTFS_LONG") else 6
@@ -157,6 +157,96 @@ def killed_under_writers(t):
         said = kill_once(t, m, number)
         check(t, said)
     t.note(f"{KILLS} times")
+
+
+# In a mount namespace with the kernel's connections, whether the machine has them or not. A token's file that
+# has come to lie in the mount itself makes a thread of the daemon wait for the daemon.
+HUNG = r"""
+[ -e /sys/fs/fuse/connections ] || exit 77
+mount -t fusectl none /sys/fs/fuse/connections || exit 77
+
+start() { # options
+	rm -f "$ROOT/token"
+	(umask 077; printf %s "$TOKEN" > "$ROOT/token")
+	"$VAULTFS" mount $1 -o "$2,timeout=60s,log=stderr,token_file=$ROOT/token" "secret/$FOLDER" "$D" 2>> "$ROOT/log" &
+	for i in $(seq 600); do
+		[ -e "$D/s/f" ] && break
+		sleep 0.05
+	done
+	daemon=
+	for p in $(pgrep -f -- "$D"); do
+		[ "$(cat /proc/$p/comm)" = vaultfs ] && daemon=$p
+	done
+	beside=$(pgrep -P "$daemon")
+	ps -o comm= $beside | grep -q vaultfs-guard || { echo "no guard"; exit 1; }
+}
+
+gone() { # pids
+	for i in $(seq 600); do
+		left=
+		for p in $*; do
+			# A process whose parent does not wait for it is none any more.
+			grep -q '^State:[[:space:]]*[^ZX[:space:]]' /proc/$p/status 2> /dev/null && left="$left $p"
+		done
+		[ -z "$left" ] && return 0
+		sleep 0.05
+	done
+	echo "left:"; ps $left; cat /proc/$daemon/task/*/stack
+	umount -f "$D"
+	return 1
+}
+
+for options in "-f auto_unmount=no" "-f auto_unmount" " auto_unmount=no" " auto_unmount"; do
+	echo "# $options"
+	start "${options% *}" "${options##* }"
+	kill -TERM $daemon
+	gone $daemon $beside || exit 1
+	mountpoint -q "$D" && { echo "still mounted after SIGTERM"; exit 1; }
+	start "${options% *}" "${options##* }"
+	cat "$D/s/f" > /dev/null || exit 1
+	umount "$D" || exit 1
+	gone $daemon $beside || exit 1
+	start "${options% *}" "${options##* }"
+	rm "$ROOT/token"
+	ln -s "$D/new/f" "$ROOT/token"
+	kill -STOP "$SERVER"
+	kill -HUP $daemon
+	for i in $(seq 600); do
+		grep -q request_wait_answer /proc/$daemon/task/*/wchan && break
+		sleep 0.05
+	done
+	cat "$D/other/f" 2> "$ROOT/caller" &
+	caller=$!
+	sleep 0.2
+	kill -KILL $daemon
+	gone $daemon $beside $caller || exit 1
+	wait $caller && { echo "the caller is told nothing"; exit 1; }
+	grep -qE 'not connected|abort' "$ROOT/caller" || { cat "$ROOT/caller"; exit 1; }
+	kill -CONT "$SERVER"
+	umount -l "$D" 2> /dev/null
+done
+exit 0
+"""
+
+
+@test(products=("bao",), needs=("unshare", "pgrep", "mountpoint"), seconds=300)
+def killed_while_it_waits_for_itself(t):
+    "where a thread of the daemon cannot end, its callers are failed all the same; an ordered end stays one"
+    if os.geteuid() != 0:
+        skip("needs root")
+    t.put("s", {"f": "1"})
+    os.mkdir(f"{t.root}/d")
+    done = subprocess.run(["unshare", "-m", "bash", "-c", alone() + HUNG], capture_output=True, text=True, check=False,
+                          timeout=290, stdin=subprocess.DEVNULL,
+                          env=clean_environment(VAULT_ADDR=t.server.address, TOKEN=t.server.token, HOME=t.root,
+                                                VAULTFS=VAULTFS, ROOT=t.root, D=f"{t.root}/d", FOLDER=t.folder,
+                                                SERVER=str(t.server.process.pid)))
+    t.server.resume()
+    if done.returncode == 77:
+        skip("the kernel does not show its connections")
+    assert done.returncode == 0, done.stdout + done.stderr
+    with open(f"{t.root}/log") as f:
+        assert "error" not in f.read()
 
 
 main(local=True)
