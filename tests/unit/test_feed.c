@@ -7,6 +7,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+TestSuite(feed, .init = support_init, .fini = support_fini, .timeout = 120);
+
 static void add(struct feed *f, int64_t version)
 {
 	struct event *e = event_new(EVENT_CHANGED, "/db", "app/db", version, false);
@@ -23,7 +25,7 @@ static int64_t version_in(const struct buf *line)
 	return at ? strtoll(at + strlen("\"version\":"), NULL, 10) : -1;
 }
 
-Test(feed, a_reader_gets_what_comes_after_it_was_opened, .init = support_init)
+Test(feed, a_reader_gets_what_comes_after_it_was_opened)
 {
 	struct feed *f = feed_new();
 	struct feed_reader *r;
@@ -43,7 +45,7 @@ Test(feed, a_reader_gets_what_comes_after_it_was_opened, .init = support_init)
 	feed_free(f);
 }
 
-Test(feed, a_line_that_does_not_fit_comes_in_parts, .init = support_init)
+Test(feed, a_line_that_does_not_fit_comes_in_parts)
 {
 	struct feed *f = feed_new();
 	struct feed_reader *r = feed_open(f, &(struct feed_filter){0});
@@ -67,7 +69,7 @@ Test(feed, a_line_that_does_not_fit_comes_in_parts, .init = support_init)
 	feed_free(f);
 }
 
-Test(feed, who_is_too_slow_is_told_how_much_is_lost, .init = support_init)
+Test(feed, who_is_too_slow_is_told_how_much_is_lost)
 {
 	struct feed *f = feed_new();
 	struct feed_reader *r = feed_open(f, &(struct feed_filter){0});
@@ -93,7 +95,7 @@ static void count(void *arg)
 	++*(int *)arg;
 }
 
-Test(feed, a_waker_is_called_once_or_dropped, .init = support_init)
+Test(feed, a_waker_is_called_once_or_dropped)
 {
 	struct feed *f = feed_new();
 	struct feed_reader *r = feed_open(f, &(struct feed_filter){0});
@@ -113,7 +115,7 @@ Test(feed, a_waker_is_called_once_or_dropped, .init = support_init)
 	feed_free(f);
 }
 
-Test(feed, nobody_waits_after_its_end, .init = support_init)
+Test(feed, nobody_waits_after_its_end)
 {
 	struct feed *f = feed_new();
 	struct feed_reader *r = feed_open(f, &(struct feed_filter){0});
@@ -142,7 +144,7 @@ static void add_named(struct feed *f, const char *secret)
 	event_free(e);
 }
 
-Test(feed, a_reader_is_not_told_what_its_filter_hides, .timeout = 120)
+Test(feed, a_reader_is_not_told_what_its_filter_hides)
 {
 	struct feed *f = feed_new();
 	struct feed_reader *r = feed_open(f, &(struct feed_filter){.view = view_of});

@@ -23,12 +23,14 @@ TestSuite(guard, .init = support_init, .fini = support_fini, .timeout = 120);
 /* The file of the connection that serves support_dir(), as the kernel would name it; heap. */
 static char *make_connection(void)
 {
+	_cleanup_free_ char *dir = NULL;
 	struct stat st;
 	char name[64];
 
 	cr_assert_eq(stat(support_dir(), &st), 0);
 	snprintf(name, sizeof(name), "%u", major(st.st_dev) << 20 | minor(st.st_dev));
-	cr_assert_eq(mkdir(support_path(name), 0700), 0);
+	dir = support_path(name);
+	cr_assert_eq(mkdir(dir, 0700), 0);
 	strcat(name, "/abort");
 	return support_file(name, "", 0);
 }
