@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "http/http.h"
+#include "kv/kv_current.h"
+#include "node/node.h"
 #include "tree/tree.h"
 #include "vault/health.h"
 
@@ -63,8 +65,18 @@ static void on_spared(void *arg, const struct err *why)
 	tree_failed(tree, geteuid(), tree_root(tree), NULL, NULL, why);
 }
 
+/* What is in memory is of the engine before. */
+static void on_other_engine(void *arg)
+{
+	tree_forget_all(arg, 0);
+}
+
 void network_report(struct network *n, struct tree *tree)
 {
+	if (tree)
+		n->kv = tree->config.kv;
+	if (n->kv)
+		kv_current_report(n->kv, tree ? on_other_engine : NULL, tree);
 	if (n->servers)
 		servers_report(n->servers, tree ? on_spared : NULL, tree);
 }
@@ -89,8 +101,10 @@ int network_check_namespace(const struct network *n, const struct conf *c, struc
 int network_find_engine(const struct network *n, const struct conf *c, const char *path,
 			struct limit limit, struct kv_engine *out, struct err *err)
 {
-	struct kv_choice choice = {
-		.version = (int)c->kv_version, .mount = c->engine, .ttl = c->ttl};
+	struct kv_choice choice = {.version = (int)c->kv_version,
+				   .firm = c->kv_version != 0,
+				   .mount = c->engine,
+				   .ttl = c->ttl};
 
 	return kv_engine_open(n->vault, strcmp(path, "/") != 0 ? path : "", &choice, limit, out,
 			      err);

@@ -16,14 +16,15 @@ struct network {
 	struct http *http;
 	struct servers *servers;
 	struct vault *vault;
+	struct kv *kv; /* of network_report(), borrowed */
 };
 
 /* Asks nothing yet. Borrows `c` until network_close(), which is fine for one that was never opened. */
 int network_open(struct network *n, const struct conf *c, struct err *err);
 void network_close(struct network *n);
 
-/* Each server that fails and is spared is told in .vault/errors from then on. NULL: no more. Does
- * nothing where it was never opened. */
+/* Each server that fails and is spared is told in .vault/errors from then on, and what is in memory is
+ * forgotten when the engine becomes another. NULL: no more. Does nothing where it was never opened. */
 void network_report(struct network *n, struct tree *tree);
 
 /* Whether the server has the namespace that is configured, if one is: -EOPNOTSUPP where it would take

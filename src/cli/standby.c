@@ -109,6 +109,7 @@ static int guess(const struct conf *c, struct kv_choice *choice, struct err *err
 		return err_prefix(err, "%s knows nothing of %s for this login, and", c->offline,
 				  c->source);
 	*choice = (struct kv_choice){.version = c->kv_version ? (int)c->kv_version : 2,
+				     .firm = c->kv_version != 0,
 				     .mount = c->kv_version ? c->engine : NULL};
 	return 0;
 }

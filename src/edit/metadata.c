@@ -12,7 +12,7 @@
 #include "base/codec.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "kv/json_unique.h"
+#include "edit/json_unique.h"
 #include "tree/settings.h"
 
 #include <errno.h>

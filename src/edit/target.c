@@ -10,7 +10,7 @@
 #include "edit/metadata.h"
 #include "edit/value.h"
 #include "tree/control.h"
-#include "kv/json_unique.h"
+#include "edit/json_unique.h"
 #include "tree/history.h"
 #include "tree/dir_traits.h"
 #include "tree/layered.h"

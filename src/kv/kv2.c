@@ -79,9 +79,8 @@ static int kv2_call(struct kv2 *k, const char *method, const char *tree, const c
 	int r;
 
 	*answer = (struct vault_answer){0};
-	if (!full)
-		return no_memory(err);
-	if (call_leader(k, path, &call, answer, err, &r))
+	r = full ? kv2_check_change(&k->reader, method, limit, err) : no_memory(err);
+	if (r < 0 || call_leader(k, path, &call, answer, err, &r))
 		return r;
 	return vault_call(k->vault, &call, answer, err);
 }
@@ -218,11 +217,8 @@ static bool is_hasty(struct kv2 *k, const struct kv2_write *w)
 static int write_known(struct kv2 *k, struct kv2_write *w, struct err *err)
 {
 	uint64_t pause = 20 * NS_PER_MS, until = clock_mono() + NS_PER_SEC;
-	int r = w->cas > 0 ? 0 : kv2_check_engine(&k->reader, w->limit, err);
+	int r = write_data(k, w, err);
 
-	if (r < 0)
-		return r;
-	r = write_data(k, w, err);
 	for (; r == -EBUSY && clock_mono() + pause < until && is_hasty(k, w); pause *= 2) {
 		cancel_sleep(NULL, clock_mono() + pause);
 		r = write_data(k, w, err);
@@ -453,7 +449,10 @@ static int kv2_list(struct kv *kv, const char *path, struct limit limit, struct 
 {
 	int r = kv2_list_names(&self(kv)->list, path, limit, out, err);
 
-	if (r == 0 && !(*out)->count && (r = kv2_check_engine(&self(kv)->reader, limit, err)) < 0)
+	if (r < 0 || (*out)->count)
+		return r;
+	r = kv2_check_folder(&self(kv)->reader, path, limit, err);
+	if (r < 0)
 		object_put(steal(*out));
 	return r;
 }

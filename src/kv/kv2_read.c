@@ -41,6 +41,13 @@ static bool holds_secret(const cJSON *json)
 	return json_get(data, "metadata") && cJSON_IsObject(json_get(data, "data"));
 }
 
+/* Only an engine of version 2 says that. */
+static void confirm_engine(struct kv2_reader *k, uint64_t when)
+{
+	if (atomic_load(&k->engine_good) < when + KV2_ENGINE_TTL)
+		atomic_store(&k->engine_good, when + KV2_ENGINE_TTL);
+}
+
 static int ask_data(void *arg, const char *address, struct limit limit, const char **by,
 		    struct err *err)
 {
@@ -54,6 +61,7 @@ static int ask_data(void *arg, const char *address, struct limit limit, const ch
 				  .address = address,
 				  .limit = limit};
 	const cJSON *data, *metadata;
+	uint64_t begun = clock_mono();
 	char query[40];
 	int r;
 
@@ -67,6 +75,8 @@ static int ask_data(void *arg, const char *address, struct limit limit, const ch
 	if (r < 0 && r != -ENOENT)
 		return r;
 	*by = answer.address;
+	if (r == 0)
+		confirm_engine(x->k, begun);
 	object_put(steal(x->v));
 	data = json_get(answer.json, "data");
 	metadata = json_get(data, "metadata");
@@ -96,13 +106,14 @@ static bool is_not_after(void *arg, uint64_t begun, bool certain)
 	return !certain && x->v->number <= x->before;
 }
 
-int kv2_check_engine(struct kv2_reader *k, struct limit limit, struct err *err)
+int kv2_check_engine(struct kv2_reader *k, bool doubt, struct limit limit, struct err *err)
 {
 	struct mount_info info;
-	uint64_t now = clock_mono();
+	uint64_t now = clock_mono(), good = atomic_load(&k->engine_good);
 	int r;
 
-	if (now < atomic_load(&k->engine_good))
+	/* That it is not told is known for longer. */
+	if (now < good && (!doubt || good - now > KV2_ENGINE_TTL))
 		return 0;
 	atomic_store(&k->engine_good, now + KV2_ENGINE_TTL);
 	r = mounts_find(k->vault, k->mount, limit, &info, NULL);
@@ -111,8 +122,18 @@ int kv2_check_engine(struct kv2_reader *k, struct limit limit, struct err *err)
 	if (r < 0 || strcmp(info.path, k->mount) != 0 || info.version == 2)
 		return 0;
 	atomic_store(&k->engine_good, 0);
-	return err_set(err, EIO, "%s is no key-value engine of version 2 any more: mount it again",
-		       k->mount);
+	return err_set(err, EIO, "%s " KV2_NO_MORE ": mount it again", k->mount);
+}
+
+/* No engine of another version knows a PATCH; all others would be done to another path. */
+int kv2_check_change(struct kv2_reader *k, const char *method, struct limit limit, struct err *err)
+{
+	return strcmp(method, "PATCH") != 0 ? kv2_check_engine(k, false, limit, err) : 0;
+}
+
+int kv2_check_folder(struct kv2_reader *k, const char *path, struct limit limit, struct err *err)
+{
+	return kv2_check_engine(k, !*path || floors_are_live(k->floors, path, true), limit, err);
 }
 
 /* Some servers may not know yet what we do: the leader does. */
@@ -133,10 +154,11 @@ int kv2_read_latest(struct kv2_reader *k, const char *path, struct limit limit,
 {
 	struct reading x = {.k = k, .path = path};
 	struct lag_read read = {.ask = ask_data, .is_old = data_is_old};
+	bool was = floors_are_live(k->floors, path, false);
 	int r = read_known(&x, &read, limit, err);
 
 	if (r == 0 && x.v->state == KV_ABSENT)
-		r = kv2_check_engine(k, limit, err);
+		r = kv2_check_engine(k, was, limit, err);
 	if (r == 0)
 		*out = steal(x.v);
 	object_put(x.v);

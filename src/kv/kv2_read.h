@@ -11,6 +11,9 @@
 
 #define KV2_ENGINE_TTL (2 * NS_PER_SEC) /* that it is of version 2 is believed for so long */
 
+/* In the sentence of kv2_check_engine(). */
+#define KV2_NO_MORE "is no key-value engine of version 2 any more"
+
 /* The reading of a KV engine, version 2. Borrows all. */
 struct kv2_reader {
 	struct vault *vault;
@@ -21,8 +24,13 @@ struct kv2_reader {
 };
 
 /* Whether it is no engine of version 2 any more: -EIO. One of version 1 in its place says that nothing
- * is there, and takes what is made as another path. Asks at most every other second. */
-int kv2_check_engine(struct kv2_reader *k, struct limit limit, struct err *err);
+ * is there, and takes what is made as another path. Asks at most every other second, and where there is
+ * reason to `doubt` it at once. */
+int kv2_check_engine(struct kv2_reader *k, bool doubt, struct limit limit, struct err *err);
+/* The same before a change by that method. */
+int kv2_check_change(struct kv2_reader *k, const char *method, struct limit limit, struct err *err);
+/* The same, where it has told that nothing is in a folder. */
+int kv2_check_folder(struct kv2_reader *k, const char *path, struct limit limit, struct err *err);
 
 /* As kv_ops.read and kv_ops.metadata: never what is older than what we know. */
 int kv2_read_latest(struct kv2_reader *k, const char *path, struct limit limit,

@@ -6,6 +6,7 @@
 
 #include "kv/kv1.h"
 #include "kv/kv2.h"
+#include "kv/kv_current.h"
 #include "kv/kv_router.h"
 #include "vault/path.h"
 
@@ -25,13 +26,18 @@ static const char *rest_of(const char *path, const char *mount)
 	return path + len + (path[len] == '/');
 }
 
-static int open_one(struct vault *vault, const char *path, struct kv_engine *out, struct err *err)
+static int open_one(struct vault *vault, const char *path, bool firm, struct kv_engine *out,
+		    struct err *err)
 {
 	out->inside = rest_of(path, out->info.path);
 	if (!out->inside)
 		return err_set(err, EIO, "the server says that %s is in %s", path, out->info.path);
-	out->kv = out->info.version == 1 ? kv1_new(vault, out->info.path)
-					 : kv2_new(vault, out->info.path);
+	if (!firm)
+		out->kv = kv_current_new(vault, &out->info);
+	else if (out->info.version == 1)
+		out->kv = kv1_new(vault, out->info.path);
+	else
+		out->kv = kv2_new(vault, out->info.path);
 	return out->kv ? 0 : err_set(err, ENOMEM, "no memory");
 }
 
@@ -51,7 +57,7 @@ static int open_unasked(struct vault *vault, const char *path, const struct kv_c
 	out->info.path[len] = '\0';
 	strcpy(out->info.type, "kv");
 	out->info.version = choice->version;
-	return open_one(vault, path, out, err);
+	return open_one(vault, path, choice->firm, out, err);
 }
 
 static int open_all(struct vault *vault, const char *path, const struct kv_choice *choice,
@@ -105,5 +111,5 @@ int kv_engine_open(struct vault *vault, const char *path, const struct kv_choice
 		return err_set(err, EOPNOTSUPP,
 			       "%s is an engine of type %s: only key-value engines can be used",
 			       out->info.path, out->info.type);
-	return open_one(vault, path, out, err);
+	return open_one(vault, path, false, out, err);
 }

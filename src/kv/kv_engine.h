@@ -17,6 +17,7 @@ struct kv_engine {
 struct kv_choice {
 	int version;
 	const char *mount;
+	bool firm;    /* that version it is, and stays: the engine is not asked for again */
 	uint64_t ttl; /* of what is known of all engines */
 };
 

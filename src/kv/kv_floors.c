@@ -294,6 +294,25 @@ static char *name_in(const struct floor *row, const char *folder, unsigned *kind
 	return *rest ? strndup(rest, strcspn(rest, "/")) : NULL;
 }
 
+bool floors_are_live(struct floors *f, const char *path, bool below)
+{
+	LOCK_SCOPE(&f->lock);
+	const struct floor *row = find_locked(f, path);
+	struct floor *other, *next;
+	unsigned kind;
+
+	if (!below)
+		return row && row->state == KV_LIVE;
+	HASH_ITER (hh, f->table, other, next) {
+		_cleanup_free_ char *name =
+			other->state == KV_LIVE ? name_in(other, path, &kind) : NULL;
+
+		if (name)
+			return true;
+	}
+	return false;
+}
+
 /* The kinds that the entry should have: those that it has, and the one that is known. */
 static unsigned kinds_due(const struct floor *row, unsigned kinds, unsigned kind)
 {

@@ -33,6 +33,8 @@ void floors_refuted(struct floors *f, const char *path, int64_t number);
 
 /* Whether what is known of the secret is new: some servers may not know it yet. */
 bool floors_are_new(struct floors *f, const char *path);
+/* Whether it is known to be there; and, `below`, whether any secret in that folder is. */
+bool floors_are_live(struct floors *f, const char *path, bool below);
 /* And whether it is that we wrote that very version. */
 bool floors_are_ours(struct floors *f, const char *path, int64_t number);
 

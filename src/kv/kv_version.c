@@ -462,6 +462,7 @@ struct kv_version *kv_version_apply(const struct kv_version *base, const struct 
 		return NULL;
 	v->state = KV_LIVE;
 	v->number = base->number;
+	v->era = base->era;
 	apply_marks(v, base, order, left);
 	for (size_t i = 0; i < kept; i++)
 		if (!is_changed(order, left, &base->fields[i]))

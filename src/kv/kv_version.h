@@ -81,7 +81,7 @@ int kv_version_parse(const cJSON *data, const cJSON *metadata, struct kv_version
 int kv_version_from_metadata(const cJSON *metadata, int64_t number, struct kv_version **out);
 
 /* What comes of `base` by `n` changes, applied in order: a version that is not written yet, with
- * base's number, and with the marks that it needs. With `whole` the changes are all that is in it.
+ * base's number and era, and the marks that it needs. With `whole` the changes are all that is in it.
  * NULL: no memory. */
 struct kv_version *kv_version_apply(const struct kv_version *base, const struct kv_change *changes,
 				    size_t n, bool whole);

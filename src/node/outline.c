@@ -25,6 +25,7 @@
 struct outline {
 	enum kv_state state;
 	int64_t number, created;
+	uint64_t era;
 	size_t len;
 	char rows[];
 };
@@ -101,8 +102,11 @@ struct outline *outline_new(const struct outline_key *key, const struct kv_versi
 	o = malloc(sizeof(*o) + len);
 	if (!o)
 		return NULL;
-	*o = (struct outline){
-		.state = v->state, .number = v->number, .created = v->created, .len = len};
+	*o = (struct outline){.state = v->state,
+			      .number = v->number,
+			      .created = v->created,
+			      .era = v->era,
+			      .len = len};
 	at = o->rows;
 	for (size_t i = 0; i < v->count; i++) {
 		const struct kv_field *f = &v->fields[i];
@@ -129,6 +133,12 @@ void outline_free(struct outline *o)
 bool outline_is_of(const struct outline *o, const struct kv_version *v)
 {
 	return o->number == v->number && o->state == v->state && o->created == v->created;
+}
+
+bool outline_is_moved(const struct outline *a, const struct outline *b)
+{
+	return a && b && a->era != b->era && a->state == b->state && a->len == b->len &&
+	       !memcmp(a->rows, b->rows, a->len);
 }
 
 enum kv_state outline_state(const struct outline *o)

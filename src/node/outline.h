@@ -20,6 +20,10 @@ void outline_free(struct outline *o);
 /* Whether it is of that very version, in that state. */
 bool outline_is_of(const struct outline *o, const struct kv_version *v);
 
+/* Whether both are of the same fields with the same values in different eras: nobody has changed them.
+ * NULL is of nothing. */
+bool outline_is_moved(const struct outline *a, const struct outline *b);
+
 enum kv_state outline_state(const struct outline *o);
 
 /* Whether it has that field; and whether the field there is another than in `o`, or in none of them.

@@ -185,7 +185,7 @@ static struct event *make_event(struct dir *d, const struct telling *told, bool 
 	enum event_kind kind = !was ? EVENT_CREATED : is ? EVENT_CHANGED : EVENT_DELETED;
 	struct event *e;
 
-	if ((!was && !is) || !path)
+	if ((!was && !is) || !path || outline_is_moved(before, told->now))
 		return NULL;
 	e = event_new(kind, path, d->path, told->v->number, local);
 	if (e && (add_event_fields(e, before, before, told->now, false) < 0 ||

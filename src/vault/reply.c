@@ -156,6 +156,12 @@ int reply_verdict(const struct http_reply *reply, const char *address, struct er
 		       words[0] ? " " : "", words);
 }
 
+/* No secret that is not there is EIO: that is said of the engine alone. */
+bool reply_is_misplaced(const struct err *err)
+{
+	return err->code == EIO && strstr(err->text, " answered 404");
+}
+
 /* "errors" with only strings in it, or something of the envelope in which all other answers come. */
 static bool is_servers_json(const cJSON *json)
 {

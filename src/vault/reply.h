@@ -13,6 +13,9 @@
  * who was asked. */
 int reply_verdict(const struct http_reply *reply, const char *address, struct err *err);
 
+/* Whether a sentence of reply_verdict() is that there is no engine of this kind at the path. */
+bool reply_is_misplaced(const struct err *err);
+
 /* The "errors" of an answer in one line, "" where it has none. */
 void reply_words(const cJSON *json, char *to, size_t room);
 

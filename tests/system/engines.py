@@ -336,67 +336,163 @@ def namespaces(t):
     assert m.errno_of(os.stat, outside / "in/side") == "ENOENT"
 
 
-def replaced(t, engine, before, after):
-    """A mount of an engine of which the version changes under it, with what it holds; it must not take
-    that for a removal, nor write into the other."""
+def replaced(t, engine, before, after, *options):
+    """A mount of an engine of which the version changes under it, with what it holds and a file in which
+    hooks write what they are told."""
     t.server.enable(engine, before)
     write = (lambda p, f: t.server.put(p, f, mount=engine)) if before == 2 else (
         lambda p, f: t.server.api("POST", f"{engine}/{p}", f))
     write("s", {"f": "old"})
     write("unread", {"f": "old"})
-    m = t.mount("watch=300ms", "ttl=1s", "negative_ttl=500ms", source=f"/{engine}")
-    m.expect("")
+    hooks = f"{t.root}/hooks"
+    conf = f"{t.root}/hooks.conf"
+    with open(conf, "w", encoding="utf-8") as f:
+        f.write(f'[on_change "*"]\nshell = yes\nrun = echo $VAULTFS_KIND $VAULTFS_PATH >> {hooks}\n')
+    m = t.mount("watch=300ms", "ttl=1s", "negative_ttl=500ms", *options, source=f"/{engine}",
+                args=("-c", conf))
+    m.expect("the engine", "fetch failed", "the hook", "request failed")
     assert m.read("s/f") == b"old"
     os.listdir(m.path)
     events = os.open(m / ".vault/events", os.O_RDONLY | os.O_NONBLOCK)
     time.sleep(2.5)
     after()
-    time.sleep(3)
-    return m, events
+    return m, events, hooks
 
 
-def nothing_told(events):
+def told(events, hooks):
+    """What was told by either way, and that file of events closed."""
     try:
-        text = os.read(events, 1 << 16)
+        text = os.read(events, 1 << 16).decode()
     except BlockingIOError:
-        return True
-    return b"deleted" not in text
+        text = ""
+    os.close(events)
+    if os.path.exists(hooks):
+        with open(hooks, encoding="utf-8") as f:
+            text += f.read()
+    return text
 
 
 @test(products=("vault", "bao"))
 def upgraded_under_a_mount(t):
-    "an engine that is upgraded to version 2 under a mount is no engine without secrets: cached values or EIO"
+    "an engine that is upgraded to version 2 under a mount is one of version 2 there within seconds, and nothing is told"
     engine = "up-" + t.name
-    m, events = replaced(t, engine, 1, lambda: t.server.api(
+    m, events, hooks = replaced(t, engine, 1, lambda: t.server.api(
         "POST", f"sys/mounts/{engine}/tune", {"options": {"version": "2"}}))
-    assert m.errno_of(m.read, "s/f") in ("", "EIO")
-    assert m.errno_of(m.read, "unread/f") in ("EIO", "")
-    assert m.errno_of(m.write, "s/f", b"new") == "EIO"
-    assert nothing_told(events)
-    os.close(events)
-    assert t.server.get("s", mount=engine) == {"f": "old"}
+    held = os.open(m / "s/f", os.O_RDWR)
+    end = time.monotonic() + 30
+    while "user.vault.version" not in os.listxattr(m / "s"):
+        assert m.errno_of(m.read, "s/f") in ("", "EIO"), "cached, an outage, or found again"
+        assert time.monotonic() < end, "it is never found again"
+        time.sleep(0.1)
+    eventually(lambda: m.errno_of(m.read, "unread/f") == "")
+    assert sorted(n for n in os.listdir(m.path) if n != ".vault") == ["s", "unread"]
+    assert m.read("unread/f") == m.read("s/f") == b"old"
+    time.sleep(1)
+    assert told(events, hooks) == "", "nothing has changed"
+    os.pwrite(held, b"new", 0)
+    os.close(held)
+    m.write("s/g", "more")
+    assert t.server.get("s", mount=engine) == {"f": "new", "g": "more"}
+    assert os.listdir(m / "s/.vault/versions") == ["1", "2", "3"]
+    assert m.read("s/.vault/versions/1/f") == b"old"
+    os.mkdir(m / "made")
+    m.write("made/x", "1")
+    assert t.server.get("made", mount=engine) == {"x": "1"}
+    os.setxattr(m / "s", "user.vault.meta.owner", b"me")
+
+
+@test(products=("vault", "bao"))
+def a_write_is_the_first_to_find_out(t):
+    "a change after an upgrade that nobody has seen yet is made in the engine as it is now, or is none"
+    engine = "first-" + t.name
+    t.server.enable(engine, 1)
+    t.server.api("POST", f"{engine}/s", {"f": "old", "kept": "1"})
+    m = t.mount(source=f"/{engine}")
+    m.expect("the engine", "fetch failed", "request failed")
+    assert m.read("s/f") == b"old"
+    t.server.api("POST", f"sys/mounts/{engine}/tune", {"options": {"version": "2"}})
+    eventually(lambda: t.server.get("s", mount=engine) is not None)
+    eventually(lambda: m.errno_of(m.write, "s/f", b"new") == "")
+    assert t.server.get("s", mount=engine) == {"f": "new", "kept": "1"}
+    assert t.server.api("LIST", f"{engine}/metadata")["data"]["keys"] == ["s"], "nothing elsewhere"
 
 
 @test(products=("vault", "bao"))
 def version_1_in_the_place_of_2(t):
-    "an engine of version 1 in the place of one of version 2 has nothing deleted, and nothing is written there"
+    "an engine of version 1 in the place of one of version 2 is found within seconds, and nothing goes to a wrong path"
     engine = "down-" + t.name
 
     def swap():
         t.server.disable(engine)
         t.server.enable(engine, 1)
+        t.server.api("POST", f"{engine}/s", {"f": "old"})
+        t.server.api("POST", f"{engine}/unread", {"f": "old"})
 
-    m, events = replaced(t, engine, 2, swap)
-    assert m.errno_of(m.read, "s/f") in ("", "EIO")
-    assert m.errno_of(os.makedirs, m / "new") == "EIO"
-    assert m.errno_of(m.write, "s/f", b"x") == "EIO"
-    assert nothing_told(events)
-    os.close(events)
+    m, events, hooks = replaced(t, engine, 2, swap)
+    eventually(lambda: "user.vault.version" not in os.listxattr(m / "s"))
+    eventually(lambda: m.errno_of(m.read, "unread/f") == "")
+    assert m.read("unread/f") == m.read("s/f") == b"old"
+    m.write("s/f", "new")
+    assert old(t, f"{engine}/s") == {"f": "new"}
+    os.mkdir(m / "made")
+    m.write("made/x", "1")
+    assert old(t, f"{engine}/made") == {"x": "1"}
+    assert "deleted" not in told(events, hooks)
+    assert sorted(t.server.api("LIST", engine)["data"]["keys"]) == ["made", "s", "unread"]
+
+
+@test(products=("vault", "bao"))
+def no_change_goes_to_a_wrong_path(t):
+    "changes from what is in memory after version 1 has come in the place of 2 write nothing to the old paths"
+    engine = "astray-" + t.name
+    t.server.enable(engine, 2)
+    for name in ("post", "patch", "gone"):
+        t.server.put(name, {"f": "old", "kept": "1"}, mount=engine)
+    t.server.policy(engine, {f"{engine}/*": ["create", "read", "update", "delete", "list"],
+                             f"{engine}/data/patch": ["read", "update", "patch"]})
+    m = t.mount(source=f"/{engine}", token=t.server.make_token(policies=[engine]))
+    m.expect("the engine", "fetch failed", "request failed", "removal")
+    for name in ("post", "patch", "gone"):
+        assert m.read(f"{name}/f") == b"old"
+    time.sleep(2.5)
+    t.server.disable(engine)
+    t.server.enable(engine, 1)
+    results = [m.errno_of(m.write, "post/f", b"new"), m.errno_of(m.write, "patch/f", b"new"),
+               m.errno_of(os.unlink, m / "gone/f"), m.errno_of(os.unlink, m / "gone/kept")]
+    time.sleep(1)
     try:
-        made = t.server.api("LIST", engine)
+        made = t.server.api("LIST", engine)["data"]["keys"]
     except ApiError:
-        made = None
-    assert not made, made
+        made = []
+    assert not {"data/", "delete/", "metadata/", "destroy/"} & set(made), (made, results)
+
+
+@test(products=("vault", "bao"))
+def the_version_is_given(t):
+    "with kv_version= the engine is not asked for again: what it was stays served, all else is EIO, nothing is written"
+    engine = "given-" + t.name
+    m, events, hooks = replaced(t, engine, 1, lambda: t.server.api(
+        "POST", f"sys/mounts/{engine}/tune", {"options": {"version": "2"}}), "kv_version=1")
+    time.sleep(3)
+    assert m.errno_of(m.read, "s/f") in ("", "EIO")
+    assert m.errno_of(m.write, "s/f", b"new") == "EIO"
+    assert told(events, hooks) == ""
+    assert t.server.get("s", mount=engine) == {"f": "old"}
+
+
+@test(products=("vault", "bao"))
+def moved_away(t):
+    "an engine that is moved is an outage, of which the log says what to do; moved back it serves"
+    engine = "moved-" + t.name
+    move = lambda a, b: t.server.api("POST", "sys/remount", {"from": a, "to": b})
+    m, events, hooks = replaced(t, engine, 2, lambda: move(engine, engine + "-away"))
+    eventually(lambda: "the engine is not where it was" in str(m.log()))
+    assert m.read("s/f") == b"old", "from memory"
+    assert m.errno_of(m.write, "s/f", b"lost") == "EIO"
+    move(engine + "-away", engine)
+    eventually(lambda: m.errno_of(m.write, "s/f", b"new") == "")
+    assert t.server.get("s", mount=engine) == {"f": "new"}
+    assert "deleted" not in told(events, hooks)
 
 
 @test()

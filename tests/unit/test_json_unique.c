@@ -4,7 +4,7 @@
 
 #include "unit_support.h"
 
-#include "kv/json_unique.h"
+#include "edit/json_unique.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
 /* Names that stand twice. Two spellings may be one name ("a", "\u0061"), so that the tree tells which
  * are the same; the text tells where they stand, since the names of both come in the same order. */
 
-#include "kv/json_unique.h"
+#include "edit/json_unique.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef KV_JSON_UNIQUE_H
-#define KV_JSON_UNIQUE_H
+#ifndef EDIT_JSON_UNIQUE_H
+#define EDIT_JSON_UNIQUE_H
 
 #include "base/json.h"
 
