@@ -77,7 +77,7 @@ static int kv1_call(struct kv1 *k, const char *method, const char *path, const c
 	if (asprintf(&full, "%s/%s", k->mount, path) < 0)
 		return no_memory(err);
 	call.path = full;
-	if (!strcmp(method, "GET"))
+	if (!strcmp(method, "GET") || !strcmp(method, "LIST"))
 		call.depth = 2; /* the answer, "data" */
 	return vault_call(k->vault, &call, answer, err);
 }

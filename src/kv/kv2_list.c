@@ -30,7 +30,7 @@ static bool holds_names(const cJSON *json)
 {
 	const cJSON *keys = json_get(json_get(json, "data"), "keys");
 
-	return vault_holds_data(json) && (!keys || cJSON_IsArray(keys));
+	return vault_holds_data(json) && (!keys || kv_list_is(keys));
 }
 
 /* LIST of a folder in that tree ("metadata", "detailed-metadata"). */
@@ -45,6 +45,8 @@ static int ask(struct kv2_list *l, const char *tree, const char *path, const cha
 				  .address = address,
 				  .limit = limit};
 
+	if (!strcmp(tree, "metadata"))
+		call.depth = 2; /* the answer, "data": the names are kept as text */
 	if (asprintf(&full, "%s/%s/%s%s", l->mount, tree, path, *path ? "/" : "") < 0)
 		return no_memory(err);
 	call.path = full;

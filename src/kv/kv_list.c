@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Listings: the server's flat array, in which `a` and `a/` are two rows, as entries with kinds. */
+/* Listings: the server's flat array, in which `a` and `a/` are two rows, as entries with kinds. It is
+ * read from its text, since a folder may have any number of names, and a tree of them takes ten times
+ * as much memory as they do. */
 
 #include "kv/kv_list.h"
 
@@ -16,15 +18,13 @@ static int compare_entries(const void *a, const void *b)
 	return strcmp(((const struct kv_entry *)a)->name, ((const struct kv_entry *)b)->name);
 }
 
-/* The row's name into `to`; its kind, or 0 for one that is left out. */
-static unsigned take_row(const cJSON *key, char *to)
+/* The name, without the mark of a folder, into `to`; its kind, or 0 for one that is left out. */
+static unsigned take_name(const char *name, size_t len, char *to)
 {
-	size_t len = strlen(key->valuestring);
 	unsigned kind = KV_ENTRY_SECRET;
 
-	if (json_string_len(key) != len)
-		return 0; /* it holds NUL */
-	memcpy(to, key->valuestring, len + 1);
+	memcpy(to, name, len);
+	to[len] = '\0';
 	if (len > 0 && to[len - 1] == '/') {
 		kind = KV_ENTRY_FOLDER;
 		to[--len] = '\0';
@@ -32,6 +32,15 @@ static unsigned take_row(const cJSON *key, char *to)
 	if (len == 0 || strchr(to, '/') || !strcmp(to, ".") || !strcmp(to, ".."))
 		return 0;
 	return kind;
+}
+
+static unsigned take_row(const cJSON *key, char *to)
+{
+	size_t len = strlen(key->valuestring);
+
+	if (json_string_len(key) != len)
+		return 0; /* it holds NUL */
+	return take_name(key->valuestring, len, to);
 }
 
 unsigned kv_list_row(const cJSON *key, char **name)
@@ -78,28 +87,99 @@ static void add_entry(struct kv_list *list, char **blob, const char *name, unsig
 	*blob += len + 1;
 }
 
-int kv_list_parse(const cJSON *keys, struct kv_list **out)
+bool kv_list_is(const cJSON *keys)
 {
-	size_t rows = 0, bytes = 0;
-	struct kv_list *list;
-	char *blob;
+	return cJSON_IsArray(keys) || (cJSON_IsRaw(keys) && keys->valuestring[0] == '[');
+}
 
-	if (keys && !cJSON_IsArray(keys))
-		return -EIO;
-	for (const cJSON *key = keys ? keys->child : NULL; key; key = key->next) {
+/* Past the string that opens at p. */
+static const char *string_end(const char *p)
+{
+	for (p++; *p && *p != '"'; p++)
+		p += *p == '\\' && p[1];
+	return *p ? p + 1 : p;
+}
+
+/* The strings of an array's compact text; -EIO where there is anything else in it. */
+static int count_text(const char *p, size_t *rows)
+{
+	if (p[1] == ']')
+		return 0;
+	do {
+		if (*++p != '"')
+			return -EIO;
+		p = string_end(p);
+		(*rows)++;
+	} while (*p == ',');
+	return 0;
+}
+
+static int take_text(struct kv_list *list, char *blob, const char *p, size_t rows)
+{
+	while (rows--) {
+		const char *string = p + 1;
+		_cleanup_json_ cJSON *key = NULL;
+		unsigned kind;
+
+		p = string_end(string);
+		if (!memchr(string, '\\', (size_t)(p - string))) {
+			kind = take_name(string + 1, (size_t)(p - string) - 2, blob);
+		} else {
+			key = cJSON_ParseWithLength(string, (size_t)(p - string));
+			if (!key)
+				return -ENOMEM; /* it was read once */
+			kind = take_row(key, blob);
+		}
+		if (kind)
+			add_entry(list, &blob, blob, kind);
+	}
+	return 0;
+}
+
+static int count_tree(const cJSON *key, size_t *rows, size_t *bytes)
+{
+	for (; key; key = key->next) {
 		if (!cJSON_IsString(key))
 			return -EIO;
-		rows++;
-		bytes += strlen(key->valuestring) + 1;
+		(*rows)++;
+		*bytes += strlen(key->valuestring) + 1;
 	}
-	list = list_new(rows, bytes, &blob);
-	if (!list)
-		return -ENOMEM;
-	for (const cJSON *key = keys ? keys->child : NULL; key; key = key->next) {
+	return 0;
+}
+
+static void take_tree(struct kv_list *list, char *blob, const cJSON *key)
+{
+	for (; key; key = key->next) {
 		unsigned kind = take_row(key, blob);
 
 		if (kind)
 			add_entry(list, &blob, blob, kind);
+	}
+}
+
+int kv_list_parse(const cJSON *keys, struct kv_list **out)
+{
+	const char *text = cJSON_IsRaw(keys) ? keys->valuestring : NULL;
+	size_t rows = 0, bytes = text ? strlen(text) : 0;
+	struct kv_list *list;
+	char *blob;
+	int r;
+
+	if (keys && !kv_list_is(keys))
+		return -EIO;
+	r = text ? count_text(text, &rows) : count_tree(keys ? keys->child : NULL, &rows, &bytes);
+	if (r < 0)
+		return r;
+	list = list_new(rows, bytes, &blob);
+	if (!list)
+		return -ENOMEM;
+	if (text)
+		r = take_text(list, blob, text, rows);
+	else
+		take_tree(list, blob, keys ? keys->child : NULL);
+	if (r < 0) {
+		list_free(&list->object);
+		return r;
 	}
 	qsort(list->entries, list->count, sizeof(list->entries[0]), compare_entries);
 	merge_twins(list);

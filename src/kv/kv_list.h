@@ -20,8 +20,11 @@ struct kv_list {
 	struct kv_entry entries[]; /* by name, bytewise */
 };
 
-/* From the array "keys" of a LIST reply; NULL for a folder that is empty or not there. 0, -ENOMEM,
- * or -EIO for what is no list. Names that no path can have are left out. */
+/* Whether it is an array: a tree, or the text of one in a raw item. */
+bool kv_list_is(const cJSON *keys);
+
+/* From the array "keys" of a LIST reply, of either kind; NULL for a folder that is empty or not there.
+ * 0, -ENOMEM, or -EIO for what is no list. Names that no path can have are left out. */
 int kv_list_parse(const cJSON *keys, struct kv_list **out);
 
 /* One row of that array: its kind, and in *name (heap; NULL: no memory) what it is called; 0 for a name

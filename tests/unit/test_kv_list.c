@@ -4,6 +4,7 @@
 
 #include "unit_support.h"
 
+#include "base/secmem.h"
 #include "kv/kv_list.h"
 
 #include <stdio.h>
@@ -12,12 +13,34 @@ TestSuite(kv_list, .fini = support_fini, .timeout = 120);
 
 #define BOTH (KV_ENTRY_SECRET | KV_ENTRY_FOLDER)
 
+/* The array as an answer has it when it is read for its outer values alone. */
+static cJSON *text_of(const char *keys)
+{
+	cJSON *json = NULL;
+
+	cr_assert_eq(json_parse_shallow(keys, strlen(keys), 0, &json, NULL), 0, "%s", keys);
+	return json;
+}
+
+static void assert_same(const struct kv_list *a, const struct kv_list *b, const char *keys)
+{
+	cr_assert_eq(a->count, b->count, "%s", keys);
+	for (size_t i = 0; i < a->count; i++) {
+		cr_assert_str_eq(a->entries[i].name, b->entries[i].name, "%s", keys);
+		cr_assert_eq(a->entries[i].kinds, b->entries[i].kinds, "%s", keys);
+	}
+}
+
 static struct kv_list *list_of(const char *keys)
 {
 	_cleanup_json_ cJSON *json = keys ? support_parse(keys) : NULL;
-	struct kv_list *list = NULL;
+	_cleanup_json_ cJSON *text = keys ? text_of(keys) : NULL;
+	struct kv_list *list = NULL, *again = NULL;
 
 	cr_assert_eq(kv_list_parse(json, &list), 0, "%s", keys);
+	cr_assert_eq(kv_list_parse(text, &again), 0, "%s", keys);
+	assert_same(list, again, keys);
+	object_put(again);
 	return list;
 }
 
@@ -72,16 +95,43 @@ Test(kv_list, names_that_no_path_can_have_are_left_out, .init = support_init)
 	assert_list(list, "%2F/ ... .vault .x good");
 }
 
+Test(kv_list, names_are_read_whatever_is_escaped_in_them, .init = support_init)
+{
+	_cleanup_object_ struct kv_list *list = list_of(
+		"[ \"a\\\"b\\\\/\" , \"\\u00e9\\/\", \"\\\\\", \"c\\u0001\", \"n\\u0000/\"]");
+
+	assert_list(list, "\\ a\"b\\/ \u00e9/");
+}
+
+Test(kv_list, a_folder_has_any_number_of_short_names, .init = support_init)
+{
+	_cleanup_buf_ struct buf text = {0};
+	_cleanup_json_ cJSON *keys = NULL;
+	_cleanup_object_ struct kv_list *list = NULL;
+	size_t used = secmem_used();
+
+	buf_add_str(&text, "{\"data\":{\"keys\":[\"0\"");
+	for (unsigned i = 1; i < 100000; i++)
+		buf_printf(&text, ",\"%x\"", i);
+	buf_add_str(&text, "]}}");
+	cr_assert_eq(json_parse_shallow(text.data, text.len, 2, &keys, NULL), 0);
+	cr_assert_eq(kv_list_parse(json_get(json_get(keys, "data"), "keys"), &list), 0);
+	cr_assert_eq(list->count, 100000);
+	cr_assert_eq(kv_list_find(list, "1869f"), KV_ENTRY_SECRET);
+	cr_assert_lt(secmem_used() - used, 4 * text.len, "a tree was made of the names");
+}
+
 Test(kv_list, what_is_no_list_is_refused, .init = support_init)
 {
 	static const char *const bad[] = {"{}",	 "\"a\"",	 "1",	     "null",
 					  "[1]", "[\"a\",null]", "[[\"a\"]]"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		_cleanup_json_ cJSON *json = support_parse(bad[i]);
+		_cleanup_json_ cJSON *json = support_parse(bad[i]), *text = text_of(bad[i]);
 		struct kv_list *list = NULL;
 
 		cr_assert_eq(kv_list_parse(json, &list), -EIO, "%s", bad[i]);
+		cr_assert_eq(kv_list_parse(text, &list), -EIO, "%s", bad[i]);
 		cr_assert_null(list);
 	}
 }
