@@ -43,7 +43,9 @@ def total(found, name, *labels):
 def requests_are_those_of_the_audit_log(t):
     "requests to the server are counted as its audit log counts them, by operation and result"
     t.put("a", {"x": "1"})
+    t.put("c", {"x": "1"})
     m = t.mount("ttl=1h", "negative_ttl=1h")
+    m.write("c/x", "2") # asks who leads, which no audit log has
     before, mark = read(m), t.server.audit_mark()
     m.read("a/x")
     os.listdir(m.path)
