@@ -312,7 +312,7 @@ static int make_field_locked(struct tree *t, struct dir *d, const char *name,
 
 static int view_locked(struct tree *t, struct node *n, struct view *view)
 {
-	*view = (struct view){.node = n, .entry_ttl = n->type->transient ? 0 : t->config.ttl};
+	*view = (struct view){.node = n, .entry_ttl = t->config.ttl};
 	node_stat_locked(t, n, &view->attr);
 	view->attr.st_mtim = clock_timespec(clock_wall());
 	view->attr.st_ctim = view->attr.st_atim = view->attr.st_mtim;

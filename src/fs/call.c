@@ -23,6 +23,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "node/node.h"
+#include "node/node_type.h"
 #include "base/secmem.h"
 
 #include <errno.h>
@@ -469,12 +471,15 @@ double call_seconds(uint64_t ns)
 	return (double)ns / (double)NS_PER_SEC;
 }
 
+/* The kernel moves a name's entry along in a rename, its time included. A scratch file that is renamed
+ * over a field goes, and the name would lead to it, empty, until that time is over: so it has none. */
 struct fuse_entry_param call_entry(const struct call *c)
 {
 	const struct view *v = &c->view;
+	bool forgets = v->node && v->node->type->transient;
 
 	return (struct fuse_entry_param){.ino = v->node ? call_ino(c->fs, v->node) : 0,
 					 .attr = v->attr,
 					 .attr_timeout = call_seconds(v->attr_ttl),
-					 .entry_timeout = call_seconds(v->entry_ttl)};
+					 .entry_timeout = forgets ? 0 : call_seconds(v->entry_ttl)};
 }

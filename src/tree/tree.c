@@ -325,8 +325,6 @@ int tree_lookup(struct tree *t, struct node *dir, const char *name, const struct
 		return 0;
 	if (r != 0)
 		return r;
-	if (child->type->transient)
-		view->entry_ttl = 0;
 	r = describe_locked(t, child, ask, view, err);
 	/* stat(2) is to wait for what the mode tells of our rights, and open(2) is not. */
 	if (r == 0 && writable_show_pending_locked(t, child))

@@ -329,4 +329,23 @@ def an_editor_that_crashes(t):
     assert t.get("s") == {"f": "new text\n"} and t.version("s") == 2
 
 
+@test()
+def listed_while_it_is_scratch(t):
+    "a scratch file that others see in a listing is the field once it is renamed over it, for all"
+    t.put("s", {"key": "old", "other": "x"})
+    m = t.mount("ttl=1h")
+    for content in (b"one", b"two", b"three"):
+        fd = os.open(m / "s/.key.tmp", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        os.write(fd, content)
+        os.close(fd)
+        # Two processes, so that neither has looked the name up by itself.
+        t.run("ls", "-l", m / "s")
+        t.run("python3", "-c", "import os, sys; print(os.listdir(sys.argv[1]))", m / "s")
+        os.rename(m / "s/.key.tmp", m / "s/key")
+        assert m.read("s/key") == content, m.read("s/key")
+        with open(m / "s/key", "ab") as f:
+            f.write(b"+more")
+        assert t.get("s")["key"] == content.decode() + "+more"
+
+
 main(local=True)
