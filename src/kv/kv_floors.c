@@ -36,6 +36,7 @@ struct floor {
 	UT_hash_handle hh;
 	struct floor *prev, *next; /* among those that we wrote, the latest first */
 	enum kv_state state;
+	bool undeleted;		 /* we made it live again */
 	int64_t number, created; /* of KV_ABSENT: of what was there before */
 	uint64_t era;
 	uint64_t at;	/* clock_mono(): requests that were sent later know of it */
@@ -126,6 +127,23 @@ static bool is_recent(const struct floor *row, uint64_t now, uint64_t age)
 	return row->wrote && now < row->wrote + age;
 }
 
+/* What becomes of a version: written, deleted, perhaps live again, and destroyed for good. Who says less
+ * of it than is known lags behind; who says more has been told by somebody else. */
+static bool is_earlier_state(const struct floor *row, enum kv_state state)
+{
+	switch (row->state) {
+	case KV_LIVE:
+		return state == KV_DELETED && row->undeleted;
+	case KV_DELETED:
+		return state == KV_LIVE;
+	case KV_DESTROYED:
+		return state != KV_DESTROYED;
+	case KV_ABSENT:
+		break;
+	}
+	return false;
+}
+
 static bool is_older(const struct floor *row, const struct kv_version *v, uint64_t now)
 {
 	if (row->refuted && v->number == row->not )
@@ -138,7 +156,7 @@ static bool is_older(const struct floor *row, const struct kv_version *v, uint64
 	if (v->number != row->number)
 		return v->number < row->number;
 	return v->created < row->created ||
-	       (v->state != row->state && is_recent(row, now, LAG_MAX));
+	       (is_earlier_state(row, v->state) && is_recent(row, now, LAG_MAX));
 }
 
 /* Takes over what `v` tells, which may be a step back. */
@@ -153,6 +171,7 @@ static void take_locked(struct floors *f, struct floor *row, struct kv_version *
 			    F_INT("version", v->number), F_INT("before", row->number));
 	if (v->number != row->number || v->state != row->state || v->created != row->created) {
 		row->at = now;
+		row->undeleted = false;
 		set_wrote_locked(f, row, 0);
 	}
 	row->state = v->state;
@@ -220,6 +239,7 @@ void floors_wrote(struct floors *f, const char *path, struct kv_version *v)
 	HASH_ADD_STR(f->table, path, row);
 	take_locked(f, row, v, clock_mono());
 	row->state = KV_LIVE;
+	row->undeleted = false;
 	v->era = row->era;
 	set_wrote_locked(f, row, row->at = clock_mono());
 }
@@ -232,6 +252,7 @@ void floors_changed(struct floors *f, const char *path, int64_t number, enum kv_
 	if (!row || row->number != number || row->state == KV_ABSENT)
 		return;
 	row->state = state;
+	row->undeleted = state == KV_LIVE;
 	row->doubted = 0;
 	set_wrote_locked(f, row, row->at = clock_mono());
 }

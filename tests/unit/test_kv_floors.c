@@ -103,6 +103,23 @@ Test(kv_floors, what_we_deleted_and_purged_does_not_come_back, .init = begin, .f
 	cr_assert(!is_old(KV_LIVE, 1, 90, false), "made anew");
 }
 
+Test(kv_floors, what_others_did_to_our_version_is_no_older_answer, .init = begin, .fini = end)
+{
+	wrote(5, 50);
+	cr_assert(!is_old(KV_DELETED, 5, 50, false), "deleted by others after our write");
+	wrote(6, 60);
+	floors_changed(floors, "a/s", 6, KV_DELETED);
+	cr_assert(!is_old(KV_DESTROYED, 6, 60, false));
+	wrote(7, 70);
+	floors_changed(floors, "a/s", 7, KV_DELETED);
+	floors_changed(floors, "a/s", 7, KV_LIVE);
+	cr_assert(is_old(KV_DELETED, 7, 70, false), "that was before we undeleted it");
+	cr_assert(!is_old(KV_DESTROYED, 7, 70, false));
+	floors_changed(floors, "a/s", 7, KV_DESTROYED);
+	cr_assert(is_old(KV_LIVE, 7, 70, false));
+	cr_assert(is_old(KV_DELETED, 7, 70, false));
+}
+
 Test(kv_floors, a_refused_write_tells_that_its_base_is_old, .init = begin, .fini = end)
 {
 	cr_assert(!is_old(KV_LIVE, 5, 50, false));
