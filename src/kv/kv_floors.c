@@ -186,8 +186,9 @@ static void take_locked(struct floors *f, struct floor *row, struct kv_version *
 static bool is_proven(const struct floors *f, const struct floor *row, const struct kv_version *v,
 		      bool certain, uint64_t now)
 {
-	/* The one that was refuted is the latest after all: who refused lags behind. */
-	if (certain && v->number == row->number && v->state == row->state)
+	/* The one that was refuted is the latest after all: who refused lags behind. Or somebody has
+	 * undeleted what we have just deleted. */
+	if (certain && v->number == row->number)
 		return true;
 	/* Purged and made anew: a copy cannot know of what was made later. */
 	if (certain && v->created > row->created)
