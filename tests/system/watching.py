@@ -77,6 +77,8 @@ def kinds_that_come(t):
     t.put("b", {"f": "2"})
     until(lambda: sorted(os.listdir(m / "a")) == ["f", "new"])
     until(lambda: sorted(os.listdir(m / "b")) == ["c", "f"])
+    # The kernel may still hold that they are not there, until a helper has had it ask again.
+    until(lambda: os.path.exists(m / "a/new/f") and os.path.exists(m / "b/f"), 5)
     assert m.read("a/new/f") == b"2" and m.read("b/f") == b"2"
 
 
