@@ -229,8 +229,11 @@ int kv2_read_metadata(struct kv2_reader *k, const char *path, struct limit limit
 {
 	struct reading x = {.k = k, .path = path};
 	struct lag_read read = {.ask = ask_metadata, .is_old = data_is_old};
+	bool was = floors_are_live(k->floors, path, false);
 	int r = read_known(&x, &read, limit, err);
 
+	if (r == 0 && !x.metadata)
+		r = kv2_check_engine(k, was, limit, err);
 	if (r == 0 && !x.metadata)
 		r = -ENOENT; /* `err` has the server's words */
 	if (r == 0)
