@@ -262,7 +262,7 @@ static bool lex_open(struct lexer *x)
 	return true;
 }
 
-/* What was read from `raw` on becomes a marked string, of which unmark_raw() makes a raw item. */
+/* Turns the text read since `raw` into a marked string, of which unmark_raw() makes a raw item. */
 static void close_raw(struct lexer *x)
 {
 	_cleanup_buf_ struct buf text = {0};
