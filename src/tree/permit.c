@@ -41,18 +41,24 @@ static bool is_let_by_kernel(const struct tree *t, pid_t pid, int mask)
 	return !process_is_seen(pid) || (process_capabilities(pid) & any);
 }
 
+bool permit_by_mode(mode_t mode, bool owner, bool member, int mask)
+{
+	mode_t bits = owner ? mode >> 6 : member ? mode >> 3 : mode;
+
+	return ((mode_t)mask & ~bits & 7) == 0;
+}
+
 static int judge(const struct tree *t, const struct stat *attr, const struct caller *caller,
 		 int mask)
 {
-	mode_t bits = attr->st_mode;
+	bool owner = caller->uid == attr->st_uid, member;
 
 	if (caller->uid == 0)
 		return 0;
-	if (caller->uid == attr->st_uid)
-		bits = attr->st_mode >> 6;
-	else if (caller->gid == attr->st_gid || process_in_group(caller->pid, attr->st_gid))
-		bits = attr->st_mode >> 3;
-	if (((mode_t)mask & ~bits & 7) == 0 || is_let_by_kernel(t, caller->pid, mask))
+	member = !owner &&
+		 (caller->gid == attr->st_gid || process_in_group(caller->pid, attr->st_gid));
+	if (permit_by_mode(attr->st_mode, owner, member, mask) ||
+	    is_let_by_kernel(t, caller->pid, mask))
 		return 0;
 	return -EACCES;
 }

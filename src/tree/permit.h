@@ -2,6 +2,7 @@
 #ifndef TREE_PERMIT_H
 #define TREE_PERMIT_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct tree;
@@ -21,6 +22,9 @@ int tree_permit(struct tree *t, struct node *node, const struct caller *caller, 
 
 /* The same with the tree's lock held, for nodes that were made or found under it. */
 int tree_permit_locked(struct tree *t, struct node *node, const struct caller *caller, int mask);
+
+/* Whether `mode` lets the file's owner, a member of its group, or another do `mask`. */
+bool permit_by_mode(mode_t mode, bool owner, bool member, int mask);
 
 /* The sentence for what they return, and `r`. */
 int permit_refused(struct err *err, int r);

@@ -34,15 +34,7 @@ static bool has_group(const struct viewer *v, gid_t gid)
 
 static bool may(const struct access *a, mode_t mode, const struct viewer *v, int mask)
 {
-	mode_t bits = mode;
-
-	if (v->uid == 0)
-		return true;
-	if (v->uid == a->uid)
-		bits = mode >> 6;
-	else if (has_group(v, a->gid))
-		bits = mode >> 3;
-	return !((mode_t)mask & ~bits & 7);
+	return v->uid == 0 || permit_by_mode(mode, v->uid == a->uid, has_group(v, a->gid), mask);
 }
 
 void viewer_init(struct viewer *v, const struct caller *caller)
