@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define _cleanup_(f)	__attribute__((cleanup(f)))
+/* Some are there for their cleanup alone, which clang would call unused. */
+#define _cleanup_(f)	__attribute__((cleanup(f), unused))
 #define _printf_(f, a)	__attribute__((format(printf, f, a)))
 #define _cleanup_free_	_cleanup_(cleanup_free)
 #define _cleanup_close_ _cleanup_(cleanup_close)

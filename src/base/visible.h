@@ -30,6 +30,6 @@ void visible_add_json(struct buf *to, const char *bytes, size_t len);
 
 /* As fprintf(3), and on a terminal as it may be shown, in lines. */
 void visible_print(FILE *to, const char *fmt, ...) _printf_(2, 3);
-void visible_vprint(FILE *to, const char *fmt, va_list ap);
+void visible_vprint(FILE *to, const char *fmt, va_list ap) _printf_(2, 0);
 
 #endif

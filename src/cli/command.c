@@ -68,7 +68,7 @@ void command_help_all(void)
 	       "  man vaultfs               has all of it\n");
 }
 
-static void say(const char *fmt, va_list ap)
+_printf_(1, 0) static void say(const char *fmt, va_list ap)
 {
 	fflush(stdout);
 	fprintf(stderr, "vaultfs: ");

@@ -74,7 +74,7 @@ static struct fuse_lowlevel_ops make_ops(const struct fs_config *config)
 }
 
 /* What libfuse says goes where everything else goes. */
-static void on_fuse_log(enum fuse_log_level level, const char *fmt, va_list ap)
+_printf_(2, 0) static void on_fuse_log(enum fuse_log_level level, const char *fmt, va_list ap)
 {
 	char text[400];
 

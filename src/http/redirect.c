@@ -16,12 +16,15 @@ static bool is_redirect(const struct http_reply *reply)
 	       (reply->status == 301 || reply->status == 302 || reply->status == 307);
 }
 
-/* Splits "https://host:port/path" at the path. NULL where it has no host. */
+/* Splits "https://host:port/path" at the path. NULL where it has no host, or another protocol. */
 static const char *path_of(const char *url)
 {
-	const char *p = strstr(url, "://");
+	const char *host = !strncmp(url, "https://", 8)	 ? url + 8
+			   : !strncmp(url, "http://", 7) ? url + 7
+							 : NULL;
+	const char *end = host ? host + strcspn(host, "/?#") : NULL;
 
-	return p ? strchr(p + 3, '/') : NULL;
+	return end && end != host && *end == '/' ? end : NULL;
 }
 
 static void follow(struct http *h, const struct http_request *req, struct http_reply *reply)
@@ -33,7 +36,7 @@ static void follow(struct http *h, const struct http_request *req, struct http_r
 
 	if (location[0] != '/') {
 		path = path_of(location);
-		if (!path || strncmp(location, "http", 4) != 0)
+		if (!path)
 			return; /* the redirect itself is the answer, and will be no success */
 		if (!strncmp(req->address, "https:", 6) && strncmp(location, "https:", 6) != 0) {
 			reply->fault = HTTP_DOWNGRADE;

@@ -10,11 +10,11 @@
  * in spite of outages, and that memory does not grow with their number. It proves nothing of threads,
  * sockets and libcurl: a real server and a minute of real time are in tests/system/session.py. */
 
+#include "exchange.h"
 #include "unit_support.h"
 
 #include "auth/session.h"
 #include "http/budget.h"
-#include "http/http.h"
 #include "vault/servers.h"
 
 #include <malloc.h>
@@ -50,6 +50,8 @@ void __real_pool_submit_urgent(struct pool *p, struct job *job);
 void __wrap_pool_submit_urgent(struct pool *p, struct job *job);
 void __real_http_exchange(struct http *h, const struct http_request *req, struct http_reply *reply);
 void __wrap_http_exchange(struct http *h, const struct http_request *req, struct http_reply *reply);
+
+exchange_fn *exchange_stand_in;
 
 uint64_t __wrap_clock_mono(void)
 {
@@ -119,7 +121,7 @@ static void renew(struct http_reply *reply)
 void __wrap_http_exchange(struct http *h, const struct http_request *req, struct http_reply *reply)
 {
 	if (!world.now) {
-		__real_http_exchange(h, req, reply);
+		(exchange_stand_in ? exchange_stand_in : __real_http_exchange)(h, req, reply);
 		return;
 	}
 	*reply = (struct http_reply){.sent = true};
