@@ -9,6 +9,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#ifdef __SANITIZE_ADDRESS__
+/* libfuse keeps an interrupt that comes after the answer until the next request, and where there is none
+ * it is never freed. */
+const char *__lsan_default_suppressions(void);
+
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libfuse3.so";
+}
+#endif
+
 static bool is_help(const char *arg)
 {
 	return !strcmp(arg, "--help") || !strcmp(arg, "-h");

@@ -7,7 +7,7 @@ import struct
 import threading
 
 from harness import skip
-from mount import alone
+from mount import in_namespace
 
 ADDRESS = "127.53.0.53"
 
@@ -80,5 +80,4 @@ class Dns:
         if not os.path.exists(path):
             with open(path, "w") as f:
                 f.write(f"nameserver {ADDRESS}\noptions timeout:1 attempts:2\n")
-        return ["unshare", "-m", "sh", "-c",
-                alone() + 'mount --bind "$0" "$(readlink -f /etc/resolv.conf)" && exec "$@"', path, *words]
+        return in_namespace('mount --bind "$0" "$(readlink -f /etc/resolv.conf)" && exec "$@"', path, *words)

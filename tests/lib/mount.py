@@ -27,13 +27,14 @@ def sanitized():
     return "libasan" in linked or "libtsan" in linked
 
 
-def alone(*keep):
-    """For a shell in a mount namespace of its own, to begin with: it lets go of the mounts of vaultfs that
-    were copied there, but for those named. A daemon ends with the last copy of its mount, and so another
-    test's would last as long as this namespace."""
+def in_namespace(script, *words, keep=(), options=()):
+    """A command that runs a script of bash, with words as its $0, $1 ..., in a mount namespace of its own.
+    It first lets go of the mounts of vaultfs that were copied there, but for those in `keep`: a daemon ends
+    with the last copy of its mount, and so another test's would last as long as this namespace."""
     keep = " ".join(f"-e {path}" for path in ("/none", *keep))
-    return (f"awk '/ - fuse.vaultfs /{{print $5}}' /proc/self/mountinfo | grep -vxF {keep} | "
-            'while read -r at; do umount -l "$at"; done\n')
+    alone = (f"awk '/ - fuse.vaultfs /{{print $5}}' /proc/self/mountinfo | grep -vxF {keep} | "
+             'while read -r at; do umount -l "$at"; done\n')
+    return ["unshare", "-m", *options, "bash", "-c", alone + script, *words]
 
 
 def lazy_unmount(path):

@@ -9,7 +9,7 @@ report() {
 	[ -z "$2" ] && echo "ok $n - $1" || { echo "not ok $n - $1"; sed 's/^/# /' <<<"$2"; }
 }
 
-echo 1..8
+echo 1..9
 report "every source says its licence in its first lines" \
 	"$(find src tests contrib .ci -type f \( -name '*.[ch]' -o -name '*.py' -o -name '*.sh' -o -perm -u+x \) \
 		! -path '*/__pycache__/*' | while read -r f; do
@@ -25,6 +25,8 @@ report "nothing is unfinished" \
 	"$(grep -nE "\b(TODO|FIXME|XXX)\b" -r src contrib tests --include='*' | grep -v 'tests/meta/style.sh' \
 		| grep -v 'mktemp\|XXXXXX' | grep -v '^Binary')"
 report "no test asserts on time being short in the benchmarks" "$(grep -ln 'assert' tests/bench/*.c 2>/dev/null)"
+report "a mount namespace of a test's own is made by in_namespace(), which lets go of others' mounts" \
+	"$(grep -nE '"(unshare|nsenter)", "-m' -r tests --include='*.py' | grep -v '^tests/lib/mount.py')"
 report "lines have at most 100 columns, a few in comments more" \
 	"$(awk '{ l = $0; gsub(/\t/, "        ", l); if (length(l) > 106) print FILENAME ":" FNR ": " length(l) }' \
 		$(ls src/*/*.[ch] | grep -v conf/option.c))"

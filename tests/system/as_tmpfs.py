@@ -400,7 +400,7 @@ def ordinary_user(t):
     environment = mounts.clean_environment(
         VAULT_ADDR=t.server.address, VAULT_TOKEN=t.server.token, HOME="/", VAULTFS=mounts.VAULTFS,
         ROOT=t.root, D=where, FOLDER=t.folder)
-    _, out, _ = t.run("unshare", "-m", "bash", "-c", mounts.alone() + SCRIPT, env=environment)
+    _, out, _ = t.run(*mounts.in_namespace(SCRIPT), env=environment)
     assert out.decode().split() == "1 1 1 closed refused 1 closed closed".split(), out
     assert t.get("open") == {"x": "2"}
 

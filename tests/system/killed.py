@@ -11,7 +11,7 @@ import time
 
 from harness import main, skip, test
 from inotify import Watcher
-from mount import VAULTFS, alone, clean_environment, lazy_unmount
+from mount import VAULTFS, clean_environment, in_namespace, lazy_unmount
 from server import ApiError
 
 KILLS = 300 if os.environ.get("VAULTFS_LONG") else 6
@@ -236,7 +236,7 @@ def killed_while_it_waits_for_itself(t):
         skip("needs root")
     t.put("s", {"f": "1"})
     os.mkdir(f"{t.root}/d")
-    done = subprocess.run(["unshare", "-m", "bash", "-c", alone() + HUNG], capture_output=True, text=True, check=False,
+    done = subprocess.run(in_namespace(HUNG), capture_output=True, text=True, check=False,
                           timeout=290, stdin=subprocess.DEVNULL,
                           env=clean_environment(VAULT_ADDR=t.server.address, TOKEN=t.server.token, HOME=t.root,
                                                 VAULTFS=VAULTFS, ROOT=t.root, D=f"{t.root}/d", FOLDER=t.folder,

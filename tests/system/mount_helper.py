@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from harness import main, test
-from mount import VAULTFS, alone, clean_environment, is_mounted
+from mount import VAULTFS, clean_environment, in_namespace, is_mounted
 
 
 class Helper:
@@ -46,8 +46,7 @@ mount -t tmpfs tmpfs /run
 """
         env = clean_environment(HOME="/", SBIN=self.sbin, D=self.dir, FOLDER=self.t.folder,
                                 VAULTFS=VAULTFS, **variables)
-        done = subprocess.run(["unshare", "-m", "-p", "-f", "--kill-child", "--mount-proc", "bash",
-                               "-c", alone() + head + text], capture_output=True, text=True, check=False,
+        done = subprocess.run(in_namespace(head + text, options=("-p", "-f", "--kill-child", "--mount-proc")), capture_output=True, text=True, check=False,
                               timeout=60, stdin=subprocess.DEVNULL, env=env)
         assert done.returncode == 0, done.stderr
         return done.stdout

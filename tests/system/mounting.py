@@ -12,7 +12,7 @@ import subprocess
 import time
 
 from harness import main, test
-from mount import VAULTFS, alone, clean_environment, is_mounted
+from mount import VAULTFS, clean_environment, in_namespace, is_mounted
 from server import free_port
 
 
@@ -384,7 +384,7 @@ $user sh -c 'printf 2 > "$D/db/x"'
 ls "$D" 2>&1 || true
 $user "$VAULTFS" umount "$D"
 """
-    done = subprocess.run(["unshare", "-m", "bash", "-c", alone() + script], capture_output=True, text=True,
+    done = subprocess.run(in_namespace(script), capture_output=True, text=True,
                           check=False, timeout=60, stdin=subprocess.DEVNULL, env=clean_environment(
                               VAULT_ADDR=t.server.address, VAULT_TOKEN=t.server.token, HOME="/",
                               VAULTFS=VAULTFS, ROOT=t.root, D=d, FOLDER=t.folder))

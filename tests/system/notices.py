@@ -9,7 +9,7 @@ import time
 
 from harness import main, skip, test
 from inotify import ALL, CLOSE_WRITE, CREATE, DELETE, ISDIR, MODIFY, OPEN, Watcher
-from mount import alone
+from mount import in_namespace
 
 CHANGES = MODIFY | CLOSE_WRITE | CREATE | DELETE
 
@@ -211,9 +211,9 @@ def bind_mount_of_a_file(t):
     assert m.read("s/f") == b"0"
     target = f"{t.root}/bound"
     open(target, "w").close()
-    script = (f"{alone(m.path)}mount --bind {m / 's/f'} {target} && echo ready && "
+    script = (f"mount --bind {m / 's/f'} {target} && echo ready && "
               f"exec inotifywait -q -m -e close_write --format '%e' {target}")
-    p = t.spawn("unshare", "-m", "sh", "-c", script, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    p = t.spawn(*in_namespace(script, keep=(m.path,)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert p.stdout.readline() == b"ready\n"
     while not _watches(p.pid):
         time.sleep(0.01)

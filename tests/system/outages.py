@@ -12,7 +12,7 @@ import time
 
 from fake_vault import FakeVault, reply
 from harness import main, skip, test
-from mount import VAULTFS, clean_environment, sanitized
+from mount import VAULTFS, clean_environment, in_namespace, sanitized
 from proxy import HANG, LOSE_REQUEST, Proxy
 
 PER_SECOND = 10  # failures, and as many on top at once
@@ -612,9 +612,9 @@ def the_name_is_gone(t):
     name = f"vault-{os.getpid()}.invalid"
     resolve(f"127.0.0.1 {name}\n")
     daemon = t.spawn(
-        "unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', hosts, VAULTFS,
-        "mount", "-f", "-o", "ttl=100ms,max_stale=0,timeout=5s,max_retries=0",
-        f"secret/{t.folder}", mountpoint, stderr=open(f"{t.root}/log", "wb"),
+        *in_namespace('mount --bind "$0" /etc/hosts && exec "$@"', hosts, VAULTFS, "mount", "-f", "-o",
+                      "ttl=100ms,max_stale=0,timeout=5s,max_retries=0", f"secret/{t.folder}", mountpoint),
+        stderr=open(f"{t.root}/log", "wb"),
         env=clean_environment(VAULT_ADDR=f"http://{name}:{proxy.port}", VAULT_TOKEN=t.server.token,
                               HOME=t.root))
     inside = f"/proc/{daemon.pid}/root{mountpoint}"

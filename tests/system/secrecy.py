@@ -14,7 +14,7 @@ import subprocess
 import time
 
 from harness import main, skip, test
-from mount import VAULTFS, alone, clean_environment, sanitized
+from mount import VAULTFS, clean_environment, in_namespace, sanitized
 
 
 def children(pid):
@@ -126,7 +126,7 @@ echo "status $?"
         d = f"{t.root}/mnt{limit}"
         os.mkdir(d)
         shutil.chown(d, "nobody", "nogroup")
-        done = subprocess.run(["unshare", "-m", "bash", "-c", alone() + script], capture_output=True, text=True,
+        done = subprocess.run(in_namespace(script), capture_output=True, text=True,
                               timeout=60, check=False, env=clean_environment(
                                   VAULT_ADDR=t.server.address, VAULT_TOKEN=t.server.token, HOME="/",
                                   VAULTFS=VAULTFS, ROOT=t.root, D=d, FOLDER=t.folder,
