@@ -227,12 +227,14 @@ int conf_read_environment(struct conf *c, struct err *err)
 			r = take_secret(c, o, value, err);
 		else if (value && r == 0 && option_set(c, o, value, &why) < 0)
 			r = err_set(err, EINVAL, "%s in the environment: %s", name, err_text(&why));
-		if (value && r == 0 && o->offset == offsetof(struct conf, use_vault) &&
-		    !c->use_vault)
-			c->env = CONF_ENV_ONLY;
+		/* The row of USE_VAULT comes after it, and has the last word. */
+		if (value && r == 0 && o->offset == offsetof(struct conf, secret_manager))
+			c->use_vault = c->secret_manager == CONF_MANAGER_VAULT;
 		for (size_t k = 0; o->type == OPTION_SECRET && k < OPTION_ENV_MAX && o->env[k]; k++)
 			wipe_variable(o->env[k]);
 	}
+	if (!c->use_vault)
+		c->env = CONF_ENV_ONLY;
 	return r;
 }
 

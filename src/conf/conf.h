@@ -39,6 +39,7 @@ struct conf {
 	uint64_t timeout, ttl, negative_ttl, max_stale, watch;
 	uint64_t env; /* index of its choice */
 	char *env_file, *env_map, *defaults;
+	uint64_t secret_manager; /* index of its choice: another name for use_vault */
 	bool use_vault;
 	uint64_t max_retries, rate, parallel;
 	uint64_t cache_size, max_size;
@@ -55,6 +56,7 @@ struct conf {
 };
 
 enum { CONF_ENV_OFF, CONF_ENV_FALLBACK, CONF_ENV_OVERRIDE, CONF_ENV_ONLY };
+enum { CONF_MANAGER_VAULT, CONF_MANAGER_ENV };
 enum { CONF_WRAPPED_AUTO, CONF_WRAPPED_YES, CONF_WRAPPED_NO };
 enum { CONF_RMDIR_HIDE, CONF_RMDIR_PURGE };
 enum { CONF_CONFLICT_MERGE, CONF_CONFLICT_STRICT };

@@ -199,6 +199,9 @@ static const struct option table[] = {
 	 .type = OPTION_CHOICE, .choices = "off fallback override only", AT(env),
 	 .help = "whether variables of the environment stand for fields: those that the server has not, "
 		 "before the server, or with no server at all"},
+	{.type = OPTION_CHOICE, .choices = "vault env", AT(secret_manager),
+	 .env = {"SECRET_MANAGER_TYPE"},
+	 .help = "vault or env; env: as USE_VAULT=no, which goes before it"},
 	{.type = OPTION_BOOL, .preset = "yes", AT(use_vault), .env = {"USE_VAULT"},
 	 .help = "no: as env=only"},
 	{.name = "env_file", .meaning = "FILE", .type = OPTION_FILE, AT(env_file),

@@ -47,41 +47,45 @@ static int open_store(struct destination *t, const char *source, const char *pre
 	return s;
 }
 
-static int open_server(struct destination *t, const char *word, const char *prefix, struct err *err)
+static int open_server(struct destination *t, const char *full, const char *prefix, struct err *err)
 {
 	struct remote *r = t->remote;
-	_cleanup_place_ struct place at = {0};
 	int s = reader_open(&t->reader, r, err);
 
-	if (s < 0)
-		return s;
-	word = word ? word : r->conf.source;
-	if (local_is_source(word))
-		return remote_wrong(r, err, "%s: name a local store as TARGET", word);
-	s = place_parse(&at, word, err);
+	if (s == 0)
+		s = name_top(t, "", full, prefix, err);
 	r->local = s < 0;
-	if (s < 0)
-		return s;
-	if (at.field)
-		return remote_wrong(r, err, "%s is a field: say what is to be above the secrets",
-				    word);
-	s = name_top(t, "", at.full, prefix, err);
-	r->local = s < 0;
-	return s;
+	return s < 0 ? s : remote_reach(r, err);
+}
+
+/* A store's name is taken as it is: a '#' is no field's there. */
+static int find_target(const char *word, struct place *at, struct err *err)
+{
+	if (!local_is_source(word))
+		return place_parse(at, word, err);
+	at->full = strdup(word);
+	return at->full ? 0 : err_set(err, ENOMEM, "no memory");
 }
 
 int destination_open(struct destination *t, struct remote *r, const char *prefix, bool create,
 		     struct err *err)
 {
 	const char *word = r->flags.count ? r->flags.words[0] : NULL;
-	int s;
+	_cleanup_place_ struct place at = {0};
+	int s = remote_options(r, err);
 
 	*t = (struct destination){.remote = r};
-	if (!word || !local_is_source(word))
-		return open_server(t, word, prefix, err);
-	s = remote_options(r, err);
 	if (s == 0)
-		s = open_store(t, word, prefix, create, err);
+		s = find_target(word ? word : r->conf.source, &at, err);
+	r->local = s < 0;
+	if (s < 0)
+		return s;
+	if (at.field)
+		return remote_wrong(r, err, "%s is a field: say what is to be above the secrets",
+				    word);
+	if (!local_is_source(at.full))
+		return open_server(t, at.full, prefix, err);
+	s = open_store(t, at.full, prefix, create, err);
 	r->local = s < 0;
 	return s;
 }

@@ -2,7 +2,7 @@
 #ifndef MIGRATE_DESTINATION_H
 #define MIGRATE_DESTINATION_H
 
-#include "tools/reader.h"
+#include "remote/reader.h"
 
 /* What secrets are brought to: a path of the server, or of a local store. */
 struct destination {

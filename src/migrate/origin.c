@@ -54,58 +54,65 @@ static int find_credentials(struct remote *own, const char *file, struct err *er
 	return s < 0 ? err_prefix(err, "%s", file) : 0;
 }
 
-/* Where the target is a local store, nobody has logged in yet. */
+/* Of the target's server, which may be asked for nothing else; or of another. */
 static int log_in(struct origin *o, const char *file, const struct destination *t, struct err *err)
 {
 	struct remote *r = o->asked;
 	int s = 0;
 
-	if (!file && !destination_is_local(t))
-		return 0;
-	s = file ? find_credentials(r, file, err) : credentials_find(&r->creds, &r->conf, err);
+	if (file)
+		s = find_credentials(r, file, err);
 	t->remote->local = s < 0;
 	if (s == 0) {
-		s = remote_open(r, err);
+		s = remote_reach(r, err);
 		t->remote->local = r->local;
 	}
-	return s < 0 ? s : remote_log_in(r, err);
+	return s;
 }
 
-static int open_server(struct origin *o, const char *path, const char *file, struct destination *t,
+static int open_server(struct origin *o, char *full, const char *file, struct destination *t,
 		       struct err *err)
 {
 	struct remote *r = o->asked;
-	_cleanup_place_ struct place at = {0};
-	int s = place_parse(&at, path, err);
+	int s;
 
-	t->remote->local = s < 0;
-	if (s < 0)
-		return s;
-	if (at.field)
-		return remote_wrong(t->remote, err, "%s is a field: say what is above the secrets",
-				    path);
-	o->top = steal(at.full);
+	o->top = full;
 	s = log_in(o, file, t, err);
 	return s < 0 ? s
 		     : network_find_engine(&r->network, &r->conf, o->top, remote_limit(r),
 					   &o->engine, err);
 }
 
+/* "local:FILE/PATH" as it is; what "vault:" is before is a path of the server, or in a mount. */
+static int find_source(const char *from, struct place *at, struct err *err)
+{
+	if (!local_is_source(from))
+		return place_parse(at, from + strlen(SERVER), err);
+	at->full = strdup(from);
+	return at->full ? 0 : err_set(err, ENOMEM, "no memory");
+}
+
 int origin_open(struct origin *o, const char *from, const char *file, struct destination *t,
 		struct err *err)
 {
+	_cleanup_place_ struct place at = {0};
 	int s = 0;
 
 	*o = (struct origin){.asked = file ? &o->own : t->remote};
 	o->own.command = t->remote->command;
 	if (file)
 		s = read_conf(o, file, err);
+	if (s == 0)
+		s = find_source(from, &at, err);
 	t->remote->local = s < 0;
 	if (s < 0)
 		return s;
-	if (!local_is_source(from))
-		return open_server(o, from + strlen(SERVER), file, t, err);
-	s = open_store(o, from, err);
+	if (at.field)
+		return remote_wrong(t->remote, err, "%s is a field: say what is above the secrets",
+				    from);
+	if (!local_is_source(at.full))
+		return open_server(o, steal(at.full), file, t, err);
+	s = open_store(o, at.full, err);
 	t->remote->local = s < 0;
 	return s;
 }

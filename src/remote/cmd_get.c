@@ -3,7 +3,7 @@
 
 #include "cli/help.h"
 #include "remote/print.h"
-#include "remote/remote.h"
+#include "remote/reader.h"
 #include "node/data_env.h"
 
 #include <errno.h>
@@ -72,34 +72,81 @@ static int print_secret(const struct kv_version *v, enum format format)
 			    v->count);
 }
 
-static int get(struct remote *r, struct err *err)
+static int print_chosen(struct remote *r, const struct kv_field *f, int format)
 {
-	const char *version = r->flags.value[VERSION];
-	int format = format_choose(r->flags.value[FORMAT], FORMAT_JSON);
+	return print_field(f, r->flags.value[FORMAT] ? (enum format)format : FORMAT_RAW,
+			   r->flags.value[FORMAT] && format == FORMAT_RAW);
+}
+
+/* `number`: 0 for the one that the word names, or the latest. */
+static int get_version(struct remote *r, const char *word, long long number, int format,
+		       struct err *err)
+{
 	_cleanup_object_ struct kv_version *v = NULL;
 	_cleanup_place_ struct place at = {0};
 	const struct kv_field *f;
 	const char *field;
-	long long number = 0;
-	int s;
+	int s = remote_find_version(r, word, &at, err);
 
-	if (format < 0)
-		return remote_wrong(r, err, "no format %s is known", r->flags.value[FORMAT]);
-	if (version && flags_number(version, &number) < 0)
-		return remote_wrong(r, err, "%s is no version's number", version);
-	s = remote_find_version(r, r->flags.words[0], &at, err);
 	if (s == 0)
-		s = remote_read(r, &at, version ? number : at.version, &v, err);
+		s = remote_read(r, &at, number ? number : at.version, &v, err);
 	if (s < 0)
 		return s;
 	field = r->flags.value[FIELD] ? r->flags.value[FIELD] : at.field;
 	if (!field)
 		return print_secret(v, (enum format)format);
 	f = kv_version_field(v, field, strlen(field));
-	if (!f)
-		return remote_wrong(r, err, "%s has no field %s", at.full, field);
-	return print_field(f, r->flags.value[FORMAT] ? (enum format)format : FORMAT_RAW,
-			   r->flags.value[FORMAT] && format == FORMAT_RAW);
+	return f ? print_chosen(r, f, format)
+		 : remote_wrong(r, err, "%s has no field %s", at.full, field);
+}
+
+/* The latest version under the layers of a mount of SOURCE. */
+static int get_layered(struct remote *r, struct reader *d, const struct place *at, int format,
+		       struct err *err)
+{
+	const char *field = r->flags.value[FIELD] ? r->flags.value[FIELD] : at->field;
+	const struct kv_version *v;
+	struct kv_field f;
+	int s = field ? reader_field(d, at->full, field, &f, err)
+		      : reader_get(d, at->full, &v, err);
+
+	if (s == 0 && !field && v->state != KV_LIVE) {
+		r->local = reader_asks_nobody(d, at->full);
+		return err_set(err, ENOENT, "no layer has a field of %s", at->full);
+	}
+	if (s < 0)
+		return s;
+	return field ? print_chosen(r, &f, format) : print_secret(v, (enum format)format);
+}
+
+static int get_latest(struct remote *r, const char *word, int format, struct err *err)
+{
+	_cleanup_reader_ struct reader d = {0};
+	_cleanup_place_ struct place at = {0};
+	int s = place_parse_version(&at, word, err);
+
+	r->local = s < 0;
+	if (s == 0)
+		s = reader_open(&d, r, err);
+	if (s == 0)
+		s = reader_take_layers(&d, err);
+	if (s == 0 && d.layers && !at.version)
+		return get_layered(r, &d, &at, format, err);
+	return s < 0 ? s : get_version(r, word, 0, format, err);
+}
+
+static int get(struct remote *r, struct err *err)
+{
+	const char *version = r->flags.value[VERSION];
+	int format = format_choose(r->flags.value[FORMAT], FORMAT_JSON);
+	long long number = 0;
+
+	if (format < 0)
+		return remote_wrong(r, err, "no format %s is known", r->flags.value[FORMAT]);
+	if (version && flags_number(version, &number) < 0)
+		return remote_wrong(r, err, "%s is no version's number", version);
+	return version ? get_version(r, r->flags.words[0], number, format, err)
+		       : get_latest(r, r->flags.words[0], format, err);
 }
 
 static int get_run(int argc, char **argv)

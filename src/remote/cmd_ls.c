@@ -237,12 +237,8 @@ static int walk_engines(struct listing *l, struct err *err)
 static int list_engines(struct listing *l, struct err *err)
 {
 	struct remote *r = l->r;
-	int s = remote_configure(r, err);
+	int s = remote_reach(r, err);
 
-	if (s == 0)
-		s = remote_open(r, err);
-	if (s == 0)
-		s = remote_log_in(r, err);
 	if (s < 0)
 		return s;
 	return l->recursive ? walk_engines(l, err)

@@ -49,7 +49,11 @@ static void set_log_level(const struct conf *c)
 
 int remote_options(struct remote *r, struct err *err)
 {
-	int s = conf_read(&r->conf, r->flags.conf_file, r->flags.options, err);
+	int s;
+
+	if (r->configured)
+		return 0;
+	s = conf_read(&r->conf, r->flags.conf_file, r->flags.options, err);
 
 	r->configured = true;
 	if (s == 0)
@@ -95,8 +99,8 @@ int remote_log_in(struct remote *r, struct err *err)
 	struct vault_tokens tokens;
 	int s = network_check_namespace(&r->network, &r->conf, remote_limit(r), err);
 
-	if (s < 0)
-		return s;
+	if (s < 0 || r->session)
+		return s < 0 ? s : session_start(r->session, err);
 	r->timers = session.timers = timers_new(err);
 	r->pool = session.pool = r->timers ? pool_new(1, err) : NULL;
 	r->session = r->pool ? session_new(&session, err) : NULL;
@@ -107,27 +111,51 @@ int remote_log_in(struct remote *r, struct err *err)
 	return session_start(r->session, err);
 }
 
+int remote_reach(struct remote *r, struct err *err)
+{
+	int s = r->reached ? 0 : remote_options(r, err);
+
+	if (s < 0 || r->reached)
+		return s;
+	if (r->conf.env == CONF_ENV_ONLY)
+		return remote_wrong(
+			r, err,
+			"env=only (USE_VAULT=no): secrets are in the environment alone, "
+			"and no server is asked; -o env=off has it asked");
+	s = r->creds.method ? 0 : remote_configure(r, err);
+	if (s == 0 && !r->network.vault)
+		s = remote_open(r, err);
+	if (s == 0)
+		s = remote_log_in(r, err);
+	r->reached = s == 0;
+	return s;
+}
+
+int remote_open_engine(struct remote *r, const char *full, struct embedded *e,
+		       struct kv_engine *out, struct err *err)
+{
+	int s;
+
+	if (!local_is_source(full)) {
+		s = remote_reach(r, err);
+		return s < 0 ? s
+			     : network_find_engine(&r->network, &r->conf, full, remote_limit(r),
+						   out, err);
+	}
+	s = remote_options(r, err);
+	if (s == 0)
+		s = embedded_take(e, &r->conf, full, err);
+	if (s == 0)
+		s = embedded_open(e, &r->conf, false, false, out, err);
+	r->local = s < 0;
+	return s;
+}
+
 int remote_find_engine(struct remote *r, const char *path, struct err *err)
 {
 	int s = network_find_engine(&r->network, &r->conf, path, remote_limit(r), &r->engine, err);
 
 	r->kv = r->engine.kv;
-	return s;
-}
-
-/* "local:FILE/PATH": who we are does not matter. */
-static int find_embedded(struct remote *r, struct place *place, struct err *err)
-{
-	int s = remote_options(r, err);
-
-	if (s == 0)
-		s = embedded_take(&r->embedded, &r->conf, place->full, err);
-	if (s == 0)
-		s = embedded_open(&r->embedded, &r->conf, false, false, &r->engine, err);
-	r->local = s < 0;
-	r->kv = r->engine.kv;
-	if (s == 0)
-		place->path = r->engine.inside;
 	return s;
 }
 
@@ -139,16 +167,9 @@ static int find(struct remote *r, int s, struct place *place, struct err *err)
 	if (s == 0 && !local_is_source(place->full))
 		s = path_check(place->full, err);
 	r->local = s < 0;
-	if (s == 0 && local_is_source(place->full))
-		return find_embedded(r, place, err);
 	if (s == 0)
-		s = remote_configure(r, err);
-	if (s == 0)
-		s = remote_open(r, err);
-	if (s == 0)
-		s = remote_log_in(r, err);
-	if (s == 0)
-		s = remote_find_engine(r, place->full, err);
+		s = remote_open_engine(r, place->full, &r->embedded, &r->engine, err);
+	r->kv = r->engine.kv;
 	if (s == 0)
 		place->path = r->engine.inside;
 	return s;

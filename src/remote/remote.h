@@ -17,6 +17,7 @@ struct remote {
 	struct flags flags;
 	bool local; /* what has failed is of this machine, and not the server's doing */
 	bool configured;
+	bool reached; /* the server, by a login */
 	struct conf conf;
 	struct credentials creds;
 	struct network network;
@@ -43,6 +44,15 @@ int remote_configure(struct remote *r, struct err *err);
 int remote_open(struct remote *r, struct err *err);
 int remote_log_in(struct remote *r, struct err *err);
 int remote_find_engine(struct remote *r, const char *path, struct err *err);
+
+/* All of these steps but the last, those that are not taken yet; after a failure it may be tried again.
+ * -EINVAL where the options have no server asked (env=only). */
+int remote_reach(struct remote *r, struct err *err);
+
+/* Finds and opens what a path is in: an engine of the server, which is logged in to, or a local store, of
+ * which `e` is the caller's in any case. Who we are does not matter to a store. 0 or -errno. */
+int remote_open_engine(struct remote *r, const char *full, struct embedded *e,
+		       struct kv_engine *out, struct err *err);
 
 /* All of them, for a word of the command line; `place` is to be freed in any case. */
 int remote_find(struct remote *r, const char *word, struct place *place, struct err *err);

@@ -5,7 +5,7 @@
 #include "cli/help.h"
 #include "remote/print.h"
 #include "remote/remote.h"
-#include "tools/reader.h"
+#include "remote/reader.h"
 #include "tools/reference.h"
 
 #include <errno.h>
@@ -28,17 +28,12 @@ static int locate(const char *file, const struct buf *text, size_t at, struct er
 
 static int add_value(struct reader *d, const struct reference *at, struct buf *to, struct err *err)
 {
-	const struct kv_version *v;
-	const struct kv_field *f;
-	int s = reader_get(d, at->path, &v, err);
+	struct kv_field f;
+	int s = reader_field(d, at->path, at->field, &f, err);
 
-	if (s < 0)
-		return s;
-	f = kv_version_field(v, at->field, strlen(at->field));
-	if (!f)
-		return err_set(err, ENOENT, "%s has no field %s", at->path, at->field);
-	buf_add(to, f->text, f->len);
-	return 0;
+	if (s == 0)
+		buf_add(to, f.text, f.len);
+	return s;
 }
 
 static int replace_all(struct reader *d, const char *file, const struct buf *text, struct buf *to,
@@ -76,6 +71,8 @@ static int resolve(struct remote *r, struct err *err)
 
 	if (s == 0)
 		s = reader_open(&d, r, err);
+	if (s == 0)
+		s = reader_take_layers(&d, err);
 	if (s == 0 && text.len)
 		s = replace_all(&d, file, &text, &out, err);
 	return s < 0 ? s : print_buf(&out);

@@ -10,7 +10,7 @@
 #include "layer/variables.h"
 #include "tools/environment.h"
 #include "tools/mapping.h"
-#include "tools/reader.h"
+#include "remote/reader.h"
 #include "tools/supervise.h"
 
 #include <errno.h>
@@ -122,17 +122,29 @@ static int check_names(struct run *x, const struct place *at, const struct kv_ve
 	return 0;
 }
 
+/* Without a server the value is in the program's own environment: if not by the name that a mount looks
+ * for, then perhaps by the name that the program knows it by. */
+static bool has_own(const struct run *x, const struct place *at)
+{
+	const struct kv_field f = {.name = at->field, .name_len = strlen(at->field)};
+	_cleanup_free_ char *name = name_of(x, at, &f);
+
+	return name && reader_asks_nobody(&x->reader, at->full) && environment_has(&x->ours, name);
+}
+
 static int add_place(struct run *x, const struct place *at, struct environment *to, struct err *err)
 {
 	const struct kv_version *v;
-	const struct kv_field *f;
-	int s = reader_get(&x->reader, at->full, &v, err);
+	struct kv_field f;
+	int s;
 
-	if (s == 0 && at->field) {
-		f = kv_version_field(v, at->field, strlen(at->field));
-		return f ? add_field(x, at, f, to, err)
-			 : err_set(err, ENOENT, "%s has no field %s", at->full, at->field);
+	if (at->field) {
+		s = reader_field(&x->reader, at->full, at->field, &f, err);
+		if (s == -ENOENT && has_own(x, at))
+			return 0;
+		return s < 0 ? s : add_field(x, at, &f, to, err);
 	}
+	s = reader_get(&x->reader, at->full, &v, err);
 	if (s == 0)
 		s = check_names(x, at, v, err);
 	for (size_t i = 0; s == 0 && i < v->count; i++)
@@ -169,7 +181,7 @@ static bool look(void *arg)
 	for (int i = 0; s == 0 && i < x->count; i++) {
 		bool changed = false;
 
-		s = reader_look(&x->reader, x->places[i].full, &changed, &err);
+		s = reader_look(&x->reader, x->places[i].full, x->places[i].field, &changed, &err);
 		any = any || changed;
 	}
 	if (s == 0 && any)
@@ -272,8 +284,11 @@ static int run(struct remote *r, struct err *err)
 		supervise_block();
 	if (s == 0)
 		s = reader_open(&x.reader, r, err);
+	/* Without our credentials, which are gone by now, and before the layers take the rest. */
 	if (s == 0 && environment_add_ours(&x.ours, "") < 0)
 		s = err_set(err, ENOMEM, "no memory");
+	if (s == 0)
+		s = reader_take_layers(&x.reader, err);
 	if (s == 0)
 		s = make_environment(&x, &program.environment, err);
 	if (s == 0 && r->flags.value[WATCH])

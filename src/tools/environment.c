@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static char **find(struct environment *e, const char *name, size_t len)
+static char **find(const struct environment *e, const char *name, size_t len)
 {
 	for (size_t i = 0; i < e->count; i++)
 		if (!strncmp(e->vars[i], name, len) && e->vars[i][len] == '=')
@@ -61,6 +61,11 @@ static int put(struct environment *e, const char *name, size_t name_len, const c
 int environment_set(struct environment *e, const char *name, const char *value, size_t len)
 {
 	return memchr(value, '\0', len) ? -EINVAL : put(e, name, strlen(name), value, len);
+}
+
+bool environment_has(const struct environment *e, const char *name)
+{
+	return find(e, name, strlen(name)) != NULL;
 }
 
 int environment_add_ours(struct environment *e, const char *prefix)

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* An environment for a program that is to be started. Values are in secret memory. */
@@ -17,6 +18,8 @@ int environment_set(struct environment *e, const char *name, const char *value, 
 
 /* Adds all variables of ours, or those alone that begin with `prefix`. 0 or -ENOMEM. */
 int environment_add_ours(struct environment *e, const char *prefix);
+
+bool environment_has(const struct environment *e, const char *name);
 
 void environment_fini(struct environment *e);
 #define _cleanup_environment_ _cleanup_(environment_fini)

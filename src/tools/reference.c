@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Finds references. One goes on as long as there are letters, digits and - . _ ~ % and, before the '#',
  * '/'; a dot at the end is the sentence's. %40 and the like stand for the bytes that could not be
- * written otherwise: "postgres://app:vault://secret/db#password@host/name" is what it looks like. */
+ * written otherwise: "postgres://app:vault://secret/db#password@host/name" is what it looks like. So is
+ * "vault://local:/srv/secrets.db/app/db#password". */
 
 #include "tools/reference.h"
 
 #include "remote/place.h"
+#include "store/local.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -89,6 +91,20 @@ static int read_short(struct reference *r, const char *text, size_t len, const c
 	return 0;
 }
 
+/* "local:FILE/PATH" has a colon, and is a whole path alone: "vault://local:5432" is the short form. */
+static size_t path_len(const char *at, size_t room)
+{
+	static const char marks[] = "-._~%/";
+	size_t store = strlen(LOCAL_SOURCE), n;
+
+	if (room > store && !memcmp(at, LOCAL_SOURCE, store)) {
+		n = store + run_of(at + store, room - store, marks);
+		if (n < room && at[n] == '#')
+			return n;
+	}
+	return run_of(at, room, marks);
+}
+
 void reference_locate(const char *text, size_t at, size_t *line, size_t *column)
 {
 	*line = *column = 1;
@@ -114,7 +130,7 @@ int reference_next(const char *text, size_t len, size_t from, const char *source
 	r->start = (size_t)(at - text);
 	at += scheme;
 	room = len - r->start - scheme;
-	n = run_of(at, room, "-._~%/");
+	n = path_len(at, room);
 	field = n + 1 < room && at[n] == '#' ? run_of(at + n + 1, room - n - 1, "-._~%") : 0;
 	r->len = scheme + n + (field ? 1 + field : 0);
 	return field ? read_long(r, at, n, at + n + 1, field, err)
