@@ -4,6 +4,7 @@
 #include "conf/option.h"
 
 #include "base/clock.h"
+#include "conf/address.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -560,8 +561,14 @@ static bool has_control(const struct option *o, const char *value)
 
 int option_set(struct conf *c, const struct option *o, const char *value, struct err *err)
 {
+	_cleanup_free_ char *tidy = NULL;
 	int r;
 
+	if (value && o->type == OPTION_ADDRESSES) {
+		value = tidy = address_tidy(value);
+		if (!value)
+			return err_set(err, ENOMEM, "no memory");
+	}
 	if (has_control(o, value))
 		return err_set(err, EINVAL,
 			       "%s holds a control character, such as a line break: leave it out",

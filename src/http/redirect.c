@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static bool is_redirect(const struct http_reply *reply)
 {
@@ -19,9 +20,9 @@ static bool is_redirect(const struct http_reply *reply)
 /* Splits "https://host:port/path" at the path. NULL where it has no host, or another protocol. */
 static const char *path_of(const char *url)
 {
-	const char *host = !strncmp(url, "https://", 8)	 ? url + 8
-			   : !strncmp(url, "http://", 7) ? url + 7
-							 : NULL;
+	const char *host = !strncasecmp(url, "https://", 8)  ? url + 8
+			   : !strncasecmp(url, "http://", 7) ? url + 7
+							     : NULL;
 	const char *end = host ? host + strcspn(host, "/?#") : NULL;
 
 	return end && end != host && *end == '/' ? end : NULL;
@@ -38,7 +39,8 @@ static void follow(struct http *h, const struct http_request *req, struct http_r
 		path = path_of(location);
 		if (!path)
 			return; /* the redirect itself is the answer, and will be no success */
-		if (!strncmp(req->address, "https:", 6) && strncmp(location, "https:", 6) != 0) {
+		if (!strncmp(req->address, "https:", 6) &&
+		    strncasecmp(location, "https:", 6) != 0) {
 			reply->fault = HTTP_DOWNGRADE;
 			snprintf(reply->why, sizeof(reply->why), "redirected to %.200s", location);
 			return;

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/un.h>
 
 #define UNIX_PREFIX "unix://"
@@ -30,7 +31,7 @@ static bool is_url(const char *text, const char *const *schemes)
 
 	curl_url_cleanup(url);
 	for (; valid && *schemes; schemes++)
-		if (!strncmp(text, *schemes, strlen(*schemes)))
+		if (!strncasecmp(text, *schemes, strlen(*schemes)))
 			return true;
 	return false;
 }
@@ -96,7 +97,7 @@ static int set_url(struct route *r, CURL *easy, const struct http_config *c, con
 	buf_add_str(&b, path);
 	if (buf_status(&b) < 0)
 		return -ENOMEM;
-	if (!c->server_name || strncmp(address, "https:", 6) != 0)
+	if (!c->server_name || strncasecmp(address, "https:", 6) != 0)
 		return curl_easy_setopt(easy, CURLOPT_URL, b.data) == CURLE_OK ? 0 : -ENOMEM;
 	url = curl_url();
 	if (url && curl_url_set(url, CURLUPART_URL, b.data, CURLU_PATH_AS_IS) == CURLUE_OK) {
@@ -134,7 +135,7 @@ static void set_proxy(CURL *easy, const struct http_config *c, const char *addre
 		curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
 	} else if (is_loopback(address)) {
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	} else if (upper && !strncmp(address, "http:", 5) && !getenv("http_proxy") &&
+	} else if (upper && !strncasecmp(address, "http:", 5) && !getenv("http_proxy") &&
 		   !getenv("REQUEST_METHOD")) {
 		curl_easy_setopt(easy, CURLOPT_PROXY, upper);
 	}

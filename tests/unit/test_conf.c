@@ -463,6 +463,25 @@ Test(conf, a_mistake_in_an_option_names_it)
 	cr_assert_not_null(strstr(err_text(&err), "nonsense"), "%s", err_text(&err));
 }
 
+Test(conf, an_address_is_taken_as_people_hand_it_over)
+{
+	static const char *const rows[][2] = {
+		{"http://a:1\r\n", "http://a:1"},
+		{" \thttps://a:1 \n", "https://a:1"},
+		{"HTTP://A:1", "http://A:1"},
+		{"Https://a:1/Path, HTTP://b\r", "https://a:1/Path,http://b"},
+		{"UNIX:///Run/Agent.sock\n", "unix:///Run/Agent.sock"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		setenv("VAULT_ADDR", rows[i][0], 1);
+		read_environment();
+		cr_assert_str_eq(conf.address, rows[i][1]);
+	}
+	setenv("VAULT_ADDR", "http://a:1\r\nX-Evil: 1", 1);
+	cr_assert_eq(conf_read_environment(&conf, NULL), -EINVAL, "a line break in the middle");
+}
+
 Test(conf, an_address_given_again_is_one_more)
 {
 	read_options("addr=https://a,ro,addr=https://b:1");
