@@ -20,6 +20,7 @@
 #include "base/metric.h"
 #include "base/secmem.h"
 #include "base/trust.h"
+#include "http/ca_folder.h"
 #include "http/route.h"
 #include "http/srv.h"
 #include "http/transfer.h"
@@ -271,6 +272,14 @@ static int check_readable(const char *path, const char *what, struct err *err)
 	return path && trust_look(path, err) < 0 ? err_prefix(err, "the %s", what), -EPERM : 0;
 }
 
+static int check_ca_folder(const char *path, struct err *err)
+{
+	X509_STORE *store = ca_folder_read(path, err);
+
+	X509_STORE_free(store);
+	return store ? 0 : err_prefix(err, "ca_path");
+}
+
 static int check_config(const struct http_config *c, struct err *err)
 {
 	int r;
@@ -283,6 +292,8 @@ static int check_config(const struct http_config *c, struct err *err)
 		r = check_readable(c->ca_file, "CA certificate", err);
 	if (r == 0)
 		r = check_readable(c->ca_path, "folder of CA certificates", err);
+	if (r == 0 && c->ca_path && !c->ca_file && !c->ca_bytes)
+		r = check_ca_folder(c->ca_path, err);
 	if (r == 0)
 		r = check_readable(c->client_cert, "client certificate", err);
 	if (r == 0)

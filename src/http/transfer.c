@@ -7,6 +7,7 @@
 #include "http/transfer.h"
 
 #include "base/clock.h"
+#include "http/ca_folder.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -104,15 +105,35 @@ static struct curl_blob blob(const char *bytes, size_t len)
 	return (struct curl_blob){.data = (void *)bytes, .len = len, .flags = CURL_BLOB_NOCOPY};
 }
 
+/* For each connection, so that what is put into the folder counts from then on. The store of the context
+ * may be one that libcurl shares between connections: it is replaced, and never added to. */
+static CURLcode on_tls(CURL *easy, void *ctx, void *arg)
+{
+	struct transfer *t = arg;
+	X509_STORE *store = ca_folder_read(t->ca_path, &t->ca_error);
+
+	if (!store)
+		return CURLE_SSL_CACERT_BADFILE;
+	SSL_CTX_set_cert_store(ctx, store);
+	return CURLE_OK;
+}
+
 /* What the system trusts is not trusted where anything is named, as the official client has it. */
-static void set_trust(CURL *e, const struct http_config *c)
+static void set_trust(struct transfer *t, CURL *e, const struct http_config *c)
 {
 	bool bytes = c->ca_bytes && !c->ca_file;
 
 	if (!c->ca_file && !c->ca_bytes && !c->ca_path)
 		return;
 	curl_easy_setopt(e, CURLOPT_CAINFO, c->ca_file);
-	curl_easy_setopt(e, CURLOPT_CAPATH, c->ca_file || bytes ? NULL : c->ca_path);
+	curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+	if (c->ca_path && !c->ca_file && !bytes) {
+		t->ca_path = c->ca_path;
+		curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, t);
+		/* A libcurl with another TLS than OpenSSL reads such folders in its own way. */
+		if (curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, on_tls) != CURLE_OK)
+			curl_easy_setopt(e, CURLOPT_CAPATH, c->ca_path);
+	}
 	if (bytes) {
 		struct curl_blob ca = blob(c->ca_bytes, strlen(c->ca_bytes));
 
@@ -138,10 +159,10 @@ static void set_certificate(CURL *e, const struct http_config *c)
 	}
 }
 
-static void set_tls(CURL *e, const struct http_config *c)
+static void set_tls(struct transfer *t, CURL *e, const struct http_config *c)
 {
 	curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	set_trust(e, c);
+	set_trust(t, e, c);
 	set_certificate(e, c);
 	/* Each connection reads its files anew and shows what is in them now: certificates are
 	 * replaced under way, and connections are few. */
@@ -208,7 +229,7 @@ int transfer_init(struct transfer *t, CURL *easy, const struct http_config *conf
 	curl_easy_setopt(e, CURLOPT_PREREQDATA, t);
 	if (req->fresh)
 		curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
-	set_tls(e, config);
+	set_tls(t, e, config);
 	return 0;
 }
 
@@ -272,7 +293,9 @@ void transfer_result(struct transfer *t, CURLcode code)
 		if (reply->fault == HTTP_ANSWERED)
 			reply->fault = fault_of(code);
 		snprintf(reply->why, sizeof(reply->why), "%s",
-			 t->error[0] ? t->error : curl_easy_strerror(code));
+			 t->ca_error.code ? err_text(&t->ca_error)
+			 : t->error[0]	  ? t->error
+					  : curl_easy_strerror(code));
 		return;
 	}
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &reply->status);

@@ -15,6 +15,8 @@ struct transfer {
 	struct http_reply *reply;
 	size_t max_body;
 	unsigned attempts; /* on how many connections it was sent */
+	const char *ca_path;
+	struct err ca_error; /* of reading it */
 	char error[CURL_ERROR_SIZE];
 };
 
