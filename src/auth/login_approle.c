@@ -12,19 +12,23 @@
 #include <errno.h>
 #include <string.h>
 
+static const char without[] = "role_id, with no secret_id (VAULT_SECRET_ID, secret_id_file=FILE),";
+
+static bool has_secret_id(const struct auth_config *c)
+{
+	return c->secret_id || c->secret_id_file;
+}
+
 static bool approle_offers(const struct auth_config *c)
 {
-	return (c->role_id || c->role_id_file) && (c->secret_id || c->secret_id_file);
+	return (c->role_id || c->role_id_file) && has_secret_id(c);
 }
 
 static int approle_check(const struct auth_config *c, struct err *err)
 {
 	if (!c->role_id && !c->role_id_file)
 		return err_set(err, EINVAL, "auth=approle: set VAULT_ROLE_ID or role_id_file=FILE");
-	if (!c->secret_id && !c->secret_id_file)
-		return err_set(err, EINVAL,
-			       "auth=approle: set VAULT_SECRET_ID or secret_id_file=FILE");
-	return 0;
+	return 0; /* a role may need no secret_id (bind_secret_id=false): the server says which does */
 }
 
 /* "auth/approle/role/ROLE/secret-id", of any role where none is named. */
@@ -70,8 +74,11 @@ static int unwrap(struct vault *v, const struct auth_config *c, struct limit lim
 static int find_secret_id(struct vault *v, const struct auth_config *c, struct limit limit,
 			  struct secret **secret_id, struct err *err)
 {
-	int r = auth_credential(c->secret_id, c->secret_id_file, "secret_id", secret_id, err);
+	int r;
 
+	if (!has_secret_id(c))
+		return 0;
+	r = auth_credential(c->secret_id, c->secret_id_file, "secret_id", secret_id, err);
 	if (r < 0 || c->secret_id_wrapped == AUTH_WRAPPED_NO ||
 	    (c->secret_id_wrapped == AUTH_WRAPPED_AUTO && !wrapping_is_token(*secret_id)))
 		return r;
@@ -96,9 +103,10 @@ static int approle_login(struct vault *v, const struct auth_config *c, struct li
 	if (r < 0)
 		return r;
 	if (!path || auth_add_secret(body, "role_id", role_id) < 0 ||
-	    auth_add_secret(body, "secret_id", secret_id) < 0)
+	    (secret_id && auth_add_secret(body, "secret_id", secret_id) < 0))
 		return err_set(err, ENOMEM, "no memory for a login");
-	return token_login(v, path, body, "role_id or secret_id", limit, token, info, err);
+	return token_login(v, path, body, secret_id ? "role_id or secret_id" : without, limit,
+			   token, info, err);
 }
 
 const struct auth_method auth_approle = {

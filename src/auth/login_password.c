@@ -30,7 +30,7 @@ static int login(struct vault *v, const struct auth_config *c, const char *usual
 	_cleanup_json_ cJSON *body = cJSON_CreateObject();
 	_cleanup_free_ char *rest = NULL, *path = NULL;
 	char what[160];
-	int r = auth_credential(c->password, c->password_file, "password", &password, err);
+	int r = auth_password(c, &password, err);
 
 	if (r < 0)
 		return r;

@@ -49,8 +49,8 @@ const struct auth_method *auth_choose(const struct auth_config *c, struct err *e
 	return NULL;
 }
 
-int auth_credential(struct secret *set, const char *file, const char *what, struct secret **out,
-		    struct err *err)
+static int find_credential(struct secret *set, const char *file, enum secret_form form,
+			   const char *what, struct secret **out, struct err *err)
 {
 	int r;
 
@@ -58,10 +58,21 @@ int auth_credential(struct secret *set, const char *file, const char *what, stru
 		*out = secret_ref(set);
 		return 0;
 	}
-	r = secret_from_file(file, AUTH_TEXT_MAX, out, err);
+	r = secret_from_file(file, AUTH_TEXT_MAX, form, out, err);
 	if (r < 0)
 		err_prefix(err, "cannot read the %s from %s", what, file);
 	return r;
+}
+
+int auth_credential(struct secret *set, const char *file, const char *what, struct secret **out,
+		    struct err *err)
+{
+	return find_credential(set, file, SECRET_WORD, what, out, err);
+}
+
+int auth_password(const struct auth_config *c, struct secret **out, struct err *err)
+{
+	return find_credential(c->password, c->password_file, SECRET_LINE, "password", out, err);
 }
 
 char *auth_path(const struct auth_config *c, const char *usual, const char *rest)

@@ -71,6 +71,9 @@ const struct auth_method *auth_choose(const struct auth_config *c, struct err *e
 int auth_credential(struct secret *set, const char *file, const char *what, struct secret **out,
 		    struct err *err);
 
+/* As auth_credential(), of the password: blanks at either end of it count. */
+int auth_password(const struct auth_config *c, struct secret **out, struct err *err);
+
 /* "auth/MOUNT/REST", where MOUNT is c->mount, or `usual` where that is not set. Heap or NULL. */
 char *auth_path(const struct auth_config *c, const char *usual, const char *rest);
 

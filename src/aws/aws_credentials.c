@@ -69,7 +69,7 @@ static int from_file(const struct aws_config *c, struct aws_keys *out, struct er
 	const char *profile = c->profile ? c->profile : "default";
 	bool ours = false;
 	struct err why = {0};
-	int r = c->file ? secret_from_file(c->file, FILE_MAX, &text, &why) : -ENOENT;
+	int r = c->file ? secret_from_file(c->file, FILE_MAX, SECRET_WORD, &text, &why) : -ENOENT;
 
 	if (r == -ENOENT || r == -ENODATA || r == -ENOTDIR)
 		return 0;

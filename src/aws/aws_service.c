@@ -179,7 +179,7 @@ static int container_token(const struct aws_config *c, struct secret **out, char
 		*out = secret_ref(c->container_token);
 		return 0;
 	}
-	r = secret_from_file(c->container_token_file, BODY_MAX, out, &reason);
+	r = secret_from_file(c->container_token_file, BODY_MAX, SECRET_WORD, out, &reason);
 	if (r < 0)
 		snprintf(why, room, "cannot read %s: %s", c->container_token_file,
 			 err_text(&reason));
@@ -241,7 +241,7 @@ static struct secret *element(const struct http_reply *reply, const char *name)
 static int read_identity(const struct aws_config *c, struct secret **jwt, char *why, size_t room)
 {
 	struct err reason = {0};
-	int r = secret_from_file(c->identity_file, BODY_MAX, jwt, &reason);
+	int r = secret_from_file(c->identity_file, BODY_MAX, SECRET_WORD, jwt, &reason);
 
 	if (r < 0)
 		snprintf(why, room, "cannot read %s: %s", c->identity_file, err_text(&reason));

@@ -26,10 +26,31 @@ struct secret *secret_new(const char *bytes, size_t len)
 	return s;
 }
 
-int secret_from_fd(int fd, size_t max, struct secret **out)
+/* Without what stands around it: its beginning, and its length in *len. */
+static const char *trim(const char *text, size_t *len, enum secret_form form)
+{
+	const char *end = text + *len;
+
+	if (form == SECRET_LINE) {
+		if (end > text && end[-1] == '\n')
+			end--;
+		if (end > text && end < text + *len && end[-1] == '\r')
+			end--;
+	} else {
+		while (end > text && isspace((unsigned char)end[-1]))
+			end--;
+		while (text < end && isspace((unsigned char)*text))
+			text++;
+	}
+	*len = (size_t)(end - text);
+	return text;
+}
+
+int secret_from_fd(int fd, size_t max, enum secret_form form, struct secret **out)
 {
 	_cleanup_secmem_ char *text = secmem_alloc(max + 1);
-	size_t len = 0, from = 0;
+	const char *from;
+	size_t len = 0;
 	ssize_t n;
 
 	if (!text)
@@ -43,24 +64,22 @@ int secret_from_fd(int fd, size_t max, struct secret **out)
 		if (len > max)
 			return -EFBIG;
 	}
-	while (len > 0 && isspace((unsigned char)text[len - 1]))
-		len--;
-	while (from < len && isspace((unsigned char)text[from]))
-		from++;
-	if (from == len)
+	from = trim(text, &len, form);
+	if (!len)
 		return -ENODATA;
-	*out = secret_new(text + from, len - from);
+	*out = secret_new(from, len);
 	return *out ? 0 : -ENOMEM;
 }
 
-int secret_from_file(const char *path, size_t max, struct secret **out, struct err *err)
+int secret_from_file(const char *path, size_t max, enum secret_form form, struct secret **out,
+		     struct err *err)
 {
 	_cleanup_close_ int fd = trust_open(path, err);
 	int r;
 
 	if (fd < 0)
 		return fd;
-	r = secret_from_fd(fd, max, out);
+	r = secret_from_fd(fd, max, form, out);
 	if (r == -ENODATA)
 		return err_set(err, ENODATA, "the file is empty");
 	return r < 0 ? err_set(err, -r, "%s", strerror(-r)) : 0;

@@ -19,13 +19,18 @@ struct secret {
 /* A copy of `len` bytes, in secret memory; NULL when there is no memory. The caller's. */
 struct secret *secret_new(const char *bytes, size_t len);
 
-/* The content of a file that may say who we are (base/trust.h), at most `max` bytes, without white space
- * at either end: what people put in a token file with echo. 0, -errno of open(2) or read(2), -EPERM,
- * -EFBIG, or -ENODATA for an empty one; with the reason, to be prefixed by what was read. */
-int secret_from_file(const char *path, size_t max, struct secret **out, struct err *err);
+/* What of a file is the secret. A token has no white space, so what stands around it is no part of it; a
+ * password may begin and end with blanks, and ends before the one line break that echo(1) adds. */
+enum secret_form { SECRET_WORD, SECRET_LINE };
+
+/* The content of a file that may say who we are (base/trust.h), at most `max` bytes. 0, -errno of open(2)
+ * or read(2), -EPERM, -EFBIG, or -ENODATA for an empty one; with the reason, to be prefixed by what was
+ * read. */
+int secret_from_file(const char *path, size_t max, enum secret_form form, struct secret **out,
+		     struct err *err);
 
 /* Likewise of a descriptor, up to its end, whatever it is. */
-int secret_from_fd(int fd, size_t max, struct secret **out);
+int secret_from_fd(int fd, size_t max, enum secret_form form, struct secret **out);
 
 /* Puts it in place of a file, that its owner alone may read: whoever looks sees the old content or the
  * new. 0 or -errno. */

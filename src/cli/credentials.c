@@ -14,14 +14,15 @@
 #include <string.h>
 
 /* A descriptor can be read once, and by this process alone: the daemon is another. */
-static int take_descriptor(char **file, struct secret **set, const char *what, struct err *err)
+static int take_descriptor(char **file, struct secret **set, enum secret_form form,
+			   const char *what, struct err *err)
 {
 	int fd = *file ? trust_descriptor(*file) : -1;
 	int r;
 
 	if (fd < 0)
 		return 0;
-	r = secret_from_fd(fd, AUTH_TEXT_MAX, set);
+	r = secret_from_fd(fd, AUTH_TEXT_MAX, form, set);
 	if (fd > STDERR_FILENO)
 		close(fd);
 	if (r < 0)
@@ -33,16 +34,17 @@ static int take_descriptor(char **file, struct secret **set, const char *what, s
 
 static int take_descriptors(struct conf *c, struct err *err)
 {
-	int r = take_descriptor(&c->token_file, &c->token, "token", err);
+	int r = take_descriptor(&c->token_file, &c->token, SECRET_WORD, "token", err);
 
 	if (r == 0)
-		r = take_descriptor(&c->role_id_file, &c->role_id, "role_id", err);
+		r = take_descriptor(&c->role_id_file, &c->role_id, SECRET_WORD, "role_id", err);
 	if (r == 0)
-		r = take_descriptor(&c->secret_id_file, &c->secret_id, "secret_id", err);
+		r = take_descriptor(&c->secret_id_file, &c->secret_id, SECRET_WORD, "secret_id",
+				    err);
 	if (r == 0)
-		r = take_descriptor(&c->jwt_file, &c->jwt, "JWT", err);
+		r = take_descriptor(&c->jwt_file, &c->jwt, SECRET_WORD, "JWT", err);
 	if (r == 0)
-		r = take_descriptor(&c->password_file, &c->password, "password", err);
+		r = take_descriptor(&c->password_file, &c->password, SECRET_LINE, "password", err);
 	return r;
 }
 

@@ -30,7 +30,7 @@
 
 static int take_key(int fd, const char *path, struct secret **key, struct err *err)
 {
-	int r = secret_from_fd(fd, KEY_MAX, key);
+	int r = secret_from_fd(fd, KEY_MAX, SECRET_WORD, key);
 
 	if (r < 0)
 		return err_set(err, -r, "cannot read the key %s: %s", path,
@@ -89,7 +89,7 @@ static int read_passphrase(const char *option, const char *fd, struct secret **k
 	if (*fd < '0' || *fd > '9' || *end || number > 1 << 20)
 		return err_set(err, EINVAL, "%s=passphrase:%s: expected a descriptor's number",
 			       option, fd);
-	r = secret_from_fd((int)number, KEY_MAX, key);
+	r = secret_from_fd((int)number, KEY_MAX, SECRET_WORD, key);
 	if (number > STDERR_FILENO)
 		close((int)number);
 	if (r < 0)
@@ -214,7 +214,7 @@ int store_salts_read(const char *store, bool create, struct store_salts *s, stru
 		       fd;
 	if (fstat(fd, &st) < 0 || (st.st_mode & 077))
 		return err_set(err, EPERM, "others may read %s: chmod 600 it", path);
-	r = secret_from_fd(fd, KEY_MAX, &text);
+	r = secret_from_fd(fd, KEY_MAX, SECRET_WORD, &text);
 	if (r < 0)
 		return err_set(err, -r, "cannot read %s: %s", path,
 			       r == -ENODATA ? "the file is empty" : strerror(-r));

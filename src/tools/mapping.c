@@ -47,7 +47,7 @@ int mapping_read(struct mapping *m, const char *file, struct err *err)
 	*m = (struct mapping){0};
 	if (!file)
 		return 0;
-	r = secret_from_file(file, FILE_MAX, &text, err);
+	r = secret_from_file(file, FILE_MAX, SECRET_WORD, &text, err);
 	if (r < 0)
 		return err_prefix(err, "cannot read %s", file), r;
 	r = json_parse(text->bytes, text->len, &m->json, &where);

@@ -52,6 +52,28 @@ def approle(t):
 
 
 @test()
+def approle_without_secret_id(t):
+    "approle: a role with bind_secret_id=false needs no secret_id; one that wants it says so"
+    t.put("db", {"x": "1"})
+    path = enable(t, "approle")
+    base = ("auth=approle", f"auth_mount={path}")
+    ids = {}
+    for name, more in (("bare", {"bind_secret_id": False, "token_bound_cidrs": ["127.0.0.0/8"]}),
+                       ("usual", {})):
+        t.server.api("POST", f"auth/{path}/role/{name}", {
+            "token_policies": "logins", "token_ttl": "1h", **more})
+        ids[name] = t.server.api("GET", f"auth/{path}/role/{name}/role-id")["data"]["role_id"]
+    m = mount(t, *base, VAULT_ROLE_ID=ids["bare"])
+    serves(t, m, "approle", path=path)
+    m = mount(t, *base, f"role_id_file={save(t, 'role_id', ids['bare'])}")
+    assert m.read("db/x") == b"1"
+    expect(refused(t, *base, VAULT_ROLE_ID=ids["usual"]), "role_id, with no secret_id",
+           "VAULT_SECRET_ID, secret_id_file=FILE", "(400 ")
+    # Unasked it is chosen only with both.
+    expect(refused(t, f"auth_mount={path}", status=1, VAULT_ROLE_ID=ids["bare"]), "no credentials")
+
+
+@test()
 def wrapped_secret_id(t):
     "approle: a wrapped secret_id is looked at, unwrapped once and remembered; one that is used is told"
     t.put("db", {"x": "1"})
@@ -225,6 +247,33 @@ def userpass(t):
            "user bob or the password refused by", "(403 permission denied)", "locked")
     t.server.api("DELETE", f"sys/auth/{path}")
     expect(refused(t, *base, "username=bob", f"password_file={file}"), "cannot log in", path)
+
+
+@test()
+def passwords_with_blanks(t):
+    "password_file: blanks at either end count, one line break at the end does not; also by a descriptor"
+    t.put("db", {"x": "1"})
+    path = enable(t, "userpass")
+    base = ("auth=userpass", f"auth_mount={path}", "username=eve")
+    for number, password in enumerate((" \t\u00fc \u00a0", "two\n")):
+        t.canaries.append(password.strip())
+        t.server.api("POST", f"auth/{path}/users/eve",
+                     {"password": password, "token_policies": "logins"})
+        for end in ("\r\n",) if number else ("\n", ""):
+            with open(f"{t.root}/password", "w", newline="") as f:
+                f.write(password + end)
+            mount(t, *base, f"password_file={t.root}/password").end()
+        r, w = os.pipe()
+        os.write(w, password.encode() + b"\n")
+        os.close(w)
+        d = f"{t.root}/by-descriptor{number}"
+        os.makedirs(d)
+        done = subprocess.run([VAULTFS, "mount", "-o", ",".join(
+            ["log=syslog", *base, f"password_file=/dev/fd/{r}"]), "secret", d], pass_fds=(r,),
+            env=clean_environment(VAULT_ADDR=t.server.address, HOME=t.root), timeout=60, check=False)
+        os.close(r)
+        assert done.returncode == 0, done
+        subprocess.run([VAULTFS, "umount", d], check=True, timeout=60)
 
 
 @test()

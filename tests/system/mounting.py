@@ -90,8 +90,6 @@ def configuration_errors(t):
         (["mount", d], token, "no server: set VAULT_ADDR, or addr= after -o"),
         (["mount", d], addr, "no credentials: set VAULT_TOKEN, or token_file=FILE"),
         (["mount", "-o", "auth=approle", d], {**addr, **token}, "set VAULT_ROLE_ID or role_id_file"),
-        (["mount", "-o", "auth=approle", d], {**addr, "VAULT_ROLE_ID": "r"},
-         "set VAULT_SECRET_ID or secret_id_file=FILE"),
         (["mount", "-o", "auth=magic", d], {**addr, **token}, "auth=magic: no such login method"),
         (["mount", "-o", "ttl=soon", d], addr, "ttl=soon: expected a time"),
         (["mount", "-o", "rmdir=maybe", d], addr, "rmdir=maybe: expected one of hide purge"),

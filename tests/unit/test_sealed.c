@@ -47,7 +47,7 @@ Test(sealed, what_goes_in_comes_out, .init = support_init)
 	cr_assert_eq(memcmp(b.data, "text\0 \xff\n", 8), 0);
 	cr_assert_eq(stat(path, &st), 0);
 	cr_assert_eq(st.st_mode & 07777, 0600);
-	cr_assert_eq(secret_from_file(path, 1000, &raw, NULL), 0);
+	cr_assert_eq(secret_from_file(path, 1000, SECRET_WORD, &raw, NULL), 0);
 	cr_assert_null(memmem(raw->bytes, raw->len, "text", 4));
 }
 
@@ -100,8 +100,8 @@ Test(sealed, two_files_of_a_text_are_not_the_same, .init = support_init)
 
 	write_text(a, key, "text", 4);
 	write_text(b, key, "text", 4);
-	cr_assert_eq(secret_from_file(a, 1000, &x, NULL), 0);
-	cr_assert_eq(secret_from_file(b, 1000, &y, NULL), 0);
+	cr_assert_eq(secret_from_file(a, 1000, SECRET_WORD, &x, NULL), 0);
+	cr_assert_eq(secret_from_file(b, 1000, SECRET_WORD, &y, NULL), 0);
 	cr_assert_not(secret_equal(x, y));
 }
 
@@ -149,7 +149,7 @@ Test(sealed, the_machines_key_has_a_salt_beside_the_file, .init = support_init)
 	struct stat st;
 	uint64_t ttl;
 
-	cr_assert_eq(secret_from_file("/etc/machine-id", 100, &machine, NULL), 0);
+	cr_assert_eq(secret_from_file("/etc/machine-id", 100, SECRET_WORD, &machine, NULL), 0);
 	old.key = machine;
 	cr_assert_eq(token_cache_write(&old, token, 0), 0);
 	cr_assert_eq(sealed_keys_take("machine", file, &keys, NULL), 0);

@@ -17,7 +17,7 @@ static int from_bytes(const char *bytes, size_t len, size_t max, struct secret *
 {
 	_cleanup_free_ char *path = support_file("token", bytes, len);
 
-	return secret_from_file(path, max, out, NULL);
+	return secret_from_file(path, max, SECRET_WORD, out, NULL);
 }
 
 static void assert_yields(const char *content, const char *expected)
@@ -87,6 +87,29 @@ Test(secret, white_space_around_a_files_content_is_no_part_of_it, .init = suppor
 	assert_yields("x", "x");
 }
 
+Test(secret, of_a_line_only_the_break_at_its_end_is_no_part, .init = support_init)
+{
+	static const char *const rows[][2] = {
+		{" a b ", " a b "}, {" a b \n", " a b "}, {"\ta\r\n", "\ta"}, {"a\n\n", "a\n"},
+		{"a\r", "a\r"},	    {" \n", " "},	  {"\r\r\n", "\r"}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_cleanup_free_ char *path = support_file("line", rows[i][0], strlen(rows[i][0]));
+		_cleanup_secret_ struct secret *s = NULL;
+
+		cr_assert_eq(secret_from_file(path, 100, SECRET_LINE, &s, NULL), 0, "row %zu", i);
+		cr_assert_eq(s->len, strlen(rows[i][1]), "row %zu", i);
+		cr_assert_str_eq(s->bytes, rows[i][1]);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const none[] = {"", "\n", "\r\n"};
+		_cleanup_free_ char *path = support_file("none", none[i], strlen(none[i]));
+		struct secret *s = NULL;
+
+		cr_assert_eq(secret_from_file(path, 100, SECRET_LINE, &s, NULL), -ENODATA);
+	}
+}
+
 Test(secret, an_empty_file_is_no_secret, .init = support_init)
 {
 	struct secret *s = NULL;
@@ -127,8 +150,8 @@ Test(secret, what_cannot_be_read_says_so, .init = support_init)
 	_cleanup_free_ char *missing = support_path("missing");
 	struct secret *s = NULL;
 
-	cr_assert_eq(secret_from_file(missing, 100, &s, NULL), -ENOENT);
-	cr_assert_eq(secret_from_file(support_dir(), 100, &s, NULL), -EISDIR);
+	cr_assert_eq(secret_from_file(missing, 100, SECRET_WORD, &s, NULL), -ENOENT);
+	cr_assert_eq(secret_from_file(support_dir(), 100, SECRET_WORD, &s, NULL), -EISDIR);
 	cr_assert_null(s);
 }
 
@@ -143,7 +166,7 @@ Test(secret, goes_to_a_file_of_its_owner_in_place_of_another, .init = support_in
 	cr_assert_eq(stat(path, &st), 0);
 	cr_assert_eq(st.st_mode & 07777, 0600);
 	cr_assert_eq(st.st_size, 4);
-	cr_assert_eq(secret_from_file(path, 100, &back, NULL), 0);
+	cr_assert_eq(secret_from_file(path, 100, SECRET_WORD, &back, NULL), 0);
 	cr_assert_str_eq(back->bytes, "new");
 	cr_assert_eq(secret_to_file(s, nowhere), -ENOENT);
 }
