@@ -6,9 +6,9 @@
  * smallest sizes, of which a JSON tree has a hundred, are therefore kept when they are freed, wiped,
  * in a list a size. A megabyte of value would waste up to a megabyte in the heap, so that large blocks
  * get pages of their own. Once the process has settled, small ones share slabs of pages, which are given
- * back when they are empty: a tree of a hundred thousand nodes would fill the heap, which gives nothing
- * back, or have a locked page for each. Every block starts with a header that says where it came from
- * and how long it is, so that free() needs neither a registry nor the caller's memory. Under
+ * back when they are empty, but for a few. A tree of a hundred thousand nodes would fill the heap, which
+ * gives nothing back, or have a locked page for each. Every block starts with a header that says where it
+ * came from and how long it is, so that free() needs neither a registry nor the caller's memory. Under
  * AddressSanitizer all blocks come from malloc(), since a private heap would hide the very overruns that
  * it looks for.
  *
@@ -82,9 +82,15 @@ struct slab {
 	size_t fresh; /* offset from which no block was given away yet */
 };
 
+/* Empty slabs that stay mapped. A loop that takes and frees one block would otherwise map, lock, fault in
+ * and unmap a slab each time. */
+#define SLABS_SPARE 4
+
 static struct {
 	pthread_mutex_t lock; /* guards all slabs */
 	struct slab *open[SLAB_SIZES];
+	struct slab *
+		spare[SLABS_SPARE]; /* those of them that are empty, or NULL; the newest is first */
 } slabs = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static atomic_size_t used;
@@ -290,6 +296,29 @@ static bool slab_is_full(const struct slab *s)
 	return !s->free && s->fresh + s->size > SLAB_SIZE;
 }
 
+/* The slab is used again. */
+static void spare_leave_locked(const struct slab *s)
+{
+	for (size_t i = 0; i < SLABS_SPARE; i++)
+		if (slabs.spare[i] == s)
+			slabs.spare[i] = NULL;
+}
+
+/* The slab is empty: keeps it, and unmaps the one that has been empty for longest. */
+static void spare_enter_locked(struct slab *s)
+{
+	for (size_t i = 0; s && i < SLABS_SPARE; i++) {
+		struct slab *older = slabs.spare[i];
+
+		slabs.spare[i] = s;
+		s = older;
+	}
+	if (!s)
+		return;
+	DL_DELETE(slabs.open[s->size / SLAB_STEP], s);
+	munmap(s, SLAB_SIZE);
+}
+
 static void *slab_alloc(size_t total)
 {
 	size_t size = slab_block(total);
@@ -311,7 +340,8 @@ static void *slab_alloc(size_t total)
 		s->fresh += size;
 	}
 	if (s) {
-		s->used++;
+		if (!s->used++)
+			spare_leave_locked(s);
 		if (slab_is_full(s))
 			DL_DELETE(*open, s);
 	}
@@ -331,10 +361,8 @@ static void slab_free(void *p, size_t total)
 		DL_PREPEND(*open, s);
 	k->next = s->free;
 	s->free = k;
-	if (--s->used == 0) {
-		DL_DELETE(*open, s);
-		munmap(s, SLAB_SIZE);
-	}
+	if (--s->used == 0)
+		spare_enter_locked(s);
 	pthread_mutex_unlock(&slabs.lock);
 }
 

@@ -12,7 +12,9 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 TestSuite(secmem, .fini = support_fini, .timeout = 120);
 
@@ -280,6 +282,57 @@ Test(secmem, openssl_has_room_for_its_keys_when_ours_is_full, .init = support_in
 	secmem_lock(NULL); /* from now on the small ones are elsewhere */
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		fill_arena(all[i]);
+}
+
+static long pages_faulted(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt;
+}
+
+/* A parser of JSON takes and frees one small block for each value. */
+Test(secmem, blocks_that_come_and_go_map_no_memory_anew, .init = support_init)
+{
+	static const size_t all[] = {10, 60, 200};
+	long before;
+
+	secmem_lock(NULL);
+	before = pages_faulted();
+	for (size_t i = 0; i < 20000; i++) {
+		char *p[ARRAY_SIZE(all)];
+
+		for (size_t j = 0; j < ARRAY_SIZE(all); j++) {
+			p[j] = secmem_alloc(all[j]);
+			fill(p[j], all[j], (unsigned)j);
+		}
+		for (size_t j = 0; j < ARRAY_SIZE(all); j++)
+			secmem_free(p[j]);
+	}
+	cr_assert_lt(pages_faulted() - before, 2000);
+}
+
+static size_t mapped_bytes(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	size_t pages = 0;
+
+	cr_assert_not_null(f);
+	cr_assert_eq(fscanf(f, "%zu", &pages), 1);
+	fclose(f);
+	return pages * (size_t)getpagesize();
+}
+
+Test(secmem, what_many_small_blocks_took_is_given_back, .init = support_init)
+{
+	size_t before;
+
+	secmem_lock(NULL);
+	before = mapped_bytes();
+	for (size_t size = 16; size < 480; size += 48)
+		fill_arena(size);
+	cr_assert_leq(mapped_bytes(), before + (1u << 20));
 }
 
 /* Whether the mapping that holds `p` has a flag of proc(5)'s VmFlags. */
