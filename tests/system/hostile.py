@@ -49,6 +49,7 @@ PLACES = {
 }
 
 
+ALL_KINDS = {("LIST", "metadata"), ("GET", "metadata"), ("GET", "data")}
 FEW = ("empty arrays", "an object of empty strings", "numbers", "deep", "escapes")
 
 
@@ -73,9 +74,12 @@ MOUNTING = threading.Lock()
 
 def measure(t, place, value):
     sent = reply(400 if place == "errors" else 200, PLACES[place](value).encode())
+    asked = set()
 
     def answer(method, path, _):
-        if path.split("?")[0].rstrip("/").endswith("/s"):
+        path = path.split("?")[0].rstrip("/")
+        if path.endswith("/s"):
+            asked.add((method, path.split("/")[-2]))
             return sent
         return reply(200, {"data": {"keys": ["s"]}})
 
@@ -89,6 +93,8 @@ def measure(t, place, value):
         touch(m)
         kb = peak(m)
         m.end()
+        # Too many failures stop the requests of a mount. Each kind must have come before that.
+        assert asked >= ALL_KINDS, (place, asked)
         return kb
     finally:
         fake.close()
