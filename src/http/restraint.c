@@ -2,9 +2,9 @@
 /* The budget of failures, a token bucket that is kept as the time at which all is paid for.
  *
  * Whether a request will fail is known only afterwards, so each is judged by what came before it: the
- * same path, else its folder. What was good goes, unless so much of that has just turned bad that
- * somebody has taken a policy away: then it is unknown until it was good again. What is unknown or was
- * bad goes while there is room for its failure:
+ * same kind (read, list, change) and path, else that kind in its folder. What was good goes, unless so
+ * much of that has just turned bad that somebody has taken a policy away: then it is unknown until it was
+ * good again. What is unknown or was bad goes while there is room for its failure:
  *
  *      room   10 ... 4   all may go             (a full bucket: nothing has failed of late)
  *              3 ... 1   the unknown may go      (so that bad ones do not keep new ones out)
@@ -13,9 +13,11 @@
  * For want of room, what has itself failed is answered by that. What is unknown may be good, and so is
  * never called refused: it waits, or is told to come again (EAGAIN).
  *
- * A request that fails costs a place; those that were let through on credit count as if they did. A
- * table of fixed size remembers the last paths; one that is forgotten is unknown, which matters only
- * when the room is small.
+ * A request that fails costs a place; those that were let through on credit count as if they did.
+ * Tables of fixed size remember the last paths, one those that were good and one those that failed:
+ * however much fails, what was good stays known. A path that is forgotten is unknown, which matters only
+ * when the room is small. Suspect requests (their path or folder has failed) never take the places in
+ * which unknown ones wait.
  *
  * Each uid has a bucket of its own beside the one for all, and pays as many times the price as there are
  * uids that owe: they share the rate, and one alone has all of it. When the bucket for all is empty, a
@@ -33,7 +35,7 @@
 #define ROOM_BAD    4
 #define ROOM_NEW    1
 #define KNOWN_TIME  (60 * NS_PER_SEC) /* for which a failure may be told again */
-#define WAITING_MAX 4 /* of a uid: more would take the threads away from what is good */
+#define WAITING_MAX 4 /* of a uid and class: more would take the threads away from what is good */
 #define RESERVE	    2 /* that a uid may owe while others have used up all */
 
 void restraint_init(struct restraint *r, unsigned rate)
@@ -56,38 +58,65 @@ static uint64_t hash(uint64_t h, const char *s, size_t len)
 	return h;
 }
 
-struct restraint_pass restraint_pass(const char *path, bool change)
+#define HASH_START  UINT64_C(0xcbf29ce484222325)
+#define FOLDER_SEED 0x100 /* a folder's standing is not that of the request that lists it */
+
+struct restraint_pass restraint_pass(const char *path, enum restraint_kind kind)
 {
 	size_t len = strlen(path), folder = len, engine = strcspn(path, "/");
-	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ change;
+	uint64_t h = HASH_START ^ kind;
 
 	while (folder && path[folder - 1] == '/')
 		folder--;
 	while (folder && path[folder - 1] != '/')
 		folder--;
 	return (struct restraint_pass){.self = hash(h, path, len),
-				       .folder = hash(h, path, folder),
+				       .folder = hash(h ^ FOLDER_SEED, path, folder),
 				       .engine = hash(0, path, engine)};
 }
 
 #define UNKNOWN (-1)
 
-static int standing_of_locked(const struct restraint *r, uint64_t key, uint64_t now)
+/* The slot of a key in one of the tables; where it has none, the oldest of its set. */
+static size_t slot_for(const struct restraint_slot *slots, size_t count, uint64_t key)
 {
-	size_t i = key % RESTRAINT_SLOTS;
+	size_t first = key % (count / RESTRAINT_WAYS) * RESTRAINT_WAYS, oldest = first;
 
-	if (r->slots[i].key != key || (r->slots[i].standing && now - r->slots[i].at > KNOWN_TIME))
-		return UNKNOWN;
-	return r->slots[i].standing;
+	for (size_t i = first; i < first + RESTRAINT_WAYS; i++) {
+		if (slots[i].key == key)
+			return i;
+		if (slots[i].at < slots[oldest].at)
+			oldest = i;
+	}
+	return oldest;
 }
 
-static void record_locked(struct restraint *r, uint64_t key, int standing)
+static const struct restraint_slot *good_of_locked(const struct restraint *r, uint64_t key)
 {
-	size_t i = key % RESTRAINT_SLOTS;
+	const struct restraint_slot *s = &r->good[slot_for(r->good, RESTRAINT_GOOD, key)];
 
-	r->slots[i].key = key;
-	r->slots[i].at = clock_mono();
-	r->slots[i].standing = standing;
+	return s->key == key ? s : NULL;
+}
+
+static int standing_of_locked(const struct restraint *r, uint64_t key, uint64_t now)
+{
+	const struct restraint_slot *bad = &r->bad[slot_for(r->bad, RESTRAINT_BAD, key)];
+
+	if (good_of_locked(r, key))
+		return 0;
+	return bad->key == key && now - bad->at <= KNOWN_TIME ? bad->code : UNKNOWN;
+}
+
+/* `code`: 0 where it was good. */
+static void record_locked(struct restraint *r, uint64_t key, int code, uint64_t now)
+{
+	struct restraint_slot *good = &r->good[slot_for(r->good, RESTRAINT_GOOD, key)];
+	struct restraint_slot *bad = &r->bad[slot_for(r->bad, RESTRAINT_BAD, key)];
+	struct restraint_slot *to = code ? bad : good, *from = code ? good : bad;
+
+	*to = (struct restraint_slot){.key = key, .at = now, .code = code};
+	if (from->key == key)
+		*from = (struct restraint_slot){0};
 }
 
 /* What is known of the path, else of its folder; *key is which. */
@@ -113,7 +142,8 @@ static size_t purse_of_locked(struct restraint *r, uid_t uid, uint64_t now)
 
 		if (p->uid == uid)
 			return i;
-		if (p->owed <= now && p->turned <= now && !p->flying && !p->waiting)
+		if (p->owed <= now && p->turned <= now && !p->flying &&
+		    !p->waiting[RESTRAINT_UNKNOWN] && !p->waiting[RESTRAINT_SUSPECT])
 			found = i;
 	}
 	if (found < RESTRAINT_PURSES)
@@ -136,8 +166,9 @@ static uint64_t price_locked(const struct restraint *r, const struct restraint_p
 static bool is_trusted_locked(const struct restraint *r, const struct restraint_purse *own,
 			      uint64_t key, uint64_t now)
 {
-	return own->turned <= now + BURST * r->interval ||
-	       r->slots[key % RESTRAINT_SLOTS].at > own->turning;
+	const struct restraint_slot *good = good_of_locked(r, key);
+
+	return own->turned <= now + BURST * r->interval || (good && good->at > own->turning);
 }
 
 /* What was good has failed. */
@@ -190,6 +221,7 @@ static int admit_locked(struct restraint *r, struct restraint_pass *pass, uint64
 	int standing = standing_locked(r, pass, now, &key);
 	int64_t room, needed = standing > 0 ? ROOM_BAD : ROOM_NEW;
 
+	pass->class = standing > 0 ? RESTRAINT_SUSPECT : RESTRAINT_UNKNOWN;
 	*until = held;
 	if (now < held)
 		return 0;
@@ -211,8 +243,7 @@ static int admit_locked(struct restraint *r, struct restraint_pass *pass, uint64
 
 static void leave_locked(struct restraint *r, struct restraint_pass *pass)
 {
-	r->waiting--;
-	r->purses[pass->purse].waiting--;
+	r->purses[pass->purse].waiting[pass->class]--;
 }
 
 /* Looks once. `waited`: it is one of the waiting; 0 with *until set: now it is. */
@@ -220,6 +251,7 @@ static int look(struct restraint *r, struct restraint_pass *pass, uint64_t deadl
 		uint64_t *until)
 {
 	LOCK_SCOPE(&r->lock);
+	unsigned *waiting;
 	int s;
 
 	if (waited)
@@ -228,10 +260,10 @@ static int look(struct restraint *r, struct restraint_pass *pass, uint64_t deadl
 	if (s < 0 || !*until)
 		return s;
 	pass->purse = purse_of_locked(r, pass->uid, clock_mono());
-	if (*until >= deadline || r->purses[pass->purse].waiting >= WAITING_MAX)
+	waiting = &r->purses[pass->purse].waiting[pass->class];
+	if (*until >= deadline || *waiting >= WAITING_MAX)
 		return -EAGAIN;
-	r->waiting++;
-	r->purses[pass->purse].waiting++;
+	++*waiting;
 	return 0;
 }
 
@@ -272,12 +304,13 @@ static void land_locked(struct restraint *r, struct restraint_pass *pass)
 void restraint_good(struct restraint *r, struct restraint_pass *pass)
 {
 	LOCK_SCOPE(&r->lock);
+	uint64_t now = clock_mono();
 
 	land_locked(r, pass);
-	record_locked(r, pass->self, 0);
-	/* Among failures one success speaks for itself alone. */
-	if (clock_mono() >= r->owed)
-		record_locked(r, pass->folder, 0);
+	record_locked(r, pass->self, 0, now);
+	/* In a folder that has failed of late one success speaks for itself alone. */
+	if (now >= r->owed || standing_of_locked(r, pass->folder, now) == UNKNOWN)
+		record_locked(r, pass->folder, 0, now);
 }
 
 void restraint_bad(struct restraint *r, struct restraint_pass *pass, int code, uint64_t hold)
@@ -293,8 +326,8 @@ void restraint_bad(struct restraint *r, struct restraint_pass *pass, int code, u
 	if (code) {
 		if (standing_locked(r, pass, now, &key) == 0)
 			turn_locked(r, own, now);
-		record_locked(r, pass->self, code);
-		record_locked(r, pass->folder, code);
+		record_locked(r, pass->self, code, now);
+		record_locked(r, pass->folder, code, now);
 	}
 	if (hold) {
 		size_t i = pass->engine % RESTRAINT_HOLDS;

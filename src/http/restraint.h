@@ -9,9 +9,18 @@
 /* The budget of failures: whatever the callers do, the server has to refuse only so many requests a
  * second, and what it does not refuse is not held up by that. Each uid has a share of it. */
 
-#define RESTRAINT_SLOTS	 1024
+#define RESTRAINT_GOOD	 4096
+#define RESTRAINT_BAD	 1024
+#define RESTRAINT_WAYS	 4 /* slots of a set */
 #define RESTRAINT_HOLDS	 16
 #define RESTRAINT_PURSES 32
+
+/* Why a request waits. The unknown do not stand behind the suspect. */
+enum restraint_class {
+	RESTRAINT_UNKNOWN, /* nothing is known of its path and folder */
+	RESTRAINT_SUSPECT, /* it or its folder has failed */
+	RESTRAINT_CLASSES
+};
 
 /* What one uid has used of the budget. */
 struct restraint_purse {
@@ -20,19 +29,25 @@ struct restraint_purse {
 	uint64_t turned;  /* the same, of those that were good before */
 	uint64_t turning; /* clock_mono() of the first of these in a row */
 	unsigned flying;  /* let through on credit */
-	unsigned waiting;
+	unsigned waiting[RESTRAINT_CLASSES];
+};
+
+/* What is known of a path or folder. A slot is in the set that its key belongs to; a new key takes the
+ * place of the oldest of them. */
+struct restraint_slot {
+	uint64_t key, at;
+	int code; /* an errno; 0: it was good */
 };
 
 struct restraint {
-	pthread_mutex_t lock;	  /* guards all below */
-	uint64_t interval;	  /* ns that a failure costs */
-	uint64_t owed;		  /* clock_mono() at which the failures of all are paid for */
-	unsigned flying, waiting; /* of all */
+	pthread_mutex_t lock; /* guards all below */
+	uint64_t interval;    /* ns that a failure costs */
+	uint64_t owed;	      /* clock_mono() at which the failures of all are paid for */
+	unsigned flying;      /* of all */
 	struct restraint_purse purses[RESTRAINT_PURSES + 1]; /* the last: of those who have none */
-	struct {
-		uint64_t key, at;
-		int standing;	  /* an errno; 0: good */
-	} slots[RESTRAINT_SLOTS]; /* by key: a later one takes the place of an earlier one */
+	/* Two tables, so that no number of failures displaces what was good. A key is in one of them at
+	 * most. */
+	struct restraint_slot good[RESTRAINT_GOOD], bad[RESTRAINT_BAD];
 	struct {
 		uint64_t key, until;
 	} holds[RESTRAINT_HOLDS];
@@ -42,7 +57,8 @@ struct restraint {
 struct restraint_pass {
 	uint64_t self, folder, engine;
 	uid_t uid;    /* whose share it uses */
-	size_t purse; /* while it flies */
+	size_t purse; /* while it flies or waits */
+	enum restraint_class class;
 	bool flying;
 };
 
@@ -50,8 +66,12 @@ struct restraint_pass {
 void restraint_init(struct restraint *r, unsigned rate);
 void restraint_fini(struct restraint *r);
 
-/* `path`: of the API, "secret/data/app/db"; `change`: whether the request is to change something. */
-struct restraint_pass restraint_pass(const char *path, bool change);
+/* What a request does. A policy may grant one of them and refuse the others, so each has its own
+ * standing. */
+enum restraint_kind { RESTRAINT_READ, RESTRAINT_LIST, RESTRAINT_CHANGE };
+
+/* `path`: of the API, "secret/data/app/db". */
+struct restraint_pass restraint_pass(const char *path, enum restraint_kind kind);
 
 /* Lets a request through that has no reason to fail, and others while the budget lasts. Beyond it, what
  * has failed lately gets the same -errno again, and of the others a few wait, until the deadline. 0;

@@ -513,6 +513,13 @@ static int admit(struct asking *a, struct err *err)
 	return r;
 }
 
+static enum restraint_kind kind_of(const struct http_request *req)
+{
+	if (!strcmp(req->method, "LIST"))
+		return RESTRAINT_LIST;
+	return http_reads(req) ? RESTRAINT_READ : RESTRAINT_CHANGE;
+}
+
 int servers_ask(struct servers *s, const struct servers_ask *ask, struct http_reply *reply,
 		const char **address, struct err *err)
 {
@@ -520,7 +527,7 @@ int servers_ask(struct servers *s, const struct servers_ask *ask, struct http_re
 			   .ask = ask,
 			   .limit = ask->request->limit,
 			   .kind = http_reads(ask->request) ? READS : CHANGES,
-			   .pass = restraint_pass(ask->path, !http_reads(ask->request))};
+			   .pass = restraint_pass(ask->path, kind_of(ask->request))};
 	bool sent = false, repeated = false;
 
 	for (unsigned tries = 0;;) {

@@ -6,6 +6,7 @@
 
 #include "http/restraint.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 TestSuite(restraint, .timeout = 120);
@@ -20,7 +21,7 @@ static void begin(void)
 /* Asks for a path; `code`: how it fails, 0 where it does not. */
 static int ask_as(uid_t uid, const char *path, int code, uint64_t patience)
 {
-	struct restraint_pass pass = restraint_pass(path, false);
+	struct restraint_pass pass = restraint_pass(path, RESTRAINT_READ);
 	int s = restraint_enter(&r, &pass,
 				(struct limit){.deadline = clock_mono() + patience, .uid = uid});
 
@@ -58,7 +59,7 @@ static unsigned storm(const char *folder, int code)
 /* As if so much had failed that nothing is left for minutes. */
 static void exhaust(const char *path)
 {
-	struct restraint_pass pass = restraint_pass(path, false);
+	struct restraint_pass pass = restraint_pass(path, RESTRAINT_READ);
 
 	for (int i = 0; i < 3000; i++)
 		restraint_bad(&r, &pass, EACCES, 0);
@@ -104,6 +105,84 @@ Test(restraint, what_is_good_among_the_bad_goes_on_too, .init = begin)
 		cr_assert_eq(ask("secret/data/bad/good", 0, 0), 0);
 	/* ... and vouches for nobody else. */
 	cr_assert_eq(ask("secret/data/bad/unknown", EACCES, 0), -EAGAIN);
+}
+
+/* However many paths fail, the memory of them takes no place of those that were good. */
+Test(restraint, what_was_good_is_known_after_thousands_of_failures, .init = begin)
+{
+	char path[64];
+
+	for (int i = 0; i < 100; i++) {
+		snprintf(path, sizeof(path), "secret/data/bad/good%d", i);
+		cr_assert_eq(ask(path, 0, 0), 0);
+	}
+	for (int i = 0; i < 20000; i++) {
+		struct restraint_pass pass;
+
+		snprintf(path, sizeof(path), "secret/data/bad/%d", i);
+		pass = restraint_pass(path, RESTRAINT_READ);
+		restraint_bad(&r, &pass, EACCES, 0);
+	}
+	for (int i = 0; i < 100; i++) {
+		snprintf(path, sizeof(path), "secret/data/bad/good%d", i);
+		cr_assert_eq(ask(path, 0, 0), 0, "%s", path);
+	}
+}
+
+Test(restraint, the_first_success_in_a_new_folder_vouches_for_it_in_a_storm, .init = begin)
+{
+	storm("secret/data/bad", EACCES);
+	cr_assert_eq(ask("secret/data/new/a", 0, 5 * NS_PER_SEC), 0);
+	storm("secret/data/bad", EACCES);
+	cr_assert_eq(ask("secret/data/new/b", 0, 0), 0);
+}
+
+static atomic_bool stop;
+
+/* Asks for what is refused, and waits for its turn each time. */
+static void *ask_patiently(void *arg)
+{
+	char path[64];
+
+	for (unsigned i = 0; !atomic_load(&stop); i++) {
+		snprintf(path, sizeof(path), "secret/data/bad/%u-%u", *(unsigned *)arg, i);
+		ask(path, EACCES, 10 * NS_PER_SEC);
+	}
+	return NULL;
+}
+
+static unsigned waiting(enum restraint_class class)
+{
+	LOCK_SCOPE(&r.lock);
+	unsigned count = 0;
+
+	for (size_t i = 0; i <= RESTRAINT_PURSES; i++)
+		count += r.purses[i].waiting[class];
+	return count;
+}
+
+Test(restraint, suspect_ones_that_wait_keep_out_nobody_else, .init = begin)
+{
+	unsigned numbers[8];
+	pthread_t threads[8];
+	char path[64];
+
+	atomic_store(&stop, false);
+	storm("secret/data/bad", EACCES);
+	for (unsigned i = 0; i < 8; i++) {
+		numbers[i] = i;
+		cr_assert_eq(pthread_create(&threads[i], NULL, ask_patiently, &numbers[i]), 0);
+	}
+	for (unsigned i = 0; i < 8; i++) {
+		while (waiting(RESTRAINT_SUSPECT) < 4)
+			support_sleep(NS_PER_MS);
+		snprintf(path, sizeof(path), "secret/data/new%u/x", i);
+		cr_assert_eq(ask(path, 0, 60 * NS_PER_SEC), 0, "%s", path);
+	}
+	atomic_store(&stop, true);
+	for (unsigned i = 0; i < 8; i++)
+		pthread_join(threads[i], NULL);
+	cr_assert_eq(waiting(RESTRAINT_UNKNOWN) + waiting(RESTRAINT_SUSPECT), 0);
 }
 
 /* A policy is taken away: what turns bad is held to the rate too, in however many folders it is. */
@@ -178,7 +257,7 @@ Test(restraint, who_has_time_waits_for_his_turn, .init = begin)
 
 Test(restraint, reads_and_changes_are_two_things, .init = begin)
 {
-	struct restraint_pass change = restraint_pass("secret/data/a/x", true);
+	struct restraint_pass change = restraint_pass("secret/data/a/x", RESTRAINT_CHANGE);
 
 	cr_assert_eq(ask("secret/data/a/x", 0, 0), 0);
 	restraint_bad(&r, &change, EACCES, 0);
@@ -186,9 +265,38 @@ Test(restraint, reads_and_changes_are_two_things, .init = begin)
 	cr_assert_eq(ask("secret/data/a/x", 0, 0), 0);
 }
 
+/* A token may list a folder and read nothing that is in it. */
+Test(restraint, a_folder_is_listed_whatever_is_refused_in_it, .init = begin)
+{
+	struct restraint_pass list = restraint_pass("secret/metadata/a/", RESTRAINT_LIST);
+	struct restraint_pass below = restraint_pass("secret/metadata/a/b/", RESTRAINT_LIST);
+	struct limit now = {.deadline = clock_mono()};
+
+	for (int i = 0; i < 40; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "secret/metadata/a/%d", i);
+		restraint_good(&r, &list);
+		restraint_good(&r, &below);
+		ask(path, EACCES, 0);
+	}
+	cr_assert_eq(ask("secret/metadata/a/0", EACCES, 0), -EACCES);
+	cr_assert_eq(restraint_enter(&r, &list, now), 0);
+	cr_assert_eq(restraint_enter(&r, &below, now), 0);
+}
+
+/* The failures of reads in a folder are no answer to one who lists it. */
+Test(restraint, a_list_that_was_never_asked_for_is_not_called_refused, .init = begin)
+{
+	struct restraint_pass list = restraint_pass("secret/metadata/bad/", RESTRAINT_LIST);
+
+	exhaust("secret/metadata/bad/x");
+	cr_assert_eq(restraint_enter(&r, &list, (struct limit){.deadline = clock_mono()}), -EAGAIN);
+}
+
 Test(restraint, an_engine_is_left_alone_for_as_long_as_it_asks, .init = begin)
 {
-	struct restraint_pass pass = restraint_pass("secret/data/a/x", false);
+	struct restraint_pass pass = restraint_pass("secret/data/a/x", RESTRAINT_READ);
 
 	cr_assert_eq(ask("secret/data/a/x", 0, 0), 0);
 	restraint_bad(&r, &pass, EAGAIN, 3600 * NS_PER_SEC);
@@ -200,7 +308,7 @@ Test(restraint, an_engine_is_left_alone_for_as_long_as_it_asks, .init = begin)
 Test(restraint, what_comes_to_nothing_costs_nothing, .init = begin)
 {
 	for (int i = 0; i < 1000; i++) {
-		struct restraint_pass pass = restraint_pass("secret/data/a/x", false);
+		struct restraint_pass pass = restraint_pass("secret/data/a/x", RESTRAINT_READ);
 
 		cr_assert_eq(restraint_enter(&r, &pass, support_limit()), 0);
 		restraint_spare(&r, &pass);
@@ -218,7 +326,7 @@ static void *fire_soon(void *arg)
 
 Test(restraint, a_wait_can_be_cancelled, .init = begin)
 {
-	struct restraint_pass pass = restraint_pass("secret/data/a/x", false);
+	struct restraint_pass pass = restraint_pass("secret/data/a/x", RESTRAINT_READ);
 	struct limit limit = support_limit();
 	struct cancel c;
 	pthread_t thread;
@@ -229,7 +337,10 @@ Test(restraint, a_wait_can_be_cancelled, .init = begin)
 	cr_assert_eq(pthread_create(&thread, NULL, fire_soon, &c), 0);
 	cr_assert_eq(restraint_enter(&r, &pass, limit), -EINTR);
 	pthread_join(thread, NULL);
-	cr_assert_eq(r.waiting, 0);
+	for (size_t i = 0; i <= RESTRAINT_PURSES; i++)
+		cr_assert_eq(r.purses[i].waiting[RESTRAINT_UNKNOWN] +
+				     r.purses[i].waiting[RESTRAINT_SUSPECT],
+			     0);
 	cancel_fini(&c);
 }
 
