@@ -11,6 +11,7 @@ struct field {
 	size_t raw_len;
 	size_t size;	    /* as told last; what fstat(2) says once it is removed */
 	unsigned readers;   /* handles that read it */
+	uint64_t opened;    /* the latest of them: clock_mono() */
 	struct node *moved; /* the scratch file to whose name it was moved, and that hides it */
 	enum kv_type type;  /* while it is local: of what will be written */
 	int spoilt;	    /* while it is local: errno that a write of it has failed with */

@@ -4,7 +4,7 @@
  * The kernel keeps pages and sizes of a file, so that a reader may hold half of each. A version is
  * therefore never switched under a reader; opens that come meanwhile are parked:
  *
- *                  newer, and handles are open            handles closed, or 200 ms
+ *                  newer, and handles are open            closed, or open for a second
  *      STEADY ---------------------------------> DRAINING --------------------------.
  *        ^  \                                                                       |
  *        |   `-- newer, and no handle is open --------------------------------.     |
@@ -12,9 +12,10 @@
  *        `------------------------------------------------------------------ SETTLING
  *               the kernel has dropped its pages and knows the new sizes     (notice out)
  *
- * While DRAINING everybody is shown the old version, from SETTLING on the new one. A handle that is
- * held longer sees the new one at its next read. Only handles on fields that the new version changes
- * are waited for. */
+ * While DRAINING everybody is shown the old version, from SETTLING on the new one. Only handles on
+ * fields that the new version changes are waited for, and none that has been open for longer than
+ * READING_TIME, the time that a program may take between open(2) and its last read(2) on a busy
+ * machine: whoever holds a file open for longer sees the new version at its next read. */
 
 #include "tree/secret_shown.h"
 
@@ -33,7 +34,7 @@
 #include <string.h>
 #include <utlist.h>
 
-#define DRAIN_TIME (200 * NS_PER_MS)
+#define READING_TIME NS_PER_SEC
 
 static bool is_told(const struct secret_shown *s, const struct kv_version *v)
 {
@@ -355,26 +356,28 @@ static void proceed_locked(struct tree *t, struct dir *d, struct kv_version *v,
 	pthread_cond_broadcast(&t->drained);
 }
 
-/* Whether a field that somebody has open would change under him. One that is removed does not: who
- * has it open goes on reading what it was. */
-static bool disturbs_locked(struct dir *d, const struct kv_version *v)
+/* Until when (clock_mono()) a field might change under somebody who is just reading it; 0: under nobody.
+ * One that is removed does not: who has it open goes on reading what it was. */
+static uint64_t disturbs_locked(struct dir *d, const struct kv_version *v)
 {
 	const struct kv_version *old = d->secret.version;
+	uint64_t now = clock_mono(), until = 0;
 	struct node *child, *next;
 
 	if (!d->secret.handles || !old)
-		return false;
+		return 0;
 	HASH_ITER (hh, d->node.children, child, next) {
 		const struct field *f = field_of(child);
 		const struct kv_field *after;
 
-		if (!node_is_field(child) || !f->readers)
+		if (!node_is_field(child) || !f->readers || f->opened + READING_TIME <= now ||
+		    f->opened + READING_TIME <= until)
 			continue;
 		after = kv_version_field(v, f->raw, f->raw_len);
 		if (after && !kv_field_equal(kv_version_field(old, f->raw, f->raw_len), after))
-			return true;
+			until = f->opened + READING_TIME;
 	}
-	return false;
+	return until;
 }
 
 static void end_drain_locked(struct tree *t, struct dir *d)
@@ -399,7 +402,7 @@ static void on_timer(struct timer *timer)
 }
 
 static void drain_locked(struct tree *t, struct dir *d, struct kv_version *v,
-			 enum secret_origin origin)
+			 enum secret_origin origin, uint64_t until)
 {
 	struct secret_shown *s = &d->secret;
 
@@ -411,7 +414,7 @@ static void drain_locked(struct tree *t, struct dir *d, struct kv_version *v,
 	s->phase = SECRET_DRAINING;
 	s->tree = t;
 	s->timer.fire = on_timer;
-	s->drained_by = clock_mono() + DRAIN_TIME;
+	s->drained_by = until;
 	if (!timer_arm(t->config.timers, &s->timer, s->drained_by))
 		node_use_locked(&d->node); /* the timer's */
 }
@@ -420,6 +423,7 @@ void secret_show_locked(struct tree *t, struct dir *d, struct kv_version *v,
 			enum secret_origin origin)
 {
 	struct secret_shown *s = &d->secret;
+	uint64_t until;
 
 	s->refused = 0;
 	if (is_told(s, v)) {
@@ -433,8 +437,9 @@ void secret_show_locked(struct tree *t, struct dir *d, struct kv_version *v,
 		}
 		return;
 	}
-	if (disturbs_locked(d, v))
-		drain_locked(t, d, v, origin);
+	until = disturbs_locked(d, v);
+	if (until)
+		drain_locked(t, d, v, origin, until);
 	else
 		proceed_locked(t, d, v, origin);
 }
@@ -549,6 +554,7 @@ void secret_opened_locked(struct field *f, struct kv_version *v)
 	struct dir *d = field_dir(f);
 
 	f->readers++;
+	f->opened = clock_mono();
 	d->secret.handles++;
 	if (!d->secret.version)
 		d->secret.version = object_ref(v);

@@ -4,7 +4,7 @@
 import subprocess
 import zlib
 
-HOLD = 0.15  # who holds a file for longer may see it change: 200 ms, with some for the way
+HOLD = 0.9  # who holds a file for longer may see it change: a second, with some for the way
 
 READER = r"""
 import json, mmap, os, signal, sys, time, zlib
