@@ -53,15 +53,13 @@ static int use_token(struct vault *v, const struct auth_config *c, struct limit 
 	if (!is_printable(token))
 		return err_set(err, EKEYREJECTED,
 			       "the token has blanks or control characters in it");
-	r = token_lookup(v, token, limit, info, err);
+	*info = (struct token_info){.known = false};
+	if (!auth_unasked(c))
+		r = token_lookup(v, token, limit, info, err);
 	if (r == -EKEYEXPIRED)
 		return err_prefix(err, "the token is refused"), r;
-	if (r == -EACCES) {
-		/* Alive, but without the policy `default`: how long is not known. */
-		*info = (struct token_info){.known = false};
-		r = 0;
-	}
-	if (r < 0)
+	/* Alive, but without the policy `default`: how long is not known. */
+	if (r < 0 && r != -EACCES)
 		return r;
 	if (info->uses > 0)
 		log_warning("the token is good for few requests only, and each takes one",
@@ -72,6 +70,7 @@ static int use_token(struct vault *v, const struct auth_config *c, struct limit 
 
 const struct auth_method auth_token = {
 	.name = "token",
+	.borrowed = true,
 	.offers = token_offers,
 	.watched = token_watched,
 	.check = token_check,

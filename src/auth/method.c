@@ -9,7 +9,7 @@
 
 static const struct auth_method *const methods[] = {
 	&auth_token, &auth_approle, &auth_jwt, &auth_kubernetes, &auth_userpass,
-	&auth_ldap,  &auth_cert,    &auth_aws, &auth_oidc,
+	&auth_ldap,  &auth_cert,    &auth_aws, &auth_oidc,	 &auth_none,
 };
 
 const struct auth_method *auth_method_at(size_t i)
@@ -47,6 +47,13 @@ const struct auth_method *auth_choose(const struct auth_config *c, struct err *e
 		"no credentials: set VAULT_TOKEN, or token_file=FILE, or write ~/.vault-token "
 		"(vault login), or set VAULT_ROLE_ID and VAULT_SECRET_ID, or auth=METHOD");
 	return NULL;
+}
+
+bool auth_unasked(const struct auth_config *c)
+{
+	if (!c->unasked || c->memory->taken)
+		return false;
+	return c->memory->taken = true;
 }
 
 static int find_credential(struct secret *set, const char *file, enum secret_form form,

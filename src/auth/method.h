@@ -12,6 +12,7 @@
 /* What a method must remember from one login to the next; of one thread at a time. */
 struct auth_memory {
 	struct secret *wrapping, *unwrapped; /* the last, and what was in it */
+	bool taken;			     /* see auth_config.unasked */
 };
 void auth_memory_fini(struct auth_memory *m);
 
@@ -29,6 +30,10 @@ struct auth_config {
 	const char *role_id_file, *secret_id_file;
 	enum auth_wrapped secret_id_wrapped;
 	struct auth_memory *memory;
+	/* A token that is given is taken at first without a question to the server: the first
+	 * request tells whether it is good. For who asks little and ends, and leaves a token of one
+	 * use to what is asked for. */
+	bool unasked;
 	struct secret *jwt;
 	const char *jwt_file;
 	const char *username;
@@ -43,6 +48,7 @@ struct auth_config {
 
 struct auth_method {
 	const char *name;
+	bool borrowed; /* the token was not had by us: it is not revoked, and not kept in a cache */
 
 	/* Whether the configuration has credentials for it: then it may be chosen unasked. NULL:
 	 * it is to be named. */
@@ -60,12 +66,15 @@ struct auth_method {
 		     struct secret **token, struct token_info *info, struct err *err);
 };
 
-extern const struct auth_method auth_token, auth_approle, auth_jwt, auth_kubernetes, auth_userpass,
-	auth_ldap, auth_cert, auth_aws, auth_oidc;
+extern const struct auth_method auth_token, auth_none, auth_approle, auth_jwt, auth_kubernetes,
+	auth_userpass, auth_ldap, auth_cert, auth_aws, auth_oidc;
 
 /* The method of c->method, or the first of the table that `offers`; checked. NULL with `err` set,
  * which says what to set. */
 const struct auth_method *auth_choose(const struct auth_config *c, struct err *err);
+
+/* Whether this is the first login with `unasked`, once. */
+bool auth_unasked(const struct auth_config *c);
 
 /* A secret that is set, or else is in a file: a reference of the caller's. `what` names it. */
 int auth_credential(struct secret *set, const char *file, const char *what, struct secret **out,

@@ -86,8 +86,12 @@ int renewal_demand(struct renewal *r, struct vault *v, const struct secret *toke
 		   struct limit limit, struct err *err)
 {
 	struct token_info info;
-	int e = token_renew(v, token, true, limit, &info, err);
+	int e;
 
+	if (!token->len)
+		return err_set(err, EOPNOTSUPP,
+			       "auth=none: the token is not ours, and is renewed by who adds it");
+	e = token_renew(v, token, true, limit, &info, err);
 	if (e == 0)
 		renewed(r, &info);
 	return e;

@@ -136,7 +136,7 @@ static int login_locked(struct session *s, const struct secret *old, enum same s
 	r = s->config.method->login(s->config.vault, s->config.auth, own_limit(s), &token, &info,
 				    &why);
 	metric_count(METRIC_LOGINS, r == 0);
-	if (r == 0 && same == SAME_IS_NONE && secret_equal(token, old))
+	if (r == 0 && same == SAME_IS_NONE && token->len && secret_equal(token, old))
 		r = err_set(&why, EKEYEXPIRED, "there is no new token to take the old one's place");
 	pthread_mutex_lock(&s->lock);
 	if (r == 0)
@@ -558,7 +558,7 @@ void session_persist(struct session *s, const struct err *why)
 
 void session_reload(struct session *s)
 {
-	if (s->config.method == &auth_token)
+	if (s->config.method->borrowed)
 		look_again(s);
 }
 
@@ -578,7 +578,7 @@ void session_revoke(struct session *s)
 {
 	struct err err = {0};
 
-	if (!s || !s->token || s->config.method == &auth_token)
+	if (!s || !s->token || s->config.method->borrowed)
 		return;
 	if (s->config.cache)
 		token_cache_remove(s->config.cache);

@@ -17,7 +17,7 @@ struct session_config {
 	const struct auth_config *auth;
 	struct timers *timers;
 	struct pool *pool;
-	const struct token_cache *cache; /* NULL: tokens end with us; not for auth_token */
+	const struct token_cache *cache; /* NULL: tokens end with us, as borrowed ones do */
 	uint64_t timeout;		 /* ns, for one call about a token */
 	/* The token is dead and no login replaced it: what was read under it must go. Without any
 	 * lock, from any thread. */

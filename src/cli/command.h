@@ -24,6 +24,8 @@ struct command {
 	const char *summary; /* one line */
 	void (*help)(void);  /* more, for --help; NULL: nothing */
 	const struct flag *flags;
+	/* It asks a few things and ends, so that the first answer tells whether the token is good. */
+	bool brief;
 	/* argv[0] is the name. Returns the exit status. */
 	int (*run)(int argc, char **argv);
 };

@@ -158,7 +158,7 @@ int credentials_find_cache(struct credentials *creds, const struct conf *c, stru
 	struct err why = {0};
 	int r;
 
-	if (!c->token_cache || creds->method == &auth_token)
+	if (!c->token_cache || creds->method->borrowed)
 		return 0;
 	r = sealed_keys_take(c->offline_key, c->token_cache, &creds->cache_keys, &why);
 	if (r < 0 && creds->cache_keys.no_salt) {

@@ -108,6 +108,8 @@ static int configure(struct login *l, struct err *err)
 	r = ask_missing(l, err);
 	if (r == 0)
 		r = credentials_choose(&l->creds, err);
+	if (r == 0 && l->creds.method == &auth_none)
+		r = err_set(err, EINVAL, "auth=none: there is no token to write");
 	if (r == 0 && !l->creds.home_token_file)
 		r = err_set(err, EINVAL, "HOME is not set: there is no place for the token");
 	return r < 0 ? r : network_open(&l->network, &l->conf, err);

@@ -41,8 +41,8 @@ static const struct option table[] = {
 
 	{.name = "auth", .meaning = "METHOD", .type = OPTION_STRING, AT(auth),
 	 .env = {"VAULT_AUTH_METHOD"},
-	 .help = "how to log in: token, approle, jwt, kubernetes, userpass, ldap, cert or aws; "
-		 "else by what credentials there are"},
+	 .help = "how to log in: token, approle, jwt, kubernetes, userpass, ldap, cert or aws; none: "
+		 "who is at the address adds a token; else by what credentials there are"},
 	{.name = "auth_mount", .meaning = "PATH", .type = OPTION_STRING, AT(auth_mount),
 	 .env = {"VAULT_AUTH_PATH"},
 	 .help = "where the login method is mounted in the server, if not at its usual place"},

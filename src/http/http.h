@@ -46,10 +46,10 @@ enum http_fault {
 struct http_request {
 	const char *address; /* "https://host:8200", without a slash at its end; "unix:///path" */
 	const char *method;
-	const char *path;	  /* percent-encoded, from "/v1/" on, with the query */
-	const struct buf *body;	  /* NULL: none */
-	const char *content_type; /* NULL: application/json */
-	const struct secret *token;
+	const char *path;	    /* percent-encoded, from "/v1/" on, with the query */
+	const struct buf *body;	    /* NULL: none */
+	const char *content_type;   /* NULL: application/json */
+	const struct secret *token; /* NULL or empty: none */
 	const char *wire_namespace; /* X-Vault-Namespace; NULL: none */
 	bool fresh; /* on a connection of its own: curl sends what met a closed one once more */
 	const char *extra_name, *extra_value; /* of one more header; NULL: none */

@@ -75,7 +75,7 @@ static int set_headers(struct transfer *t, const struct http_request *req)
 {
 	int r = add_header(t, "X-Vault-Request", "true");
 
-	if (r == 0 && req->token)
+	if (r == 0 && req->token && req->token->len)
 		r = add_header(t, "X-Vault-Token", req->token->bytes);
 	if (r == 0 && req->wire_namespace)
 		r = add_header(t, "X-Vault-Namespace", req->wire_namespace);

@@ -160,5 +160,6 @@ const struct command command_get = {
 	.summary = "Prints a secret, or one field of it",
 	.help = help_remote,
 	.flags = flags,
+	.brief = true,
 	.run = get_run,
 };

@@ -211,6 +211,7 @@ const struct command command_history = {
 	.summary = "Lists the versions of a secret, and what changed",
 	.help = help_remote,
 	.flags = history_flags,
+	.brief = true,
 	.run = history_run,
 };
 
@@ -282,5 +283,6 @@ const struct command command_diff = {
 	.summary = "Tells what version B changed against A",
 	.help = help_remote,
 	.flags = diff_flags,
+	.brief = true,
 	.run = diff_run,
 };

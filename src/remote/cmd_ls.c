@@ -311,5 +311,6 @@ const struct command command_ls = {
 	.summary = "Lists what is below a path, or the engines",
 	.help = help_remote,
 	.flags = flags,
+	.brief = true,
 	.run = ls_run,
 };

@@ -238,5 +238,6 @@ const struct command command_put = {
 	.summary = "Writes a secret, as one version",
 	.help = help_remote,
 	.flags = flags,
+	.brief = true,
 	.run = put_run,
 };

@@ -63,5 +63,6 @@ const struct command command_rm = {
 	.usage = "[OPTION...] PATH[#FIELD]",
 	.summary = "Deletes a secret's latest version, or one field",
 	.help = help_remote,
+	.brief = true,
 	.run = rm_run,
 };

@@ -84,6 +84,7 @@ const struct command command_rollback = {
 	.summary = "Makes an old version's content the newest",
 	.help = help_remote,
 	.flags = rollback_flags,
+	.brief = true,
 	.run = rollback_run,
 };
 
@@ -189,6 +190,7 @@ const struct command command_undelete = {
 	.summary = "Brings deleted versions back",
 	.help = help_remote,
 	.flags = undelete_flags,
+	.brief = true,
 	.run = undelete_run,
 };
 
@@ -198,5 +200,6 @@ const struct command command_destroy = {
 	.summary = "Removes the content of versions for good",
 	.help = help_remote,
 	.flags = version_flags,
+	.brief = true,
 	.run = destroy_run,
 };

@@ -106,6 +106,7 @@ int remote_log_in(struct remote *r, struct err *err)
 	r->session = r->pool ? session_new(&session, err) : NULL;
 	if (!r->session)
 		return -err->code;
+	r->creds.auth.unasked = r->command->brief && !r->stays;
 	tokens = session_tokens(r->session);
 	vault_set_tokens(r->network.vault, &tokens);
 	return session_start(r->session, err);

@@ -17,6 +17,7 @@ struct remote {
 	struct flags flags;
 	bool local; /* what has failed is of this machine, and not the server's doing */
 	bool configured;
+	bool stays;   /* although command->brief: what the token's life is has to be known */
 	bool reached; /* the server, by a login */
 	struct conf conf;
 	struct credentials creds;

@@ -97,5 +97,6 @@ const struct command command_resolve = {
 	.usage = "[OPTION...] [FILE]",
 	.summary = "Replaces references to secrets in a text by their values",
 	.help = help,
+	.brief = true,
 	.run = resolve_run,
 };

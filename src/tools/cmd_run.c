@@ -280,7 +280,8 @@ static int run(struct remote *r, struct err *err)
 	struct run x = {.r = r, .count = r->flags.count - program.argc};
 	int s = prepare(&x, err);
 
-	if (r->flags.value[WATCH])
+	r->stays = r->flags.value[WATCH] != NULL;
+	if (r->stays)
 		supervise_block();
 	if (s == 0)
 		s = reader_open(&x.reader, r, err);
@@ -351,5 +352,6 @@ const struct command command_run = {
 	.summary = "Runs a program with secrets in its environment",
 	.help = help,
 	.flags = flags,
+	.brief = true,
 	.run = run_run,
 };
