@@ -1,18 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-/* .env files. There is no standard: what the libraries of the languages agree on is read as they read
- * it, and what they do not agree on is refused rather than guessed.
+/* .env files. There is no standard: what the libraries of the languages agree on is read as they do, and
+ * what they do not agree on is refused: nobody is to get another value than his program had.
  *
- *      [export] NAME = VALUE          also "NAME: VALUE"; "export NAME" where it is there already
- *      VALUE   'as it is'             may have several lines; there are no escapes, as in a shell
- *              `as it is`             the same, for what holds both kinds of quote
- *              "\n \r \t \" \\ \$..." may have several lines; \ before a line's end joins it with
- *                                     the next; a \ before anything else stays
- *              plain text             up to " #" or the line's end, without the blanks around it; \$ is $
+ *      [export] NAME = VALUE     also "NAME: VALUE"; "export NAME" where it is there already
+ *      VALUE   'as it is'        may have several lines; no \\, \' and ${, which python-dotenv reads
+ *              `as it is`        may have several lines, and both kinds of quote
+ *              "\n \r \" \\ \$"  may have several lines; no other \
+ *              plain text        up to " #" or the line's end, without the blanks around it; \$ is $;
+ *                                no other \, and no # inside a word
  *      # comment
  *
- * Quoted parts that follow each other without a blank are one value, so that 'it'\''s' is what a shell
- * makes of it. A name that is there twice has its last value. $NAME, ${NAME} and $(COMMAND) are
- * refused where they would be replaced: nobody is to get another value than the one he sees. */
+ * A line ends with LF, CR LF or CR. $NAME, ${NAME}, $1 and $(COMMAND) are refused where any library
+ * would replace them. Where all cannot be followed and people need it, this is what is read:
+ *
+ *      "\n" "\r"       a line's end, as in all but Ruby since version 3
+ *      "\"" "\\"       as in all but node, which keeps the backslash
+ *      \$              as in Ruby, Go and shells; the others keep the backslash
+ *      `...`           as in node; the others keep the backquotes
+ *      NAME= # a # b   nothing, as in all but Go, to which the comment begins later
+ *      'it'\''s'       as in a shell, with \' \\ \$ between the parts: data.env is written so
+ *      CR alone        a line's end everywhere, also in quotes and comments, as in all but Go
+ *
+ * A name that is there twice has its last value. */
 
 #include "conf/dotenv.h"
 
@@ -50,17 +59,14 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\v' || c == '\f';
 }
 
-/* The length of the line's end that is here; 0: none. At the end of the text it is none either; but a CR
- * alone is one there, of which the rest was cut off. */
+/* The length of the line's end that is here; 0: none, as at the end of the text. */
 static size_t newline_len(const struct reader *r)
 {
 	size_t left = (size_t)(r->end - r->at);
 
-	if (left && *r->at == '\n')
-		return 1;
-	if (!left || *r->at != '\r')
+	if (!left || (*r->at != '\n' && *r->at != '\r'))
 		return 0;
-	return left == 1 ? 1 : r->at[1] == '\n' ? 2 : 0;
+	return *r->at == '\r' && left > 1 && r->at[1] == '\n' ? 2 : 1;
 }
 
 static bool at_line_end(const struct reader *r)
@@ -88,20 +94,25 @@ static void add(struct reader *r, char c)
 	buf_add(&r->to->bytes, &c, 1);
 }
 
-/* Whether a '$' here stands for something else than itself. */
+/* Whether a '$' here stands for something else than itself, to any library. */
 static bool is_interpolation(const struct reader *r)
 {
 	char next = r->end - r->at > 1 ? r->at[1] : '\0';
 
 	return *r->at == '$' &&
-	       (isalpha((unsigned char)next) || next == '_' || next == '{' || next == '(');
+	       (isalnum((unsigned char)next) || next == '_' || next == '{' || next == '(');
 }
 
 static int refuse_interpolation(struct reader *r, const char *name)
 {
 	return mistake(r, r->line, name,
 		       "a value made of other variables or of a command ($...) is not supported: "
-		       "write what it stands for, in single quotes, or \\$ for the sign itself");
+		       "write what it stands for, or \\$ for the sign itself");
+}
+
+static bool is_before(const struct reader *r, const char *set)
+{
+	return r->end - r->at > 1 && r->at[1] && strchr(set, r->at[1]);
 }
 
 /* A character of a quoted value; a line's end is a newline however the file has it. */
@@ -114,22 +125,38 @@ static void take_character(struct reader *r)
 	r->at += n ? n : 1;
 }
 
-/* Behind a backslash, between double quotes. */
-static void take_escape(struct reader *r)
+/* At a backslash between double quotes. */
+static int take_escape(struct reader *r, const char *name)
 {
-	static const char from[] = "abfnrtv\\\"'`$", to[] = "\a\b\f\n\r\t\v\\\"'`$";
-	const char *known = r->at < r->end && *r->at ? strchr(from, *r->at) : NULL;
-	size_t n = newline_len(r);
+	static const char from[] = "nr\"\\$", to[] = "\n\r\"\\$";
 
-	if (known) {
-		add(r, to[known - from]);
-		r->at++;
-	} else if (n) {
-		r->line++;
-		r->at += n;
-	} else {
-		add(r, '\\');
-	}
+	if (!is_before(r, from))
+		return mistake(r, r->line, name,
+			       "between double quotes libraries agree on \\n, \\r, \\\", \\\\ and "
+			       "\\$ alone: "
+			       "write \\\\ for a backslash, or use single quotes");
+	if (r->at[1] == '\\' && r->end - r->at > 2 && (r->at[2] == '$' || r->at[2] == '"'))
+		return mistake(r, r->line, name,
+			       "\\\\ before a $ or the closing quote is not the same to all "
+			       "libraries: write single quotes, and \\\\ outside of them");
+	add(r, to[strchr(from, r->at[1]) - from]);
+	r->at += 2;
+	return 0;
+}
+
+/* What stands for itself to most, and not to python-dotenv. */
+static int check_single(struct reader *r, const char *name)
+{
+	if (*r->at == '\\' && is_before(r, "\\'"))
+		return mistake(
+			r, r->line, name,
+			"\\\\ and \\' between single quotes are not the same to all libraries: "
+			"use double quotes, and \\\\ for a backslash");
+	if (*r->at == '$' && is_before(r, "{"))
+		return mistake(r, r->line, name,
+			       "${ between single quotes is not the same to all libraries: use "
+			       "double quotes, and \\$ for the sign itself");
+	return 0;
 }
 
 /* From the opening quote to behind the closing one. */
@@ -137,17 +164,20 @@ static int take_quoted(struct reader *r, const char *name)
 {
 	unsigned opened = r->line;
 	char quote = *r->at++;
+	int q = 0;
 
-	while (r->at < r->end && *r->at != quote) {
+	while (q == 0 && r->at < r->end && *r->at != quote) {
 		if (quote == '"' && is_interpolation(r))
 			return refuse_interpolation(r, name);
 		if (quote == '"' && *r->at == '\\') {
-			r->at++;
-			take_escape(r);
-		} else {
-			take_character(r);
+			q = take_escape(r, name);
+			continue;
 		}
+		q = quote == '\'' ? check_single(r, name) : 0;
+		take_character(r);
 	}
+	if (q < 0)
+		return q;
 	if (r->at == r->end)
 		return mistake(r, opened, name, "the quote that opens here is never closed");
 	r->at++;
@@ -159,22 +189,22 @@ static bool at_quote(const struct reader *r)
 	return r->at < r->end && (*r->at == '"' || *r->at == '\'' || *r->at == '`');
 }
 
-static bool at_escaped_quote(const struct reader *r)
+/* What data.env has between two parts in single quotes. */
+static bool at_escape(const struct reader *r)
 {
-	return r->end - r->at >= 2 && *r->at == '\\' && strchr("\"'`\\$", r->at[1]) && r->at[1];
+	return r->at < r->end && *r->at == '\\' && is_before(r, "'\\$");
 }
 
 static int take_quoted_parts(struct reader *r, const char *name)
 {
-	int q = 0;
+	bool single = *r->at == '\'';
+	int q = take_quoted(r, name);
 
-	while (q == 0 && (at_quote(r) || at_escaped_quote(r))) {
-		if (at_quote(r)) {
-			q = take_quoted(r, name);
-		} else {
+	while (q == 0 && single && at_escape(r)) {
+		for (; at_escape(r); r->at += 2)
 			add(r, r->at[1]);
-			r->at += 2;
-		}
+		if (r->at < r->end && *r->at == '\'')
+			q = take_quoted(r, name);
 	}
 	if (q < 0)
 		return q;
@@ -184,19 +214,58 @@ static int take_quoted_parts(struct reader *r, const char *name)
 	return 0;
 }
 
+/* What may not stand in plain text. */
+static int check_plain(struct reader *r, const char *name)
+{
+	if (*r->at == '#')
+		return mistake(
+			r, r->line, name,
+			"a # without a blank before it begins a comment to some libraries: put "
+			"the value in single quotes");
+	if (*r->at == '\\' && !is_before(r, "$"))
+		return mistake(
+			r, r->line, name,
+			"a backslash without quotes is not the same to all libraries: put the "
+			"value in single quotes");
+	return is_interpolation(r) ? refuse_interpolation(r, name) : 0;
+}
+
+/* Of those that some libraries take for blanks: U+001C to U+001F and Unicode's. */
+static bool begins_oddly(const char *s, size_t len)
+{
+	static const char *const blanks[] = {"\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80",
+					     "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf",
+					     "\xe2\x81\x9f", "\xe3\x80\x80", "\xef\xbb\xbf"};
+
+	if (len && *s >= 0x1c && *s <= 0x1f)
+		return true;
+	if (len >= 3 && !memcmp(s, "\xe2\x80", 2) && (s[2] & 0xff) <= 0x8a)
+		return true; /* U+2000 to U+200A */
+	for (size_t i = 0; i < ARRAY_SIZE(blanks); i++)
+		if (len >= strlen(blanks[i]) && !memcmp(s, blanks[i], strlen(blanks[i])))
+			return true;
+	return false;
+}
+
+static bool has_odd_blank(const char *s, size_t len)
+{
+	return begins_oddly(s, len) || (len && begins_oddly(s + len - 1, 1)) ||
+	       (len >= 2 && begins_oddly(s + len - 2, 2)) ||
+	       (len >= 3 && begins_oddly(s + len - 3, 3));
+}
+
 static int take_plain(struct reader *r, const char *name, size_t start)
 {
 	struct buf *bytes = &r->to->bytes;
 	size_t kept = start;
 
-	while (!at_line_end(r)) {
+	while (!at_line_end(r) && !(*r->at == '#' && is_blank(r->at[-1]))) {
 		bool blank = is_blank(*r->at);
+		int q = check_plain(r, name);
 
-		if (*r->at == '#' && is_blank(r->at[-1]))
-			break;
-		if (is_interpolation(r))
-			return refuse_interpolation(r, name);
-		if (*r->at == '\\' && r->end - r->at > 1 && r->at[1] == '$')
+		if (q < 0)
+			return q;
+		if (*r->at == '\\')
 			r->at++;
 		add(r, *r->at++);
 		if (!blank)
@@ -205,6 +274,11 @@ static int take_plain(struct reader *r, const char *name, size_t start)
 	if (kept > bytes->len)
 		return -ENOMEM;
 	buf_resize(bytes, kept);
+	if (has_odd_blank(bytes->data + start, kept - start))
+		return mistake(
+			r, r->line, name,
+			"a blank that is neither space nor tab is around the value: put it in "
+			"single quotes, or take it out");
 	return 0;
 }
 
@@ -294,8 +368,7 @@ static int take_line(struct reader *r)
 	name = take_name(r, start, (size_t)(r->at - start));
 	skip_blanks(r);
 	if (r->at < r->end &&
-	    (*r->at == '=' ||
-	     (*r->at == ':' && (r->end - r->at == 1 || isspace((unsigned char)r->at[1]))))) {
+	    (*r->at == '=' || (*r->at == ':' && r->end - r->at > 1 && is_blank(r->at[1])))) {
 		r->at++;
 		return take_value(r, name, row);
 	}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Fields as assignments of a shell. Everything stands in single quotes, in which a shell reads nothing
- * but their end; a name that is no identifier, or by which programs run code, or a value with NUL, is
- * left out and told of. */
+ * but their end; what readers of .env files may take for something else there stands between two such
+ * parts, so that conf/dotenv.c reads what is written here. A name that is no identifier, or by which
+ * programs run code, or a value with NUL, is left out and told of. */
 
 #include "node/data_env.h"
 
@@ -25,8 +26,14 @@ static void print_quoted(const char *text, size_t len, struct buf *to)
 {
 	buf_add_str(to, "'");
 	for (size_t i = 0; i < len; i++) {
+		char next = i + 1 < len ? text[i + 1] : '\'';
+
 		if (text[i] == '\'')
 			buf_add_str(to, "'\\''");
+		else if (text[i] == '\\' && (next == '\\' || next == '\''))
+			buf_add_str(to, "'\\\\'");
+		else if (text[i] == '$' && next == '{')
+			buf_add_str(to, "'\\$'");
 		else
 			buf_add(to, &text[i], 1);
 	}

@@ -10,6 +10,7 @@ import shutil
 import time
 
 from harness import main, test
+from mount import VAULTFS, clean_environment
 
 NEW = {"user": "alice", "port": 5432, "tls": True, "none": None, "list": [1, "2", {"x": []}],
        "object": {"b": 1, "a": {}}, "text": "line\nline\n", "uni": "äöü€\U0001f511", "quote": "\"\\/"}
@@ -334,11 +335,20 @@ def what_a_patch_cannot_say(t):
 
 
 
+def write_env(t, text):
+    """As a .env file, of which names are those of variables."""
+    name = f"{t.root}/.env"
+    with open(name, "w", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+        f.write("\n".join(line.split("=", 1)[0].upper() + "=" + line.split("=", 1)[1] if re.match("[a-zA-Z_]\\w*='", line) else line
+                          for line in text.decode().split("\n")))
+    return name
+
+
 @test()
 def as_shell_assignments(t):
     "data.env can be read by a shell, whatever the values are; what a shell cannot have is left out"
     values = {"PLAIN": "abc", "quote": "it's \"$HOME\" `id` \\ ''", "lines": "a\nb\n", "uni": "ä\U0001f511",
-              "empty": "", "_n1": 12, "o": {"a": [1, "x'y"]}, "t": True, "z": None}
+              "empty": "", "_n1": 12, "dir": "\\\\host\\x\\", "ends": "\\'", "var": "${X} $${Y}$", "o": {"a": [1, "x'y"]}, "t": True, "z": None}
     t.put("s", {**values, "no-name": "x", "a\nid": "x", "1st": "x", "": "x", "a b": "x", "nul": "a\0b",
                 "LD_PRELOAD": "/x", "BASH_ENV": "/x", "PATH": "/x"})
     m = t.mount()
@@ -349,6 +359,12 @@ def as_shell_assignments(t):
             expected = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
             out = t.run(shell, "-c", f'. "$0"; printf %s "${name}"', m / "s/.vault/data.env")[1]
             assert out == expected.encode(), (shell, name, out)
+    # What reads .env files reads it too.
+    _, out, _ = t.run(VAULTFS, "run", "-o", f"env=only,env_file={write_env(t, text)}", *(f"secret#{name}" for name in values), "--", "env", "-0",
+                      env=clean_environment(HOME=t.root, VAULT_MOUNT="secret"))
+    got = dict(pair.split("=", 1) for pair in out.decode().split("\0")[:-1])
+    for name, value in values.items():
+        assert got[name.upper()] == (value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))), name
     comments = [line for line in text.decode().splitlines() if line.startswith("# left out")]
     assert len(comments) == 9 and "no-name" in text.decode() and "a?id" in text.decode()
     assert m.errno_of(open, m / "s/.vault/data.env", "w") == "EROFS"

@@ -21,13 +21,13 @@ ODD = [
     ("export DB_EXPORTED=yes", "yes"), ("  export   DB_INDENTED  =  x", "x"),
     ("DB_SINGLE='single # \"quoted\" $HOME \\n'", 'single # "quoted" $HOME \\n'),
     ('DB_DOUBLE="double \'quoted\' # no comment"', "double 'quoted' # no comment"),
-    ('DB_ESCAPES="a\\nb\\tc\\rd\\\\e\\"f\\$g"', 'a\nb\tc\rd\\e"f$g'),
+    ('DB_ESCAPES="a\\nb\\rd\\\\e\\"f\\$g"', 'a\nb\rd\\e"f$g'),
     ("DB_BACKTICK=`both ' and \"`", "both ' and \""),
-    ("DB_COMMENT=value # a comment", "value"), ("DB_HASH=va#lue", "va#lue"),
+    ("DB_COMMENT=value # a comment", "value"), ("DB_HASH='va#lue'#", "va#lue"),
     ("DB_MULTI='line one\nline two\n  line three'", "line one\nline two\n  line three"),
     ('DB_KEY="-----BEGIN KEY-----\nMIIB\nAQAB\n-----END KEY-----\n"',
      "-----BEGIN KEY-----\nMIIB\nAQAB\n-----END KEY-----\n"),
-    ('DB_JOINED="one \\\ntwo"', "one two"), ("DB_SHELL='it'\\''s'", "it's"),
+    ("DB_PATH='C:\\apps\\new'", "C:\\apps\\new"), ("DB_SHELL='it'\\''s'", "it's"),
     ("DB_COLON: colon value", "colon value"), ("DB_EQUALS=a=b=c==", "a=b=c=="),
     ("DB_UTF8=ünïcödé ✓", "ünïcödé ✓"), ("DB_DOLLAR=pa\\$\\$word", "pa$$word"),
     ("DB_URL=postgres://u:p@host:5432/db?x=1&y=%20", "postgres://u:p@host:5432/db?x=1&y=%20"),
@@ -57,8 +57,8 @@ def two_hundred_lines():
     lines += ["", "   # filler", "DB_TWICE=first"]
     i = 0
     while sum(1 + line.count("\n") for line in lines) < 199:
-        lines.append(f'APP{i % 7}_SETTING_{i}="value {i}\\t#{i}"')
-        values[f"APP{i % 7}_SETTING_{i}"] = f"value {i}\t#{i}"
+        lines.append(f'APP{i % 7}_SETTING_{i}="value {i}\\n#{i}"')
+        values[f"APP{i % 7}_SETTING_{i}"] = f"value {i}\n#{i}"
         i += 1
     lines.append("DB_TWICE=last")
     values["DB_TWICE"] = "last"
@@ -232,6 +232,18 @@ def from_the_environment(t):
     out = run("--from", "env://MYAPP_")
     assert all_secrets(t) == {"db": {"password": value}, "port": {"value": "80"}}
     assert "need not be set any more" in out and "MYAPP_PORT" in out
+
+
+@test(products=("bao",))
+def a_file_that_libraries_read_differently(t):
+    "lines end with a lone CR too, and what is not the same to all libraries is refused with its line"
+    run, canary = Migrate(t), t.canary()
+    run("--env-file", write(t, f"SERVER=localhost\rPASSWORD={canary}\rDB=tests\r"))
+    assert all_secrets(t) == {"server": {"value": "localhost"}, "password": {"value": canary}, "db": {"value": "tests"}}
+    for line in ('A="C:\\apps"', "A='a\\\\b'", "A=C:\\apps", "A=x#y", "A=$5", "A='${B}'"):
+        out, err = run("--env-file", write(t, f"X={canary}\r\n\n{line}{canary}"), status=1)
+        assert "line 3: A: " in err, (line, err)
+    assert len(all_secrets(t)) == 3
 
 
 @test()
