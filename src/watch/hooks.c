@@ -27,7 +27,9 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#define DUE_MAX 4096
+#define DUE_MAX	     4096
+#define FIELDS_BYTES 65536 /* a variable may have twice as many: MAX_ARG_STRLEN of execve(2) */
+#define FULL_PAUSE   (50 * NS_PER_MS)
 
 /* What a section has to do, and has done, for one path. */
 struct due {
@@ -161,19 +163,32 @@ static _printf_(2, 3) void add_variable(struct environment *e, const char *fmt, 
 	va_end(ap);
 }
 
-/* A line each, so a line feed in a name must not begin another. '%' stands in a name only where the name
- * itself is escaped ("%2F"), never before "0A": the names can be had back. */
-static void add_lines(struct buf *to, const struct event *e)
+/* A line feed in a name must not begin another line. '%' stands in a name only where the name itself is
+ * escaped ("%2F"), never before "0A": the names can be had back. */
+static void add_line(struct buf *to, const char *name)
+{
+	if (to->len)
+		buf_add(to, "\n", 1);
+	for (; *name; name++)
+		if (*name == '\n')
+			buf_add_str(to, "%0A");
+		else
+			buf_add(to, name, 1);
+}
+
+/* The fields of an event that there is room for, a line each; how many were left out. */
+static size_t add_lines(struct buf *to, const struct event *e)
 {
 	for (size_t i = 0; i < e->count; i++) {
-		if (i)
-			buf_add(to, "\n", 1);
-		for (const char *p = e->fields[i]; *p; p++)
-			if (*p == '\n')
-				buf_add_str(to, "%0A");
-			else
-				buf_add(to, p, 1);
+		size_t before = to->len;
+
+		add_line(to, e->fields[i]);
+		if (to->len <= FIELDS_BYTES)
+			continue;
+		buf_resize(to, before);
+		return e->count - i;
 	}
+	return 0;
 }
 
 static void fill_environment(const struct hooks *h, const struct event *e, struct environment *to)
@@ -181,11 +196,11 @@ static void fill_environment(const struct hooks *h, const struct event *e, struc
 	static const char *const kept[] = {"PATH", "HOME", "USER",  "LOGNAME",
 					   "LANG", "TZ",   "TMPDIR"};
 	_cleanup_buf_ struct buf fields = {0};
+	size_t omitted = add_lines(&fields, e);
 
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
 		if (getenv(kept[i]))
 			add_variable(to, "%s=%s", kept[i], getenv(kept[i]));
-	add_lines(&fields, e);
 	to->failed |= buf_status(&fields) < 0;
 	add_variable(to, "VAULTFS_PATH=%s%s%s", h->config.label, *h->config.label ? "/" : "",
 		     e->secret);
@@ -193,6 +208,7 @@ static void fill_environment(const struct hooks *h, const struct event *e, struc
 	add_variable(to, "VAULTFS_VERSION=%" PRId64, e->version);
 	add_variable(to, "VAULTFS_KIND=%s", event_kind_name(e->kind));
 	add_variable(to, "VAULTFS_FIELDS=%s", fields.data ? fields.data : "");
+	add_variable(to, "VAULTFS_FIELDS_OMITTED=%zu", omitted);
 }
 
 static int start(struct hooks *h, const struct on_change *hook, uint32_t id, const struct event *e)
@@ -263,6 +279,11 @@ static uint64_t start_due_locked(struct hooks *h, uint64_t now)
 			continue;
 		}
 		r = start(h, d->hook, ++h->last_id, d->event);
+		if (r == -EAGAIN) {
+			/* The runner has not taken what it was sent before. */
+			again = now + FULL_PAUSE;
+			break;
+		}
 		log_start(d, r);
 		d->id = r == 0 ? h->last_id : 0;
 		d->after = now + d->hook->interval;

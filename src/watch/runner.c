@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MESSAGE_MAX 65536
+#define MESSAGE_MAX 131072
 #define STRINGS_MAX 512
 #define RUNNING_MAX 64
 #define GRACE	    NS_PER_SEC /* between SIGTERM and SIGKILL */

@@ -84,6 +84,25 @@ def names_with_line_feeds(t):
 
 
 @test()
+def more_fields_than_fit(t):
+    "a command runs however many fields have changed, and is told how many names had no room"
+    names = [f"field-{i:04}-{'n' * 190}" for i in range(450)]
+    t.put("s", {name: "1" for name in names})
+    script(t, 'n=$(printf "%s\\n" "$VAULTFS_FIELDS" | grep -c "^field-[0-9]*-n*$")\n'
+              f'echo "$n $VAULTFS_FIELDS_OMITTED|" >> {t.root}/out\n')
+    m = mount(t, '[on_change "*/s"]\nrun = SCRIPT\n')
+    assert m.read(f"s/{names[0]}") == b"1"
+    assert len(os.listdir(m / "s")) == len(names)
+    t.put("s", {name: "2" for name in names})
+    wait_for(f"{t.root}/out", "|\n")
+    with open(f"{t.root}/out") as f:
+        told, omitted = map(int, f.readline().rstrip("|\n").split())
+    assert told + omitted == len(names) and omitted > 0, (told, omitted)
+    t.put("s", {name: "3" if name == names[0] else "2" for name in names})
+    wait_for(f"{t.root}/out", "\n1 0|\n")
+
+
+@test()
 def nobody_has_read_it(t):
     "a secret that a section names is looked at though nobody has read it"
     t.put("tls/web", {"cert": "1"})
