@@ -28,9 +28,10 @@ struct tree {
 	struct timer lapse;	  /* of those that may not be closed at all */
 	struct hidden *hidden;	  /* what was emptied and removed; see dir.h */
 	uint64_t hidden_changes;  /* grows with each that comes or goes */
-	struct quota scratch; /* what scratch files hold together; locks of their own, all three */
+	struct quota scratch; /* what scratch files hold together; locks of their own, all four */
 	struct quota drafts;  /* the same of other files that are being written */
 	struct quota made;    /* directories and files that are here alone */
+	struct quota listed;  /* entries that open directories hold */
 	struct failures failures; /* what .vault/errors tells */
 	uint64_t
 		rights_after; /* clock_mono() before which no rights are asked for: they were not told */

@@ -20,9 +20,10 @@
 #include <string.h>
 #include <utlist.h>
 
-#define LISTER_TIME (NS_PER_SEC)
-#define REVIEWED    16 /* hidden entries that are asked for by one opendir(3) */
-#define REVIEW_TIME (5 * NS_PER_SEC)
+#define LISTER_TIME  (NS_PER_SEC)
+#define CHARGE_SHARE 8
+#define REVIEWED     16 /* hidden entries that are asked for by one opendir(3) */
+#define REVIEW_TIME  (5 * NS_PER_SEC)
 
 struct listed {
 	char *name;	 /* escaped, heap; NULL: `raw` is the name */
@@ -43,6 +44,8 @@ struct listing {
 	pid_t process; /* that has opened it */
 	size_t count, room;
 	struct listed *rows;
+	uid_t uid;	/* who has opened it */
+	size_t charged; /* of the tree's `listed` */
 };
 
 static struct listed *add_row(struct listing *l)
@@ -304,6 +307,20 @@ static void remember_locked(const struct tree *t, const struct listing *l)
 		d->streamed_version->created = l->version->created;
 }
 
+/* Rows are copies that stay until closedir(3), however often a large directory is opened. One listing
+ * never counts for more than a part, so that the largest directory can be read. */
+static int charge(struct tree *t, struct listing *l, struct err *err)
+{
+	size_t rows = l->count + 1, most = t->listed.max / CHARGE_SHARE;
+
+	if (rows > most)
+		rows = most;
+	if (!quota_move_of(&t->listed, l->uid, 0, rows))
+		return err_set(err, ENOMEM, "too many entries are held by open directories");
+	l->charged = rows;
+	return 0;
+}
+
 /* Once for each opendir(3): the first time it is asked from memory alone. */
 static void note_walk_locked(struct tree *t, struct dir *d, const struct ask *ask)
 {
@@ -329,6 +346,7 @@ int tree_opendir(struct tree *t, struct node *dir, const struct caller *caller,
 	DL_APPEND(t->listings, l);
 	l->opened = clock_mono();
 	l->process = process_of(caller->pid);
+	l->uid = caller->uid;
 	if (r == 0 && dir->gone)
 		r = -ENOENT;
 	if (r == 0)
@@ -351,6 +369,8 @@ int tree_opendir(struct tree *t, struct node *dir, const struct caller *caller,
 	}
 	pthread_mutex_unlock(&t->lock);
 	if (r == 0)
+		r = charge(t, l, err);
+	if (r == 0)
 		*out = l;
 	else
 		tree_closedir(t, l);
@@ -362,6 +382,7 @@ void tree_closedir(struct tree *t, struct listing *l)
 	for (size_t i = 0; i < l->count; i++)
 		free(l->rows[i].name);
 	free(l->rows);
+	quota_move_of(&t->listed, l->uid, l->charged, 0);
 	object_put(l->list);
 	object_put(l->version);
 	pthread_mutex_lock(&t->lock);

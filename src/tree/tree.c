@@ -24,6 +24,7 @@
 
 #define DRAFTS_MAX ((size_t)128 << 20) /* bytes: a document has up to 32 MiB */
 #define MADE_MAX   10000
+#define LISTED_MAX 1000000 /* entries of some hundred bytes each */
 
 struct tree *tree_new(const struct tree_config *config, struct err *err)
 {
@@ -40,6 +41,7 @@ struct tree *tree_new(const struct tree_config *config, struct err *err)
 	quota_init(&t->scratch, config->scratch_max, config->shared);
 	quota_init(&t->drafts, DRAFTS_MAX, config->shared);
 	quota_init(&t->made, MADE_MAX, config->shared);
+	quota_init(&t->listed, LISTED_MAX, config->shared);
 	t->digests = outline_key_new();
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_condattr_init(&attr);
@@ -184,6 +186,7 @@ void tree_free(struct tree *t)
 	quota_fini(&t->scratch);
 	quota_fini(&t->drafts);
 	quota_fini(&t->made);
+	quota_fini(&t->listed);
 	pthread_cond_destroy(&t->drained);
 	pthread_mutex_destroy(&t->lock);
 	free(t);

@@ -3,10 +3,13 @@
 """Walks through many secrets: asked for ahead, together, and never more than is there."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 
-from harness import main, test
+from fake_vault import FakeVault, reply
+from harness import main, skip, test
 from proxy import PASS, Proxy
 
 SECRETS = 120
@@ -140,6 +143,55 @@ def a_small_cache(t):
     m = t.mount("cache_size=64K", env={"VAULT_ADDR": proxy.address, "VAULT_TOKEN": t.server.token})
     t.run("grep", "-rc", "0", m / "big")
     assert len(data(proxy)) <= 40 + 16, len(data(proxy))
+
+
+# Opens the directory until it is refused, tells how often it could, and then waits.
+HOLDER = """
+import errno, os, sys
+held = []
+try:
+    while len(held) < 1000:
+        held.append(os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECTORY))
+except OSError as e:
+    print(len(held), errno.errorcode[e.errno], flush=True)
+sys.stdin.read()
+for fd in held:
+    os.close(fd)
+os.close(os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECTORY))
+print("again", flush=True)
+"""
+
+
+@test(products=(), seconds=120)
+def held_directories(t):
+    "a user who holds a large directory open many times is refused more, and others still list it"
+    if os.geteuid() != 0:
+        skip("needs root")
+    names = [f"{i:x}" for i in range(130000)]
+    fake = FakeVault(lambda method, path, _: reply(200, {"data": {"keys": names}})
+                     if path.split("?")[0].endswith("metadata/") else reply(404, {"errors": []}))
+    for path in (t.root, os.path.dirname(t.root)):
+        os.chmod(path, 0o755)
+    try:
+        m = t.mount("allow_other", "dir_mode=0755", "ttl=1h", "timeout=30s", "watch=0", source="/secret",
+                    env={"VAULT_ADDR": fake.address, "VAULT_TOKEN": "x"})
+        m.expect("")
+        assert len(os.listdir(m.path)) == len(names)
+        holder = subprocess.Popen(["setpriv", "--reuid=61001", "--regid=61001", "--clear-groups", sys.executable,
+                                   "-c", HOLDER, m.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        t.processes.append(holder)
+        held, error = holder.stdout.readline().split()
+        assert error == "ENOMEM" and 2 <= int(held) < 20, (held, error)
+        assert len(os.listdir(m.path)) == len(names)
+        other = subprocess.run(["setpriv", "--reuid=61002", "--regid=61002", "--clear-groups", "ls", "-f", m.path],
+                               capture_output=True, text=True, check=True)
+        assert len(other.stdout.split()) == len(names) + 2
+        holder.stdin.close()
+        assert holder.stdout.readline() == "again\n"
+        assert holder.wait(60) == 0
+        m.end()
+    finally:
+        fake.close()
 
 
 main()
