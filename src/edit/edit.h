@@ -71,7 +71,8 @@ void edit_settle(struct tree *t);
 /* The end of the mount: drafts that are still open are thrown away, with a warning. */
 void edit_end(struct tree *t);
 
-/* truncate(2) of a path. */
+/* truncate(2) of a path, committed when it returns. A process that writes the file has its own draft
+ * cut, and committed as it is then. */
 int edit_resize(struct tree *t, struct node *node, size_t size, const struct request *rq);
 
 int edit_mkdir(struct tree *t, struct node *dir, const char *name, const struct request *rq,

@@ -4,10 +4,12 @@
 
 #include "base/json.h"
 #include "edit/change.h"
+#include "edit/closing.h"
 #include "edit/metadata.h"
 #include "edit/scratch.h"
 #include "edit/target.h"
 #include "edit/value.h"
+#include "edit/writing.h"
 #include "host/process.h"
 #include "tree/rights.h"
 #include "tree/settings.h"
@@ -302,11 +304,44 @@ static void unlocal(struct tree *t, struct node *n)
 	node_unlocal_locked(t, n);
 }
 
+/* The draft that is cut in the file's place, referenced: a later write through its descriptor would
+ * else put back what was cut off. NULL: none, or one that takes the new content by itself. */
+static struct draft *draft_to_cut(struct tree *t, struct node *node, const struct request *rq)
+{
+	struct draft *d = writing_draft_of(t, node, rq->caller->pid);
+	bool untouched;
+
+	if (!d)
+		return NULL;
+	LOCK_SCOPE(&t->lock);
+	pthread_mutex_lock(&d->lock);
+	untouched = draft_is_untouched_locked(d);
+	pthread_mutex_unlock(&d->lock);
+	if (!untouched)
+		return d;
+	draft_put_locked(d);
+	return NULL;
+}
+
+/* Takes the reference. Called again after PARKED it finds the draft cut. */
+static int resize_draft(struct tree *t, struct node *node, struct draft *d, size_t size,
+			const struct request *rq)
+{
+	int r = draft_size(d) == size ? -draft_failure(d) : draft_truncate(d, size);
+
+	if (r == 0)
+		r = closing_commit(t, node, d, false, rq);
+	LOCK_SCOPE(&t->lock);
+	draft_put_locked(d);
+	return r;
+}
+
 int edit_resize(struct tree *t, struct node *node, size_t size, const struct request *rq)
 {
 	_cleanup_object_ struct kv_version *base = NULL, *made = NULL;
 	_cleanup_buf_ struct buf text = {0};
 	struct commit c = {.blind = size == 0};
+	struct draft *own;
 	struct target at;
 	int r = tree_permit(t, node, rq->caller, W_OK);
 
@@ -323,6 +358,9 @@ int edit_resize(struct tree *t, struct node *node, size_t size, const struct req
 		return err_set(rq->err, EINVAL, "metadata.json cannot be cut to a size");
 	if (size > target_max(t, &at))
 		return err_set(rq->err, EFBIG, "%zu bytes are more than max_size", size);
+	own = draft_to_cut(t, node, rq);
+	if (own)
+		return resize_draft(t, node, own, size, rq);
 	r = change_begin(t, at.dir, rq, false, &base, &c.cas);
 	if (r != 0)
 		return r;

@@ -18,6 +18,7 @@
 #include "edit/removal.h"
 #include "edit/scratch.h"
 #include "edit/target.h"
+#include "edit/writing.h"
 #include "host/holder.h"
 #include "host/process.h"
 #include "tree/control.h"
@@ -62,16 +63,15 @@ static bool is_json(const struct kv_version *base, const struct field *f)
 
 /* A draft that nobody has read or changed takes the newest content that is known here. A program that
  * waits for a lock between open(2) and its first read finds what was written meanwhile. */
-static void refresh_locked(struct tree *t, struct handle *h)
+static void refresh_locked(struct tree *t, struct node *n, struct draft *d)
 {
-	struct draft *d = h->draft;
-	struct target at = target_of_locked(h->node);
+	struct target at = target_of_locked(n);
 	_cleanup_object_ struct object *o = NULL;
 	_cleanup_buf_ struct buf text = {0};
 	struct kv_version *v;
 	LOCK_SCOPE(&d->lock);
 
-	if ((at.kind != TARGET_FIELD && at.kind != TARGET_DOCUMENT) || h->node->gone ||
+	if ((at.kind != TARGET_FIELD && at.kind != TARGET_DOCUMENT) || n->gone ||
 	    !draft_is_untouched_locked(d))
 		return;
 	o = cache_peek(t->config.cache, TREE_DATA, at.dir->path);
@@ -91,7 +91,7 @@ static void refresh_locked(struct tree *t, struct handle *h)
 int edit_read(struct tree *t, struct handle *h, size_t offset, size_t size, struct buf *out)
 {
 	pthread_mutex_lock(&t->lock);
-	refresh_locked(t, h);
+	refresh_locked(t, h->node, h->draft);
 	pthread_mutex_unlock(&t->lock);
 	return draft_read(h->draft, offset, size, out);
 }
@@ -104,12 +104,6 @@ int edit_truncate(struct handle *h, size_t size)
 int edit_allocate(struct handle *h, size_t size)
 {
 	return size > draft_size(h->draft) ? draft_truncate(h->draft, size) : 0;
-}
-
-static size_t size_locked(struct tree *t, struct handle *h)
-{
-	refresh_locked(t, h);
-	return draft_size(h->draft);
 }
 
 static struct handle *opened_by_locked(const struct node *n, pid_t process)
@@ -139,29 +133,47 @@ static struct handle *inherited_locked(const struct node *n, pid_t process)
 	return nearest;
 }
 
-bool edit_size_for(struct tree *t, struct node *node, struct handle *through, pid_t pid,
-		   size_t *size)
+static struct draft *use_locked(struct handle *h)
 {
-	struct handle *h = through && through->draft ? through : NULL;
+	if (!h)
+		return NULL;
+	h->draft->refs++;
+	return h->draft;
+}
+
+struct draft *writing_draft_of(struct tree *t, struct node *n, pid_t pid)
+{
+	struct draft *opened = NULL;
 	pid_t process = 0;
 	bool written;
 
 	pthread_mutex_lock(&t->lock);
-	written = node->drafts != NULL;
-	if (!h && written) {
+	written = n->drafts != NULL;
+	if (written) {
 		process = process_of(pid);
-		h = opened_by_locked(node, process);
+		opened = use_locked(opened_by_locked(n, process));
 	}
-	if (h)
-		*size = size_locked(t, h);
 	pthread_mutex_unlock(&t->lock);
-	if (h || !written || holder_process(process, node->ino) != HOLDING_YES)
-		return h != NULL;
+	if (opened || !written || holder_process(process, n->ino) != HOLDING_YES)
+		return opened;
 	LOCK_SCOPE(&t->lock);
-	h = inherited_locked(node, process);
-	if (h)
-		*size = size_locked(t, h);
-	return h != NULL;
+	return use_locked(inherited_locked(n, process));
+}
+
+bool edit_size_for(struct tree *t, struct node *node, struct handle *through, pid_t pid,
+		   size_t *size)
+{
+	bool known = through && through->draft;
+	struct draft *d = known ? through->draft : writing_draft_of(t, node, pid);
+
+	if (!d)
+		return false;
+	LOCK_SCOPE(&t->lock);
+	refresh_locked(t, node, d);
+	*size = draft_size(d);
+	if (!known)
+		draft_put_locked(d);
+	return true;
 }
 
 /* Readers that go through the kernel's pages are given a moment to finish; those that come from now

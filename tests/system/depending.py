@@ -225,6 +225,45 @@ def truncate_of_a_new_file(t):
     assert t.get("s") == {"f": "1", "new": "now"}
 
 
+CUT = "import os, sys\nos.truncate(sys.argv[1], int(sys.argv[2]))"
+
+
+@test()
+def truncate_by_the_path_of_ones_own_draft(t):
+    "truncate(2) by path cuts what the same process writes, or one that inherited its descriptor; no other's"
+    t.put("s", {"f": "0123456789", "g": "g"})
+    m = t.mount()
+    m.expect(CONFLICT)
+    cut = lambda size, *fds: subprocess.run([sys.executable, "-c", CUT, m / "s/f", str(size)],
+                                            pass_fds=fds, check=True)
+    fd = os.open(m / "s/f", os.O_RDWR)
+    os.truncate(m / "s/f", 10)  # it is that long
+    assert t.version("s") == 1
+    t.put("s", {"f": "0123456789ABC", "g": "g"})
+    os.truncate(m / "s/f", 10)  # the newest is cut: nothing depends on the old one yet
+    assert t.get("s")["f"] == "0123456789" and t.version("s") == 3
+    os.pwrite(fd, b"abcdef", 8)
+    assert t.version("s") == 3
+    os.truncate(m / "s/f", 9)
+    assert t.get("s")["f"] == "01234567a" == m.read("s/f").decode() and t.version("s") == 4
+    assert os.fstat(fd).st_size == 9 and os.pread(fd, 100, 0) == b"01234567a"
+    os.pwrite(fd, b"X", 9)
+    cut(2, fd)
+    assert t.get("s")["f"] == "01" and os.fstat(fd).st_size == 2 and os.pread(fd, 100, 0) == b"01"
+    os.pwrite(fd, b"Y", 2)
+    os.close(fd)
+    assert t.get("s") == {"f": "01Y", "g": "g"} and t.version("s") == 6
+    a = os.open(m / "s/f", os.O_RDWR | os.O_TRUNC)
+    os.write(a, b"mine")
+    cut(1)
+    assert t.get("s")["f"] == "0" and os.pread(a, 100, 0) == b"mine" and os.fstat(a).st_size == 4
+    os.close(a)
+    a = os.open(m / "s/f", os.O_RDWR)
+    os.pwrite(a, b"M", 0)
+    cut(1)
+    assert m.errno_of(os.close, a) == "EBUSY" and t.get("s")["f"] == "m"
+
+
 def arm(where, n):
     os.setxattr(where, "user.vault.cas", str(n).encode())
 
