@@ -152,6 +152,7 @@ int draft_read(struct draft *d, size_t offset, size_t size, struct buf *out)
 		offset = d->text.len;
 	if (size > d->text.len - offset)
 		size = d->text.len - offset;
+	d->read_to = offset + size;
 	buf_add(out, size ? d->text.data + offset : "", size);
 	return buf_status(out);
 }
@@ -169,9 +170,20 @@ bool draft_take(struct draft *d, bool also_emptied, struct buf *text)
 	return true;
 }
 
+/* What was there is all that it holds. */
+static bool is_unchanged(const struct draft *d)
+{
+	return !d->failed && !d->taken && !d->dirty && !d->emptied && !d->replaces;
+}
+
 bool draft_is_untouched_locked(const struct draft *d)
 {
-	return !d->failed && !d->taken && !d->dirty && !d->emptied && !d->replaces && !d->depends;
+	return is_unchanged(d) && !d->depends;
+}
+
+bool draft_is_read_again_locked(const struct draft *d, size_t offset)
+{
+	return is_unchanged(d) && offset < d->read_to;
 }
 
 void draft_found(struct draft *d)

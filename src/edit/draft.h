@@ -25,6 +25,7 @@ struct draft {
 	bool depends;  /* but it does: that was read through it, or there was no such file */
 	bool taken;    /* what was written is on its way to the server */
 	bool owes_removal;	 /* takes the place of a removal that was acknowledged */
+	size_t read_to;		 /* where the last read ended */
 	int failed;		 /* errno that every later call answers */
 	pid_t opener;		 /* the process; constant */
 	uid_t uid;		 /* constant */
@@ -50,6 +51,8 @@ bool draft_take(struct draft *d, bool also_emptied, struct buf *text);
 void draft_fail(struct draft *d, int code);
 /* Whether nobody has read or changed what was there: it may be replaced by what is there now. */
 bool draft_is_untouched_locked(const struct draft *d);
+/* Whether a read at that offset begins anew with what was there, which nobody has changed. */
+bool draft_is_read_again_locked(const struct draft *d, size_t offset);
 /* The file that it makes is there by now, and empty. */
 void draft_found(struct draft *d);
 /* What it is based on from now on; borrowed. Under the tree's lock. */

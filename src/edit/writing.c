@@ -61,9 +61,11 @@ static bool is_json(const struct kv_version *base, const struct field *f)
 	return entry && entry->type != KV_STRING;
 }
 
-/* A draft that nobody has read or changed takes the newest content that is known here. A program that
- * waits for a lock between open(2) and its first read finds what was written meanwhile. */
-static void refresh_locked(struct tree *t, struct node *n, struct draft *d)
+/* A draft that nobody has changed takes the newest content that is known here, at its first read and
+ * at each that goes back to an earlier place: a program that waits for a lock finds what was written
+ * meanwhile. One that reads on sees one version from the begin to the end. `offset` is SIZE_MAX where
+ * nothing is read. */
+static void refresh_locked(struct tree *t, struct node *n, struct draft *d, size_t offset)
 {
 	struct target at = target_of_locked(n);
 	_cleanup_object_ struct object *o = NULL;
@@ -71,8 +73,10 @@ static void refresh_locked(struct tree *t, struct node *n, struct draft *d)
 	struct kv_version *v;
 	LOCK_SCOPE(&d->lock);
 
-	if ((at.kind != TARGET_FIELD && at.kind != TARGET_DOCUMENT) || n->gone ||
-	    !draft_is_untouched_locked(d))
+	if ((at.kind != TARGET_FIELD && at.kind != TARGET_DOCUMENT) || n->gone)
+		return;
+	if (!draft_is_untouched_locked(d) &&
+	    !(draft_is_read_again_locked(d, offset) && target_holds(&at, d->base)))
 		return;
 	o = cache_peek(t->config.cache, TREE_DATA, at.dir->path);
 	v = o ? container_of(o, struct kv_version, object) : NULL;
@@ -91,7 +95,7 @@ static void refresh_locked(struct tree *t, struct node *n, struct draft *d)
 int edit_read(struct tree *t, struct handle *h, size_t offset, size_t size, struct buf *out)
 {
 	pthread_mutex_lock(&t->lock);
-	refresh_locked(t, h->node, h->draft);
+	refresh_locked(t, h->node, h->draft, offset);
 	pthread_mutex_unlock(&t->lock);
 	return draft_read(h->draft, offset, size, out);
 }
@@ -169,7 +173,7 @@ bool edit_size_for(struct tree *t, struct node *node, struct handle *through, pi
 	if (!d)
 		return false;
 	LOCK_SCOPE(&t->lock);
-	refresh_locked(t, node, d);
+	refresh_locked(t, node, d, SIZE_MAX);
 	*size = draft_size(d);
 	if (!known)
 		draft_put_locked(d);

@@ -225,6 +225,29 @@ def truncate_of_a_new_file(t):
     assert t.get("s") == {"f": "1", "new": "now"}
 
 
+@test()
+def read_again(t):
+    "a descriptor that has changed nothing reads what is newest, and never the begin of one value with the end of another"
+    old, new = "old " * 100, "new and longer " * 100
+    t.put("s", {"f": old})
+    m = t.mount()
+    m.expect(CONFLICT)
+    fd = os.open(m / "s/f", os.O_RDWR)
+    assert os.read(fd, 100) == old[:100].encode()
+    m.write("s/f", new)
+    assert os.read(fd, 5000) == old[100:].encode() and os.read(fd, 10) == b""
+    assert os.pread(fd, 5000, 0) == new.encode() and os.fstat(fd).st_size == len(new)
+    os.pwrite(fd, b"NEW", 0)
+    m.write("s/other", "1")
+    assert os.pread(fd, 7, 0) == b"NEW and"
+    os.fsync(fd)
+    assert t.get("s")["f"] == "NEW" + new[3:]
+    os.pread(fd, 9, 0)
+    m.write("s/f", old)
+    os.pwrite(fd, b"x", 0)  # by what it has read, which is over
+    assert m.errno_of(os.close, fd) == "EBUSY" and t.get("s")["f"] == old
+
+
 CUT = "import os, sys\nos.truncate(sys.argv[1], int(sys.argv[2]))"
 
 
