@@ -3,8 +3,9 @@
  *
  * Messages are an act, a number and a path; the answer has the number, so that one that comes too late
  * is known for what it is. It opens the mount's root for each message and closes it again: a
- * descriptor that is kept would make every umount(8) fail with EBUSY. Paths are resolved beneath that
- * root and never leave the mount. */
+ * descriptor that is kept would make every umount(8) fail with EBUSY. Where it may it opens a copy of
+ * the mount, that no directory shows: then umount(2) does not even fail while it is at work. Paths are
+ * resolved beneath that root and never leave the mount. */
 
 #include "fs/helper.h"
 
@@ -13,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
@@ -101,10 +103,18 @@ struct root {
 	unsigned major, minor; /* of its device: 0 and 0 is none */
 };
 
+/* For who may mount, a copy of what is mounted there. */
+static int open_mount(const char *path)
+{
+	int fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	return fd >= 0 ? fd : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 /* What stands at the mount's place, without a question to who serves it. */
 static int open_root(struct root *root, bool is_new)
 {
-	_cleanup_close_ int dir = open(root->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int dir = open_mount(root->path);
 	struct statx st;
 	int fd;
 
