@@ -255,10 +255,41 @@ static void read_back(struct tree *t, const struct commit *c, const struct reque
 	}
 }
 
+/* Whether the directory is a folder by the listing above it, and no secret yet. */
+static bool is_folder_locked(struct tree *t, struct dir *d)
+{
+	const char *slash = strrchr(d->path, '/');
+	_cleanup_object_ struct kv_list *above =
+		d->node.parent ? (struct kv_list *)cache_peek(t->config.cache, TREE_LIST,
+							      dir_of(d->node.parent)->path)
+			       : NULL;
+	unsigned kinds = above ? kv_list_find(above, slash ? slash + 1 : d->path) : 0;
+
+	return (kinds & (KV_ENTRY_FOLDER | KV_ENTRY_SECRET)) == KV_ENTRY_FOLDER;
+}
+
+/* A file that is written in a folder makes a secret beside it. Few who do that mean it, and nothing
+ * fails: so it is told of. */
+static void tell_of_folder_locked(struct tree *t, struct dir *d, const struct request *rq)
+{
+	_cleanup_free_ char *path = node_path_locked(&d->node);
+	const struct failure what = {.uid = rq->caller->uid, .path = path, .dirs = {d->path, NULL}};
+	struct err err = {0};
+
+	err_set(&err, EISDIR,
+		"a file was written in this folder, and made a secret that has the folder's path: "
+		"to undo that, remove the file");
+	failures_add(&t->failures, &what, &err);
+	log_info("a secret was made beside a folder", F_STR("path", d->path),
+		 F_INT("uid", rq->caller->uid));
+}
+
 static void publish(struct tree *t, struct dir *d, const struct kv_version *onto,
-		    struct kv_version *v, bool unseen)
+		    struct kv_version *v, bool unseen, const struct request *rq)
 {
 	pthread_mutex_lock(&t->lock);
+	if (v->state == KV_LIVE && onto->state == KV_ABSENT && is_folder_locked(t, d))
+		tell_of_folder_locked(t, d, rq);
 	if (v->state == KV_LIVE && onto->state != KV_LIVE)
 		dir_appeared_locked(t, d);
 	cache_drop(t->config.cache, TREE_METADATA, d->path);
@@ -308,7 +339,7 @@ int commit_make(struct tree *t, const struct commit *c, const struct request *rq
 		return r;
 	if (!change_is_unseen(c->base) && is_spelt_anew(c))
 		read_back(t, c, rq, out);
-	publish(t, c->dir, onto, *out, change_is_unseen(c->base));
+	publish(t, c->dir, onto, *out, change_is_unseen(c->base), rq);
 	log_info((*out)->state == KV_LIVE ? "version written" : "version deleted",
 		 F_STR("path", c->dir->path), F_INT("version", (*out)->number),
 		 F_INT("uid", rq->caller->uid), F_INT("pid", rq->caller->pid),
