@@ -39,15 +39,6 @@ static void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	call_start(&c);
 }
 
-/* Row 0 is ".", row 1 "..", then what is listed. */
-static const char *row(struct fs *fs, struct listing *l, size_t i, bool full, struct view *view)
-{
-	*view = (struct view){.attr = {.st_mode = S_IFDIR, .st_ino = FUSE_ROOT_ID}};
-	if (i < 2)
-		return i == 0 ? "." : "..";
-	return tree_dirent(fs->tree, l, i - 2, full, view);
-}
-
 static size_t add(fuse_req_t req, char *to, size_t room, const char *name, const struct view *view,
 		  size_t next, bool full)
 {
@@ -73,7 +64,7 @@ static void read_rows(fuse_req_t req, size_t size, off_t offset, struct fuse_fil
 	}
 	for (size_t i = (size_t)offset;; i++) {
 		struct view view;
-		const char *name = row(fs, listing_of(fi), i, full, &view);
+		const char *name = tree_dirent(fs->tree, listing_of(fi), i, full, &view);
 		size_t n;
 
 		if (!name)

@@ -25,17 +25,74 @@ uint64_t field_ino(const struct dir *d, const char *raw, size_t raw_len)
 	return buf_status(&b) == 0 ? stable_hash(b.data, b.len) : 2;
 }
 
-/* A field keeps its number when it is renamed: another of its old name needs one of its own. */
-static uint64_t free_ino_locked(const struct dir *d, uint64_t ino)
+static bool is_named(struct node *n, const char *raw, size_t raw_len)
 {
-	const struct node *child, *next;
+	const struct field *f = field_of(n);
+
+	return node_is_field(n) && f->raw_len == raw_len && !memcmp(f->raw, raw, raw_len);
+}
+
+/* A field keeps its number when it is renamed: another of its old name needs one of its own. The same
+ * field in ".vault/fields" has the same one. */
+static uint64_t free_ino_locked(const struct dir *d, uint64_t ino, const char *raw, size_t raw_len)
+{
+	struct node *child, *next;
 
 	if (!d->renamed)
 		return ino;
 	HASH_ITER (hh, d->node.children, child, next)
-		if (child->ino == ino)
-			return free_ino_locked(d, stable_hash(&ino, sizeof(ino)));
+		if (child->ino == ino && !is_named(child, raw, raw_len))
+			return free_ino_locked(d, stable_hash(&ino, sizeof(ino)), raw, raw_len);
 	return ino;
+}
+
+uint64_t field_ino_now_locked(const struct dir *d, const char *raw, size_t raw_len)
+{
+	return free_ino_locked(d, field_ino(d, raw, raw_len), raw, raw_len);
+}
+
+/* Who has it open goes on with what it was, whatever has its name. */
+static bool is_open_locked(const struct tree *t, const struct node *n)
+{
+	const struct handle *h;
+
+	DL_FOREACH2(t->handles, h, after)
+	if (h->node == n)
+		return true;
+	return false;
+}
+
+/* A removed field of that name comes back to life, where somebody can still reach it and nobody has it
+ * open. Of a file that never changes, with fast_open, the next one is always another. */
+static struct field *revive_locked(struct tree *t, struct dir *d, struct node *n, const char *name)
+{
+	struct field *f;
+
+	if (!node_is_field(n) || !n->gone || !n->lookups || t->config.fast_open ||
+	    strcmp(n->name, name) != 0 || is_open_locked(t, n))
+		return NULL;
+	f = field_of(node_use_locked(n));
+	if (f->moved || node_move_locked(t, n, &d->node, name) < 0) {
+		node_unuse_locked(t, n);
+		return NULL;
+	}
+	field_stay_locked(f);
+	f->type = (enum kv_type){0};
+	f->spoilt = 0;
+	return f;
+}
+
+static struct field *revive_any_locked(struct tree *t, struct dir *d, const char *name)
+{
+	struct field *f = NULL;
+	struct node *n, *next;
+
+	DL_FOREACH_SAFE (d->node.removed, n, next) {
+		f = revive_locked(t, d, n, name);
+		if (f)
+			break;
+	}
+	return f;
 }
 
 struct field *field_child_locked(struct tree *t, struct dir *d, const char *name, const char *raw,
@@ -48,6 +105,9 @@ struct field *field_child_locked(struct tree *t, struct dir *d, const char *name
 		return field_of(node_use_locked(known));
 	if (known)
 		node_detach_locked(known); /* a directory of that name has gone */
+	f = revive_any_locked(t, d, name);
+	if (f)
+		return f;
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return NULL;
@@ -58,7 +118,7 @@ struct field *field_child_locked(struct tree *t, struct dir *d, const char *name
 		f->raw_len = raw_len;
 	}
 	if (!f->raw || node_init_locked(&f->node, &field_type, &d->node, name,
-					free_ino_locked(d, field_ino(d, raw, raw_len))) < 0) {
+					field_ino_now_locked(d, raw, raw_len)) < 0) {
 		free(f->node.name);
 		free(f->raw);
 		free(f);
@@ -117,6 +177,49 @@ static int no_such_field(const struct field *f, struct err *err)
 	return err_set(err, ENOENT, "%s is not there any more", f->node.name);
 }
 
+/* The directory that has the place of `d` now: itself while it is there. NULL: none is known. */
+static struct dir *living_dir_locked(struct dir *d)
+{
+	struct dir *parent;
+	struct node *n;
+
+	if (!d->node.gone)
+		return d;
+	parent = living_dir_locked(dir_of(d->node.parent));
+	n = parent ? node_child_locked(&parent->node, d->node.name) : NULL;
+	return n && node_is_dir(n) ? dir_of(n) : NULL;
+}
+
+int field_find_again_locked(struct tree *t, struct field *f, const struct ask *ask,
+			    struct field **out, struct err *err)
+{
+	_cleanup_object_ struct kv_version *v = NULL;
+	struct dir *d = f->node.gone ? living_dir_locked(field_dir(f)) : field_dir(f);
+	struct node *known = d ? node_child_locked(&d->node, f->node.name) : NULL;
+	uint64_t ttl;
+	int r = 0;
+
+	*out = f;
+	if (!f->node.gone) {
+		node_use_locked(&f->node);
+		return 0;
+	}
+	if (!d || t->config.fast_open)
+		return no_such_field(f, err);
+	/* A new file of ours is not at the server yet. */
+	if (!known || !known->local || !node_is_field(known))
+		r = layered_version_locked(t, d, ask, &v, &ttl, err);
+	if (r != 0)
+		return r;
+	if (v && !dir_shows_field_locked(d, v, f->raw, f->raw_len))
+		return no_such_field(f, err);
+	if (!known)
+		*out = revive_locked(t, d, &f->node, f->node.name);
+	if (known || !*out)
+		*out = field_child_locked(t, d, f->node.name, f->raw, f->raw_len);
+	return *out ? 0 : err_set(err, ENOMEM, "no memory for a file");
+}
+
 /* The field's entry in the version that may be shown now; `v` is the caller's, NULL for what a layer
  * beside the server holds. */
 static int current_locked(struct tree *t, struct field *f, const struct ask *ask,
@@ -158,6 +261,24 @@ static size_t gone_size_locked(struct tree *t, struct field *f)
 	return f->size;
 }
 
+/* Of a removed one that nobody has open: as of that which has its name. The kernel is to ask each time,
+ * since it is not told of changes. */
+static int attr_again_locked(struct tree *t, struct field *f, const struct ask *ask,
+			     struct stat *attr, uint64_t *ttl, struct err *err)
+{
+	struct field *now;
+	int r = field_find_again_locked(t, f, ask, &now, err);
+
+	if (r != 0)
+		return r;
+	attr->st_nlink = 1;
+	r = now->node.type->attr_locked(t, &now->node, ask, attr, ttl, err);
+	if (now != f)
+		*ttl = 0;
+	node_unuse_locked(t, &now->node);
+	return r;
+}
+
 static int field_attr_locked(struct tree *t, struct node *n, const struct ask *ask,
 			     struct stat *attr, uint64_t *ttl, struct err *err)
 {
@@ -181,7 +302,9 @@ static int field_attr_locked(struct tree *t, struct node *n, const struct ask *a
 		attr->st_mtim = clock_timespec(field_dir(f)->secret.mtime);
 		return 0;
 	}
-	if (n->gone && (f->readers || n->writers)) {
+	if (n->gone && !is_open_locked(t, n))
+		return attr_again_locked(t, f, ask, attr, ttl, err);
+	if (n->gone) {
 		attr->st_size = (off_t)gone_size_locked(t, f);
 		attr->st_mtim = clock_timespec(field_dir(f)->secret.mtime);
 		return 0;

@@ -37,11 +37,20 @@ static inline struct dir *field_dir(struct field *f)
 
 /* The inode number of a field, the same in every run. */
 uint64_t field_ino(const struct dir *d, const char *raw, size_t raw_len);
+/* The one that a node made now has: another where a field that was renamed has taken that one along. */
+uint64_t field_ino_now_locked(const struct dir *d, const char *raw, size_t raw_len);
 
 /* The field of that name, made where there is no node for it yet; the caller has a use of it. `raw`
  * is its name unescaped. NULL: no memory. */
 struct field *field_child_locked(struct tree *t, struct dir *d, const char *name, const char *raw,
 				 size_t raw_len);
+
+/* The field that has its name now: itself while it is there. One that was removed may still be reached
+ * without its name, by a bind mount of the file or a descriptor of /proc; where a field of that name has
+ * been made since, it is that one again, or leads to it while others have it open. `out` is with a use
+ * for the caller. 0, PARKED, -ENOENT, or -errno as cache_get(). */
+int field_find_again_locked(struct tree *t, struct field *f, const struct ask *ask,
+			    struct field **out, struct err *err);
 
 /* It is there again, or for other reasons than it was told to be: who is to show it coming or
  * leaving finds that done. */

@@ -86,7 +86,8 @@ static int fields_list_locked(struct tree *t, struct node *n, const struct ask *
 
 		if (name_escape(f->name, f->name_len, name) >= 0 &&
 		    dir_shows_field_locked(d, v, f->name, f->name_len))
-			r = listing_add(to, name, false, field_ino(d, f->name, f->name_len));
+			r = listing_add(to, name, false,
+					field_ino_now_locked(d, f->name, f->name_len));
 	}
 	HASH_ITER (hh, d->node.children, child, next) {
 		struct field *f = field_of(child);

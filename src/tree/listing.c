@@ -13,7 +13,6 @@
 #include "node/writable.h"
 
 #include "base/clock.h"
-#include "base/codec.h"
 #include "host/process.h"
 
 #include <errno.h>
@@ -91,6 +90,7 @@ static int add_local(struct listing *l, const struct node *n)
 		return -ENOMEM;
 	row->name = strdup(n->name);
 	row->directory = node_is_dir(n);
+	row->ino = n->ino;
 	return row->name ? 0 : -ENOMEM;
 }
 
@@ -459,6 +459,29 @@ static void full_view_locked(struct tree *t, struct listing *l, const struct lis
 	node_unuse_locked(t, n);
 }
 
+/* Number 0 is the directory itself, 1 the one above it; above the mount there is none that is ours. */
+static const char *dot_locked(const struct listing *l, size_t i, struct view *view)
+{
+	const struct node *n = i == 1 && l->node->parent ? l->node->parent : l->node;
+
+	view->attr = (struct stat){.st_mode = S_IFDIR, .st_ino = n->ino};
+	return i == 0 ? "." : "..";
+}
+
+/* As stat(2) tells it. A field that was renamed has kept its number. */
+static uint64_t row_ino_locked(struct listing *l, const struct listed *row, const char *name)
+{
+	const struct node *known = node_child_locked(l->node, name);
+
+	if (row->ino)
+		return row->ino;
+	if (known && node_is_dir(known) == row->directory)
+		return known->ino;
+	if (row->directory)
+		return node_dir_ino(dir_of(l->node)->path, row->raw);
+	return field_ino_now_locked(dir_of(l->node), row->raw, row->raw_len);
+}
+
 const char *tree_dirent(struct tree *t, struct listing *l, size_t i, bool full, struct view *view)
 {
 	LOCK_SCOPE(&t->lock);
@@ -466,19 +489,14 @@ const char *tree_dirent(struct tree *t, struct listing *l, size_t i, bool full, 
 	const char *name;
 
 	*view = (struct view){0};
-	if (i >= l->count)
+	if (i < 2)
+		return dot_locked(l, i, view);
+	if (i - 2 >= l->count)
 		return NULL;
-	row = &l->rows[i];
+	row = &l->rows[i - 2];
 	name = row->name ? row->name : row->raw;
 	view->attr.st_mode = row->directory ? S_IFDIR : S_IFREG;
-	if (row->ino)
-		view->attr.st_ino = row->ino;
-	else if (!row->raw)
-		view->attr.st_ino = stable_hash(name, strlen(name));
-	else if (row->directory)
-		view->attr.st_ino = node_dir_ino(dir_of(l->node)->path, row->raw);
-	else
-		view->attr.st_ino = field_ino(dir_of(l->node), row->raw, row->raw_len);
+	view->attr.st_ino = row_ino_locked(l, row, name);
 	if (full && node_is_dir(l->node))
 		full_view_locked(t, l, row, name, view);
 	return name;

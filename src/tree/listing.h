@@ -19,8 +19,8 @@ int listing_check_locked(struct tree *t, struct node *dir, const struct ask *ask
 /* For a node_type's list_locked: one more name; `ino` 0 where it does not matter. 0 or -ENOMEM. */
 int listing_add(struct listing *l, const char *name, bool directory, uint64_t ino);
 
-/* Entry number `i`, NULL past the last; its name is valid as long as `l`. With `full` the view has a
- * node and is as from tree_lookup(), without it only ino and type are set. */
+/* Entry number `i`, "." and ".." first, NULL past the last; its name is valid as long as `l`. With `full`
+ * the view has a node and is as from tree_lookup(), without it only ino and type are set. */
 const char *tree_dirent(struct tree *t, struct listing *l, size_t i, bool full, struct view *view);
 
 #endif

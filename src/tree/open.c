@@ -30,14 +30,14 @@ static int check_locked(struct tree *t, struct node *n, const struct ask *ask)
 	return s->phase == SECRET_STEADY ? 0 : waitq_park_locked(&s->opens, ask);
 }
 
-static void count_locked(struct handle *h)
+static void count_locked(struct handle *h, bool by_pages)
 {
 	struct field *f;
 
 	if (!node_is_field(h->node) || !h->content.object)
 		return;
 	f = field_of(h->node);
-	h->cached = f->node.writers == 0;
+	h->cached = by_pages && f->node.writers == 0;
 	if (h->cached)
 		f->node.cached++;
 	h->counted = true;
@@ -123,12 +123,40 @@ static int open_events(struct tree *t, const struct caller *caller, struct feed_
 	return *out ? 0 : err_set(err, ENOMEM, "no memory for a reader");
 }
 
+/* A removed field is opened as that which has its name now. The kernel has pages of the one and is told
+ * of the other: so they are not used. */
+static int open_locked(struct tree *t, struct node *node, const struct ask *ask,
+		       struct handle **out, struct err *err)
+{
+	struct content content;
+	struct field *now = NULL;
+	struct handle *h;
+	int r = 0;
+
+	if (node_is_field(node))
+		r = field_find_again_locked(t, field_of(node), ask, &now, err);
+	if (r == 0)
+		r = content_locked(t, now ? &now->node : node, ask, &content, err);
+	if (r == 0) {
+		h = handle_new_locked(t, now ? &now->node : node);
+		if (h) {
+			h->content = content;
+			count_locked(h, !now || &now->node == node);
+		} else {
+			object_put(content.object);
+			r = err_set(err, ENOMEM, "no memory for a file");
+		}
+		*out = h;
+	}
+	if (now)
+		node_unuse_locked(t, &now->node);
+	return r;
+}
+
 int tree_open(struct tree *t, struct node *node, const struct caller *caller, const struct ask *ask,
 	      struct handle **out, bool *direct, struct err *err)
 {
 	_cleanup_(reader_end) struct feed_reader *reader = NULL;
-	struct content content;
-	struct handle *h;
 	int r = tree_permit(t, node, caller, R_OK);
 
 	if (r < 0)
@@ -140,19 +168,11 @@ int tree_open(struct tree *t, struct node *node, const struct caller *caller, co
 	LOCK_SCOPE(&t->lock);
 	r = tree_settle_locked(t, node, ask);
 	if (r == 0)
-		r = content_locked(t, node, ask, &content, err);
+		r = open_locked(t, node, ask, out, err);
 	if (r != 0)
 		return r;
-	h = handle_new_locked(t, node);
-	if (!h) {
-		object_put(content.object);
-		return err_set(err, ENOMEM, "no memory for a file");
-	}
-	h->content = content;
-	h->reader = steal(reader);
-	count_locked(h);
-	*direct = !h->cached;
-	*out = h;
+	(*out)->reader = steal(reader);
+	*direct = !(*out)->cached;
 	return 0;
 }
 
