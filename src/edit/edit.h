@@ -75,6 +75,10 @@ void edit_end(struct tree *t);
  * cut, and committed as it is then. */
 int edit_resize(struct tree *t, struct node *node, size_t size, const struct request *rq);
 
+/* utimensat(2), with `times` as there. A directory's are kept in memory; those of a file are its
+ * version's, and what is set is forgotten. From memory. */
+void edit_set_times(struct tree *t, struct node *node, const struct timespec times[2]);
+
 int edit_mkdir(struct tree *t, struct node *dir, const char *name, const struct request *rq,
 	       struct view *view);
 int edit_rmdir(struct tree *t, struct node *dir, const char *name, const struct request *rq);

@@ -17,6 +17,7 @@
 #include "tree/control.h"
 #include "tree/dir_traits.h"
 #include "tree/field.h"
+#include "tree/fields.h"
 #include "tree/last_close.h"
 #include "tree/layered.h"
 #include "tree/rights.h"
@@ -61,6 +62,23 @@ int names_find(struct tree *t, struct node *dir, const char *name, const struct 
 	return dir->type->lookup_locked(t, dir, name, rq->ask, child, &ttl, rq->err);
 }
 
+int names_find_again(struct tree *t, struct node *node, const struct request *rq, struct node **out)
+{
+	struct field *now;
+	int r;
+	LOCK_SCOPE(&t->lock);
+
+	*out = NULL;
+	if (!node_is_field(node)) {
+		*out = node_use_locked(node);
+		return 0;
+	}
+	r = field_find_again_locked(t, field_of(node), rq->ask, &now, rq->err);
+	if (r == 0)
+		*out = &now->node;
+	return r;
+}
+
 void names_drop(struct tree *t, struct node *n)
 {
 	LOCK_SCOPE(&t->lock);
@@ -77,6 +95,17 @@ int names_check_dir(struct tree *t, struct node *dir, const struct request *rq)
 		return err_set(rq->err, EROFS,
 			       "there are engines here, and nothing else can be made");
 	return r < 0 ? permit_refused(rq->err, r) : 0;
+}
+
+void names_moved(struct tree *t, struct node *dir)
+{
+	LOCK_SCOPE(&t->lock);
+	struct dir *d = node_is_dir(dir)      ? dir_of(dir)
+			: node_is_fields(dir) ? control_owner(dir)
+					      : NULL;
+
+	if (d)
+		dir_times_move(&d->times, clock_wall());
 }
 
 static int check_component(const struct dir *parent, const char *name, char raw[NAME_BYTES_MAX + 1],
@@ -152,6 +181,8 @@ int edit_mkdir(struct tree *t, struct node *dir, const char *name, const struct 
 	*view = (struct view){.node = &made->node, .entry_ttl = t->config.ttl};
 	node_stat_locked(t, &made->node, &view->attr);
 	made->node.type->attr_locked(t, &made->node, rq->ask, &view->attr, &view->attr_ttl, NULL);
+	node_finish_stat_locked(t, &view->attr);
+	dir_times_move(&dir_of(dir)->times, clock_wall());
 	made->node.lookups++;
 	node_unuse_locked(t, &made->node);
 	return 0;
@@ -245,6 +276,8 @@ int edit_rmdir(struct tree *t, struct node *dir, const char *name, const struct 
 		r = err_set(rq->err, ENOTDIR, "%s is no directory", name);
 	if (r == 0)
 		r = remove_dir(t, dir_of(child), rq);
+	if (r == 0)
+		names_moved(t, dir);
 	names_drop(t, child);
 	return r;
 }
@@ -336,6 +369,8 @@ int edit_unlink(struct tree *t, struct node *dir, const char *name, const struct
 	else
 		r = err_set(rq->err, node_is_control(child) ? EROFS : EISDIR, "%s is no field",
 			    name);
+	if (r == 0)
+		names_moved(t, dir);
 	names_drop(t, child);
 	return r;
 }

@@ -569,6 +569,10 @@ int edit_rename(struct tree *t, struct node *from, const char *name, struct node
 		r = err_set(rq->err, EROFS, "%s stays where it is", name);
 	else
 		r = err_set(rq->err, EXDEV, "the server cannot move a folder");
+	if (r == 0) {
+		names_moved(t, from);
+		names_moved(t, to);
+	}
 	names_drop(t, child);
 	return r;
 }

@@ -2,10 +2,12 @@
 /* Attributes that can be set: a table; and the size of a file by its path. Reading them is tree/xattr.c's
  * business. */
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "edit/change.h"
 #include "edit/closing.h"
 #include "edit/metadata.h"
+#include "edit/names.h"
 #include "edit/scratch.h"
 #include "edit/target.h"
 #include "edit/value.h"
@@ -336,7 +338,7 @@ static int resize_draft(struct tree *t, struct node *node, struct draft *d, size
 	return r;
 }
 
-int edit_resize(struct tree *t, struct node *node, size_t size, const struct request *rq)
+static int resize_found(struct tree *t, struct node *node, size_t size, const struct request *rq)
 {
 	_cleanup_object_ struct kv_version *base = NULL, *made = NULL;
 	_cleanup_buf_ struct buf text = {0};
@@ -378,4 +380,23 @@ int edit_resize(struct tree *t, struct node *node, size_t size, const struct req
 		unlocal(t, node);
 	commit_end(t, at.dir);
 	return r;
+}
+
+int edit_resize(struct tree *t, struct node *node, size_t size, const struct request *rq)
+{
+	struct node *found;
+	int r = names_find_again(t, node, rq, &found);
+
+	if (r == 0)
+		r = resize_found(t, found, size, rq);
+	names_drop(t, found);
+	return r;
+}
+
+void edit_set_times(struct tree *t, struct node *node, const struct timespec times[2])
+{
+	LOCK_SCOPE(&t->lock);
+
+	if (node_is_dir(node))
+		dir_times_set(&dir_of(node)->times, times, clock_wall(), t->started);
 }

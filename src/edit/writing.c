@@ -270,8 +270,8 @@ static int open_apart(struct tree *t, struct node *node, enum target_kind kind, 
 	return r;
 }
 
-int edit_open(struct tree *t, struct node *node, int flags, const struct request *rq,
-	      struct handle **out)
+static int open_found(struct tree *t, struct node *node, int flags, const struct request *rq,
+		      struct handle **out)
 {
 	_cleanup_object_ struct kv_version *base = NULL;
 	struct target at;
@@ -303,6 +303,21 @@ int edit_open(struct tree *t, struct node *node, int flags, const struct request
 	if (r < 0)
 		return r;
 	return begin_draft_locked(t, node, base, flags, rq, out);
+}
+
+int edit_open(struct tree *t, struct node *node, int flags, const struct request *rq,
+	      struct handle **out)
+{
+	struct node *found;
+	int r = names_find_again(t, node, rq, &found);
+
+	if (r == 0)
+		r = open_found(t, found, flags, rq, out);
+	/* The kernel looks it up anew, and with O_CREAT has it made. */
+	if (r == -ENOENT && !found)
+		r = err_set(rq->err, ESTALE, "%s is not there any more", node->name);
+	names_drop(t, found);
+	return r;
 }
 
 /* The file that is made, with a use for the caller; `there`: the server has it already. */
@@ -482,8 +497,8 @@ static int create_in_fields(struct tree *t, struct node *dir, const char *name,
 			    out);
 }
 
-int edit_create(struct tree *t, struct node *dir, const char *name, int flags, mode_t mode,
-		const struct request *rq, struct view *view, struct handle **out)
+static int create_any(struct tree *t, struct node *dir, const char *name, int flags, mode_t mode,
+		      const struct request *rq, struct view *view, struct handle **out)
 {
 	struct names_new new;
 	bool scratch = false;
@@ -508,4 +523,14 @@ int edit_create(struct tree *t, struct node *dir, const char *name, int flags, m
 	if (!dir_holds_fields(t, dir_of(dir)))
 		return err_set(rq->err, EINVAL, "a field needs a secret: make a directory first");
 	return create_field(t, dir_of(dir), name, &new, flags, rq, view, out);
+}
+
+int edit_create(struct tree *t, struct node *dir, const char *name, int flags, mode_t mode,
+		const struct request *rq, struct view *view, struct handle **out)
+{
+	int r = create_any(t, dir, name, flags, mode, rq, view, out);
+
+	if (r == 0)
+		names_moved(t, dir);
+	return r;
 }

@@ -47,6 +47,7 @@ struct call {
 	int flags;
 	mode_t mode;
 	size_t size, offset;
+	struct timespec times[2]; /* as utimensat(2) has them */
 	struct handle *handle;
 	struct fuse_file_info fi;
 	struct view view; /* results, from here on */

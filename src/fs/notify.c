@@ -129,6 +129,8 @@ static void drop_pages(struct fs *fs, struct notice *notice)
 	size_t i, asked = 0;
 	bool stuck = false;
 
+	/* The time of the directory has moved too. */
+	fuse_lowlevel_notify_inval_inode(fs->session, call_ino(fs, notice->dir), -1, 0);
 	for (i = 0; i < notice->count; i++)
 		if (notice->items[i].node && !notice->items[i].kept &&
 		    notice->items[i].act != NOTICE_PROBE)

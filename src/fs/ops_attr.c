@@ -99,13 +99,14 @@ static void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	call_start(&c);
 }
 
-/* Modes, owners and times are those of the options; setting them is accepted and forgotten, so that
- * cp -a and tar go through. */
+/* Modes and owners are those of the options, and a file's times those of its version; setting them is
+ * accepted and forgotten, so that cp -a and tar go through. */
 static int run_setattr(struct call *c)
 {
-	int r = c->fs->config.read_only ? -EROFS : 0;
-
-	return r < 0 ? r : run_getattr(c);
+	if (c->fs->config.read_only)
+		return -EROFS;
+	edit_set_times(c->fs->tree, c->node, c->times);
+	return run_getattr(c);
 }
 
 static const struct op setattr = {.name = "setattr", .run = run_setattr, .reply = reply_attr};
@@ -134,6 +135,14 @@ static int run_truncate(struct call *c)
 static const struct op truncate_op = {
 	.name = "truncate", .pool = true, .run = run_truncate, .reply = reply_attr};
 
+/* One of the two times that a request sets. */
+static struct timespec given_time(const struct timespec *t, int to_set, int is_set, int is_now)
+{
+	if (to_set & is_now)
+		return (struct timespec){.tv_nsec = UTIME_NOW};
+	return to_set & is_set ? *t : (struct timespec){.tv_nsec = UTIME_OMIT};
+}
+
 static void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		       struct fuse_file_info *fi)
 {
@@ -145,6 +154,10 @@ static void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to
 		return;
 	}
 	c.node = call_node(fs, ino);
+	c.times[0] =
+		given_time(&attr->st_atim, to_set, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW);
+	c.times[1] =
+		given_time(&attr->st_mtim, to_set, FUSE_SET_ATTR_MTIME, FUSE_SET_ATTR_MTIME_NOW);
 	if (to_set & FUSE_SET_ATTR_SIZE) {
 		c.size = (size_t)attr->st_size;
 		c.handle = fi ? (struct handle *)(uintptr_t)fi->fh : NULL;

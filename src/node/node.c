@@ -169,16 +169,18 @@ void node_stat_locked(const struct tree *t, const struct node *n, struct stat *a
 			      .st_blksize = 4096};
 }
 
+static bool is_zero(const struct timespec *t)
+{
+	return t->tv_sec == 0 && t->tv_nsec == 0;
+}
+
 void node_finish_stat_locked(const struct tree *t, struct stat *attr)
 {
-	struct timespec started = clock_timespec(t->started);
-
-	attr->st_ctim = attr->st_atim = attr->st_mtim;
-	/* A directory's time may be learnt while tar(1) reads it, which takes that for a change. */
-	if (S_ISDIR(attr->st_mode) &&
-	    (attr->st_ctim.tv_sec < started.tv_sec ||
-	     (attr->st_ctim.tv_sec == started.tv_sec && attr->st_ctim.tv_nsec < started.tv_nsec)))
-		attr->st_ctim = started;
+	/* A directory may have told these itself. */
+	if (is_zero(&attr->st_atim))
+		attr->st_atim = attr->st_mtim;
+	if (is_zero(&attr->st_ctim))
+		attr->st_ctim = attr->st_mtim;
 	attr->st_blocks = (attr->st_size + 511) / 512;
 }
 

@@ -28,6 +28,7 @@ struct tree {
 	struct timer lapse;	  /* of those that may not be closed at all */
 	struct hidden *hidden;	  /* what was emptied and removed; see dir.h */
 	uint64_t hidden_changes;  /* grows with each that comes or goes */
+	struct times_row *times;  /* of directories without a node: see dir_times.h */
 	struct quota scratch; /* what scratch files hold together; locks of their own, all four */
 	struct quota drafts;  /* the same of other files that are being written */
 	struct quota made;    /* directories and files that are here alone */

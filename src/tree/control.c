@@ -219,8 +219,8 @@ static int metrics_locked(struct tree *t, struct dir *d, const struct ask *ask, 
 static const struct control_file files[] = {
 	{DOCUMENT, false, &document_type, data_json_locked},
 	{"data.env", false, &environment_type, data_env_locked},
-	{"metadata.json", false, &metadata_type, metadata_json_locked},
 	{"version", false, &version_number_type, number_locked},
+	{"metadata.json", false, &metadata_type, metadata_json_locked},
 	{"status.json", true, &control_file_type, status_locked},
 	{"metrics", true, &control_file_type, metrics_locked},
 	{"errors", true, &control_file_type, errors_locked},
@@ -374,15 +374,42 @@ static int dir_lookup_locked(struct tree *t, struct node *n, const char *name,
 	return -ENOENT;
 }
 
+/* Whether stat(2) would find the file; one that cannot be read is there too. What has a version, which
+ * *there tells, has metadata. Without one there may be metadata alone: then the folder above lists it.
+ * 0, PARKED or -ENOMEM. */
+static int is_there_locked(struct tree *t, struct node *n, const struct control_file *f,
+			   const struct ask *ask, bool *there)
+{
+	bool metadata = f->content_locked == metadata_json_locked;
+	struct content content = {0};
+	struct dir *d = dir_of(n->parent);
+	struct err err = {0};
+	int r;
+
+	*there = f->root_only ? !n->parent->parent : metadata && *there;
+	if (f->root_only || !has_secret(n) || *there || (metadata && !(d->kinds & KV_ENTRY_SECRET)))
+		return 0;
+	if (f == &files[0])
+		r = control_document_there_locked(t, d, ask, &err);
+	else
+		r = f->content_locked(t, d, ask, &content, &err);
+	object_put(content.object);
+	*there = r != -ENOENT && r != -EOPNOTSUPP;
+	return r == PARKED || r == -ENOMEM ? r : 0;
+}
+
 static int dir_names_locked(struct tree *t, struct node *n, const struct ask *ask,
 			    struct listing *to, struct err *err)
 {
 	const struct dir *d = dir_of(n->parent);
+	bool there = false;
 	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(files) && r == 0; i++)
-		if (files[i].root_only ? !n->parent->parent : has_secret(n))
+	for (size_t i = 0; i < ARRAY_SIZE(files) && r == 0; i++) {
+		r = is_there_locked(t, n, &files[i], ask, &there);
+		if (r == 0 && there)
 			r = listing_add(to, files[i].name, false, control_ino(d, files[i].name));
+	}
 	if (r == 0 && has_secret(n))
 		r = listing_add(to, FIELDS, true, control_ino(d, FIELDS));
 	if (r == 0 && has_secret(n))

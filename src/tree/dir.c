@@ -40,7 +40,7 @@ bool dir_may_be_folder(const struct dir *d)
 	return !*d->path || clock_mono() >= d->kinds_until || (d->kinds & KV_ENTRY_FOLDER);
 }
 
-static struct dir *dir_new(struct node *parent, const char *name, char *path)
+static struct dir *dir_new(struct tree *t, struct node *parent, const char *name, char *path)
 {
 	struct dir *d = calloc(1, sizeof(*d));
 
@@ -51,12 +51,13 @@ static struct dir *dir_new(struct node *parent, const char *name, char *path)
 		return NULL;
 	}
 	d->path = path;
+	d->times = dir_times_take(&t->times, d->node.ino);
 	return d;
 }
 
 struct dir *dir_new_root(struct tree *t, const char *path)
 {
-	return dir_new(NULL, "", strdup(path));
+	return dir_new(t, NULL, "", strdup(path));
 }
 
 struct dir *dir_child_locked(struct tree *t, struct node *parent, const char *name,
@@ -68,7 +69,7 @@ struct dir *dir_child_locked(struct tree *t, struct node *parent, const char *na
 		return dir_of(node_use_locked(known));
 	if (known)
 		node_detach_locked(known); /* a field that an entry of that name hides now */
-	return dir_new(parent, name, dir_child_path(dir_of(parent)->path, component));
+	return dir_new(t, parent, name, dir_child_path(dir_of(parent)->path, component));
 }
 
 static int empty_list(struct kv_list **out, struct err *err)
@@ -449,9 +450,8 @@ static int dir_attr_locked(struct tree *t, struct node *n, const struct ask *ask
 			   uint64_t *ttl, struct err *err)
 {
 	const struct dir *d = dir_of(n);
-	int64_t created = d->secret.told && d->secret.created > 0 ? d->secret.created : t->started;
 
-	attr->st_mtim = clock_timespec(created);
+	dir_times_stat(&d->times, t->started, attr);
 	if (!t->config.shared && (dir_traits(t, d) & KV_OUTSIDE))
 		attr->st_mode &= ~(mode_t)0222;
 	*ttl = t->config.ttl;
@@ -476,6 +476,8 @@ static void dir_free(struct tree *t, struct node *n)
 {
 	struct dir *d = dir_of(n);
 
+	if (d->times.known)
+		dir_times_keep(&t->times, n->ino, &d->times);
 	object_put(d->streamed);
 	object_put(d->streamed_version);
 	walk_fini(&d->walk);
@@ -537,6 +539,8 @@ int dir_make_local_locked(struct tree *t, struct dir *parent, const char *name, 
 	}
 	d->kinds = 0;
 	d->kinds_until = clock_mono() + t->config.negative_ttl;
+	d->times = (struct dir_times){0};
+	dir_times_move(&d->times, clock_wall());
 	*out = d;
 	return 0;
 }

@@ -2,6 +2,7 @@
 #ifndef TREE_DIR_H
 #define TREE_DIR_H
 
+#include "node/dir_times.h"
 #include "node/dir_watch.h"
 #include "node/node.h"
 #include "node/walk.h"
@@ -15,6 +16,7 @@ struct dir {
 	unsigned kinds;		  /* KV_ENTRY_*, what the parent's listing said */
 	uint64_t kinds_until;	  /* clock_mono() until which that holds */
 	uint64_t negatives_until; /* until then the kernel may remember names as absent */
+	struct dir_times times;
 	struct secret_shown secret;
 	struct walk walk;	   /* of who opens its entries */
 	bool changing;		   /* a change of the secret is on its way to the server */

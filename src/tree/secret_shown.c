@@ -248,8 +248,7 @@ static void fill_notice(struct tree *t, struct notice *n, struct dir *d, const s
 	}
 }
 
-/* Tells the kernel of all that it knows of this secret, and others of what has changed. `v` is NULL
- * where nothing is shown now. */
+/* Tells the kernel and others what has changed in this secret. `v` is NULL where nothing is shown. */
 static void notify_locked(struct tree *t, struct dir *d, const struct kv_version *v,
 			  enum secret_origin origin)
 {
@@ -343,6 +342,7 @@ static void proceed_locked(struct tree *t, struct dir *d, struct kv_version *v,
 {
 	struct secret_shown *s = &d->secret;
 
+	dir_times_learn(&d->times, v->created, s->told, clock_wall());
 	s->told = true;
 	s->number = v->number;
 	s->created = v->created;

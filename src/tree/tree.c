@@ -181,6 +181,7 @@ void tree_free(struct tree *t)
 	t->root->type->free(t, t->root);
 	HASH_ITER (hh, t->hidden, h, next)
 		dir_unhide_locked(t, h->path);
+	dir_times_drop_all(&t->times);
 	failures_fini(&t->failures);
 	outline_key_free(t->digests);
 	quota_fini(&t->scratch);

@@ -247,9 +247,13 @@ static void turn_locked(struct tree *t, struct dir *d, const struct kv_entry *e,
 static void compare_locked(struct tree *t, struct dir *d, const struct kv_list *then,
 			   const struct kv_list *now, uint64_t until)
 {
+	bool moved = false;
+
 	for (size_t i = 0; i < now->count; i++)
-		if (!kv_list_find(then, now->entries[i].name))
+		if (!kv_list_find(then, now->entries[i].name)) {
 			come_locked(t, d, &now->entries[i], until);
+			moved = true;
+		}
 	for (size_t i = 0; i < then->count; i++) {
 		const struct kv_entry *e = &then->entries[i];
 		unsigned kinds = kv_list_find(now, e->name);
@@ -258,7 +262,10 @@ static void compare_locked(struct tree *t, struct dir *d, const struct kv_list *
 			go_locked(t, d, e);
 		else if (kinds != e->kinds)
 			turn_locked(t, d, e, kinds, until);
+		moved = moved || !kinds;
 	}
+	if (moved)
+		dir_times_move(&d->times, clock_wall());
 }
 
 /* Secrets that hooks are for are held from now on. */
