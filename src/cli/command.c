@@ -4,6 +4,8 @@
 #include "config.h"
 #include "cli/command.h"
 
+#include "cli/help.h"
+
 #include "base/visible.h"
 
 #include <errno.h>
@@ -43,13 +45,16 @@ static void print_flag(const struct flag *f)
 		 f->letter ? f->letter : ' ', f->letter && f->name ? ", " : "  ",
 		 f->name ? "--" : "", f->name ? f->name : "", f->meaning ? " " : "",
 		 f->meaning ? f->meaning : "");
-	printf("  %-24s %s\n", head, f->help);
+	if (strlen(head) > 24)
+		printf("  %s\n  %-24s %s\n", head, "", f->help);
+	else
+		printf("  %-24s %s\n", head, f->help);
 }
 
 void command_help(const struct command *c)
 {
 	printf("Usage: vaultfs %s %s\n\n%s.\n", c->name, c->usage, c->summary);
-	if (c->flags)
+	if (c->flags || c->help == help_remote)
 		putchar('\n');
 	for (const struct flag *f = c->flags; f && (f->letter || f->name); f++)
 		print_flag(f);

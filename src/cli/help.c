@@ -54,11 +54,18 @@ void help_mount_options(void)
 	print_options();
 }
 
-void help_remote(void)
+void help_server(void)
 {
 	printf("  -c FILE                  as for mount\n"
-	       "  -o OPT,...               as for mount (vaultfs mount --help)\n\n"
-	       "PATH is a path of the server, secret/app/db, or of a mount, /run/secrets/db.\n");
+	       "  -o OPT,...               as for mount (vaultfs mount --help)\n");
+}
+
+void help_remote(void)
+{
+	help_server();
+	printf("\nPATH is a path of the server, secret/app/db, of a store, local:FILE/app/db, or "
+	       "of a "
+	       "mount,\n/run/secrets/db.\n");
 }
 
 void help_login_options(void)

@@ -8,7 +8,8 @@ void help_mount_options(void);
 /* The same of `vaultfs login`. */
 void help_login_options(void);
 
-/* What all commands have that ask the server. */
+/* What all commands have that ask the server; and what a PATH of theirs is. */
+void help_server(void);
 void help_remote(void);
 
 #endif

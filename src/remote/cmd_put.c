@@ -59,7 +59,7 @@ static int add(struct put *p, struct kv_change change, struct err *err)
 	return 0;
 }
 
-/* "k=v", "k=@file", "k=-"; "k=\@v" is a value that begins with '@'. */
+/* "k=v", "k=@file", "k=-"; "k=\@v" is a value that begins with '@', and "@k=v" the field "@k". */
 static int add_pair(struct remote *r, struct put *p, size_t i, const char *word, struct err *err)
 {
 	const char *value = strchr(word, '=');
@@ -118,6 +118,35 @@ static int add_document(struct remote *r, struct put *p, size_t i, const char *w
 	return s;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	const struct kv_change *x = *(const struct kv_change *const *)a;
+	const struct kv_change *y = *(const struct kv_change *const *)b;
+	size_t len = x->name_len < y->name_len ? x->name_len : y->name_len;
+	int d = memcmp(x->name, y->name, len);
+
+	return d ? d : (x->name_len > y->name_len) - (x->name_len < y->name_len);
+}
+
+/* The official client makes a list of two values of a name; nobody means the last alone. */
+static int check_each_once(struct remote *r, const struct put *p, struct err *err)
+{
+	_cleanup_free_ const struct kv_change **sorted = calloc(p->count + 1, sizeof(*sorted));
+
+	if (!sorted)
+		return err_set(err, ENOMEM, "no memory");
+	for (size_t i = 0; i < p->count; i++)
+		sorted[i] = &p->changes[i];
+	qsort(sorted, p->count, sizeof(*sorted), compare_names);
+	for (size_t i = 1; i < p->count; i++)
+		if (compare_names(&sorted[i - 1], &sorted[i]) == 0)
+			return remote_wrong(r, err,
+					    "%.*s is named twice, and nothing was written: give it "
+					    "one value; a list can be had by @FILE, as JSON",
+					    (int)sorted[i]->name_len, sorted[i]->name);
+	return 0;
+}
+
 static int read_words(struct remote *r, struct put *p, struct err *err)
 {
 	int s = 0;
@@ -130,14 +159,14 @@ static int read_words(struct remote *r, struct put *p, struct err *err)
 	for (size_t i = 1; s == 0 && i < p->words; i++) {
 		const char *word = r->flags.words[i];
 
-		if (*word == '@' || !strcmp(word, "-"))
-			s = add_document(r, p, i, word, err);
-		else if (strchr(word, '='))
+		if (strchr(word, '='))
 			s = add_pair(r, p, i, word, err);
+		else if (*word == '@' || !strcmp(word, "-"))
+			s = add_document(r, p, i, word, err);
 		else
 			s = remote_wrong(r, err, "write NAME=VALUE, NAME=@FILE, NAME=- or @FILE");
 	}
-	return s;
+	return s < 0 ? s : check_each_once(r, p, err);
 }
 
 /* The latest version, or what stands for it where it may be written and not read. */

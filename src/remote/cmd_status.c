@@ -172,11 +172,19 @@ static int status_run(int argc, char **argv)
 	return remote_run(&command_status, 0, 1, argc, argv, status);
 }
 
+static void help(void)
+{
+	help_server();
+	printf("\nDIR is a mount, local:FILE a store. Without either it is the server of the "
+	       "options and the\n"
+	       "environment. The exit status is 2 where it is sealed.\n");
+}
+
 const struct command command_status = {
 	.name = "status",
 	.usage = "[--renew] [OPTION...] [DIR|local:FILE]",
 	.summary = "Tells of the server and the token, of a mount, or of a store",
-	.help = help_remote,
+	.help = help,
 	.flags = status_flags,
 	.run = status_run,
 };

@@ -159,6 +159,16 @@ def put(t):
     s.fails(1, "cannot read /nowhere: No such file", "put", p, "x=@/nowhere")
     s.fails(1, "something is missing", "put", p)
     assert t.version("db") == 4
+    # As the official client: a word with '=' is a field, whatever it begins with; a name has one value.
+    s.ok("put", p, "@tw=b")
+    assert s.data("db") == {"@tw": "b"}
+    with open(f"{t.root}/doc", "w") as f:
+        f.write('{"k": 1, "list": ["x", "y"]}')
+    for words in (["k=1", "k=2"], ["k=", "x=1", "k="], [f"@{t.root}/doc", "k=2"], ["k=2", f"@{t.root}/doc"]):
+        s.fails(1, "k is named twice, and nothing was written", "put", p, *words)
+        s.fails(1, "k is named twice", "put", "-m", p, *words)
+    s.ok("put", p, f"@{t.root}/doc", "kk=2")
+    assert s.data("db") == {"k": 1, "list": ["x", "y"], "kk": "2"} and t.version("db") == 6
 
 
 @test()
