@@ -4,7 +4,7 @@
 
 #include "cli/command.h"
 
-#define FLAGS_MAX 8
+#define FLAGS_MAX 12
 
 /* A command's arguments, read by its table; and -o and -c, that all have who ask the server. */
 struct flags {

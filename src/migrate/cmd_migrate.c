@@ -31,7 +31,7 @@
 #define HIDDEN	   "********"
 #define MAPPED_NEW ".vaultfs-new"
 
-enum { ENV_FILE, FROM, MAPPING_FILE, EXPORT_MAPPING, PREFIX, OVERWRITE, DRY_RUN, FROM_CONF };
+enum { ENV_FILE, FROM, MAPPING_FILE, EXPORT_MAPPING, PREFIX, OVERWRITE, DRY_RUN, FROM_CONF, STRIP };
 
 static const struct flag flags[] = {
 	{0, "env-file", "FILE", "take the variables of a .env file"},
@@ -42,6 +42,7 @@ static const struct flag flags[] = {
 	{0, "overwrite", NULL, "replace what is there and differs"},
 	{0, "dry-run", NULL, "show the plan, and write nothing to the server"},
 	{0, "from-conf", "FILE", "the server, or the key, of --from; as -c takes it"},
+	{0, "strip-prefix", "P", "names of variables without the P that they begin with: APP_"},
 	{0},
 };
 
@@ -104,7 +105,7 @@ static int read_variables(struct migrate *m, struct err *err)
 	if (s == 0)
 		s = mapping_read(&m->map, m->r->flags.value[MAPPING_FILE], err);
 	if (s == 0)
-		s = plan_make(&m->plan, &m->from, &m->map, m->skip, err);
+		s = plan_make(&m->plan, &m->from, &m->map, m->skip, m->r->flags.value[STRIP], err);
 	m->r->local = s < 0;
 	return s;
 }
@@ -328,11 +329,12 @@ static int copy(struct remote *r, struct err *err)
 					  .overwrite = value[OVERWRITE] != NULL,
 					  .dry_run = value[DRY_RUN] != NULL};
 
-	if (value[ENV_FILE] || value[MAPPING_FILE] || value[EXPORT_MAPPING])
-		return remote_wrong(r, err,
-				    "--env-file and mappings are for variables, and %s has "
-				    "secrets",
-				    value[FROM]);
+	if (value[ENV_FILE] || value[MAPPING_FILE] || value[EXPORT_MAPPING] || value[STRIP])
+		return remote_wrong(
+			r, err,
+			"--env-file, --strip-prefix and mappings are for variables, and %s has "
+			"secrets",
+			value[FROM]);
 	return copying_run(r, &options, err);
 }
 

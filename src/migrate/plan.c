@@ -68,8 +68,18 @@ static int check_each_once(const struct plan *p, struct err *err)
 	return 0;
 }
 
+/* What of a name tells its place: not its first `skip` bytes, nor `strip` where it begins with that and
+ * goes on. */
+static const char *telling(const char *name, size_t skip, const char *strip)
+{
+	size_t len = strip ? strlen(strip) : 0;
+
+	name += skip;
+	return len && !strncmp(name, strip, len) && name[len] ? name + len : name;
+}
+
 int plan_make(struct plan *p, const struct dotenv *from, const struct mapping *map, size_t skip,
-	      struct err *err)
+	      const char *strip, struct err *err)
 {
 	int r = 0;
 
@@ -85,7 +95,8 @@ int plan_make(struct plan *p, const struct dotenv *from, const struct mapping *m
 		*item = (struct plan_item){.row = &from->rows[i], .variable = from->rows[i].name};
 		p->count++;
 		row = mapping_path(map, item->variable);
-		r = row ? place_by_row(item, row, err) : place_by_name(item, item->variable + skip);
+		r = row ? place_by_row(item, row, err)
+			: place_by_name(item, telling(item->variable, skip, strip));
 	}
 	if (r == -ENOMEM)
 		return err_set(err, ENOMEM, "no memory");

@@ -28,10 +28,11 @@ struct plan {
 };
 
 /* Finds a place for each row that counts: the mapping's; else "DB_MAX_CONNS" is the field "max_conns" of
- * "db", and "PORT" the field "value" of "port". `skip` bytes in front of a name are not part of it there.
+ * "db", and "PORT" the field "value" of "port". `skip` bytes in front of a name are not part of it there,
+ * nor is `strip` (NULL: none) that others begin with behind them.
  * 0, -ENOMEM, or -EINVAL where two are to be the same field, or a row of the mapping names no field. */
 int plan_make(struct plan *p, const struct dotenv *from, const struct mapping *map, size_t skip,
-	      struct err *err);
+	      const char *strip, struct err *err);
 void plan_fini(struct plan *p);
 #define _cleanup_plan_ _cleanup_(plan_fini)
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DEPTH_MAX 64
@@ -18,14 +19,16 @@ enum { RECURSIVE, LONG, FORMAT };
 static const struct flag flags[] = {
 	{'R', "recursive", NULL, "all that is below, as paths"},
 	{'l', "long", NULL, "the number, time and state of each secret's latest version"},
-	{0, "format", "plain|json", "how to print it"},
+	{0, "format", "plain|json|ref", "how to print it; ref: as vault://PATH, for resolve"},
 	{0},
 };
 
 struct listing {
 	struct remote *r;
 	cJSON *names; /* or, where it is long, objects */
-	bool recursive, is_long;
+	bool recursive, is_long, refs;
+	bool of_fields; /* the names are those of fields of `top` */
+	char *top;	/* what the names are below, "" for all engines */
 	struct table table;
 	struct progress progress;
 };
@@ -252,6 +255,11 @@ static int list_place(struct listing *l, const char *word, struct err *err)
 	bool folder = last == '/' && *word != '/' && *word != '.';
 	int s = remote_find(l->r, word, &at, err);
 
+	if (s == 0) {
+		free(l->top);
+		l->top = strdup(at.full);
+		s = l->top ? 0 : err_set(err, ENOMEM, "no memory");
+	}
 	if (s == 0 && last != '#' && !at.field)
 		s = walk(l, at.path, "", 0, err);
 	if (s < 0 || l->names->child || !*at.path)
@@ -259,6 +267,7 @@ static int list_place(struct listing *l, const char *word, struct err *err)
 	if (folder)
 		return err_set(err, ENOENT, "there is no folder %s", at.full);
 	l->is_long = false;
+	l->of_fields = true;
 	return list_fields(l, &at, err);
 }
 
@@ -272,31 +281,69 @@ static int print_names(const cJSON *names)
 	return table_print(&t, true);
 }
 
+/* Folders, which are refused or not looked into, end with a slash as elsewhere. */
+static int print_references(const struct listing *l)
+{
+	_cleanup_buf_ struct buf text = {0};
+
+	for (const cJSON *n = l->names->child; n; n = n->next) {
+		_cleanup_free_ char *path = NULL;
+
+		if (l->of_fields) {
+			place_print_reference(l->top, n->valuestring, &text);
+		} else if (asprintf(&path, "%s%s%s", l->top, *l->top ? "/" : "", n->valuestring) <
+			   0) {
+			return command_fail(EXIT_LOCAL, "no memory");
+		} else {
+			place_print_reference(path, NULL, &text);
+		}
+		buf_add_str(&text, "\n");
+	}
+	return print_buf(&text);
+}
+
+static int print_listing(struct listing *l, enum format format)
+{
+	if (l->refs)
+		return print_references(l);
+	if (format == FORMAT_JSON)
+		return print_json(l->names);
+	return l->is_long ? table_print(&l->table, format == FORMAT_PLAIN) : print_names(l->names);
+}
+
 static int ls(struct remote *r, struct err *err)
 {
 	static const char *const head[] = {"VERSION", "CREATED", "STATE", "NAME", NULL};
-	int format = format_choose(r->flags.value[FORMAT], FORMAT_PLAIN), s;
+	const char *wanted = r->flags.value[FORMAT];
+	bool refs = wanted && !strcmp(wanted, "ref");
+	int format = format_choose(refs ? "plain" : wanted, FORMAT_PLAIN), s;
 	_cleanup_json_ cJSON *names = cJSON_CreateArray();
 	struct listing l = {.r = r,
 			    .names = names,
 			    .recursive = r->flags.value[RECURSIVE] != NULL,
 			    .is_long = r->flags.value[LONG] != NULL,
+			    .refs = refs,
+			    .top = strdup(""),
 			    .table = {.head = head},
 			    .progress = {.what = "folders"}};
 	const char *word = r->flags.words[0];
 
-	if (format < 0)
-		return remote_wrong(r, err, "no format %s is known", r->flags.value[FORMAT]);
+	if (format < 0 || (refs && l.is_long)) {
+		free(l.top);
+		return format < 0
+			       ? remote_wrong(r, err, "no format %s is known: plain, json or ref",
+					      wanted)
+			       : remote_wrong(r, err, "--format ref has names alone, without -l");
+	}
 	if (!word || (*word && !word[strspn(word, "/")]))
 		s = list_engines(&l, err);
 	else
 		s = list_place(&l, word, err);
 	progress_end(&l.progress);
-	if (s == 0 && format == FORMAT_JSON)
-		s = print_json(names);
-	else if (s == 0)
-		s = l.is_long ? table_print(&l.table, format == FORMAT_PLAIN) : print_names(names);
+	if (s == 0)
+		s = print_listing(&l, (enum format)format);
 	table_fini(&l.table);
+	free(l.top);
 	return s;
 }
 

@@ -6,7 +6,9 @@
 #include "base/buf.h"
 #include "host/mountpoint.h"
 #include "node/name.h"
+#include "store/local.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +35,32 @@ void place_tidy(char *path)
 	if (to > path && to[-1] == '/')
 		to--;
 	*to = '\0';
+}
+
+/* A dot that ends it would be taken for the sentence's. */
+static void add_escaped(struct buf *to, const char *text, const char *marks)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (isalnum(c) ? c < 0x80 : strchr(marks, c) && (c != '.' || text[1]))
+			buf_add(to, text, 1);
+		else
+			buf_printf(to, "%%%02X", c);
+	}
+}
+
+void place_print_reference(const char *path, const char *field, struct buf *to)
+{
+	size_t store = local_is_source(path) ? strlen(LOCAL_SOURCE) : 0;
+
+	buf_add_str(to, "vault://");
+	buf_add(to, path, store);
+	add_escaped(to, path + store, "-._~/");
+	if (field) {
+		buf_add_str(to, "#");
+		add_escaped(to, field, "-._~");
+	}
 }
 
 /* Heap; NULL where there is none. */

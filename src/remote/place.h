@@ -25,6 +25,11 @@ int place_parse(struct place *place, const char *word, struct err *err);
 int place_parse_version(struct place *place, const char *word, struct err *err);
 void place_fini(struct place *place);
 
+/* The reference to a path, or (not NULL) to a field of it, as `vaultfs resolve` reads it:
+ * "vault://PATH#FIELD", what it could not hold as %XX. */
+struct buf;
+void place_print_reference(const char *path, const char *field, struct buf *to);
+
 /* Leaves one slash between two names, and none at either end. */
 void place_tidy(char *path);
 

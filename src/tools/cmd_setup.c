@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* vaultfs setup: what an administrator does once for an application, so that its mounts may log in.
  *
+ *      audit     with --audit: a device, and the headers by which its lines are joined to a mount's
+ *      namespace with --namespace
  *      engine    KV version 2, if there is none
  *      policies  two for each environment, to read and to write
  *      approle   the login method, and a role for each environment
- *      ids       of the role, and a wrapped secret id, which is new each time
+ *      ids       of the role, and a wrapped secret id, which is new each time; or (--token) in place of
+ *                method, role and ids a token
  *
  * What is as it should be already is left alone, so that it can be run again. */
 
@@ -13,6 +16,8 @@
 #include "remote/print.h"
 #include "remote/remote.h"
 #include "tools/policy.h"
+#include "tools/setup.h"
+#include "vault/mounts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,94 +25,34 @@
 
 #define ENVIRONMENTS "development,staging,production"
 #define WRAP_TTL     "1h"
+#define PERIOD	     "168h"
 #define TTL	     3600
 #define MAX_TTL	     (4 * 3600)
 #define NAME_MAX_LEN 100
 
-enum { APP, MOUNT, ENV, WRITE, DRY_RUN, PRINT_POLICIES };
+enum { APP, MOUNT, ENV, WRITE, TOKEN, NAMESPACE, AUDIT, DRY_RUN, PRINT_POLICIES };
 
 static const struct flag flags[] = {
 	{0, "app", "NAME", "the application's name; its secrets are in MOUNT/NAME/ENV"},
 	{0, "mount", "PATH", "the engine [secret]"},
 	{0, "env", "NAME,...", "environments [" ENVIRONMENTS "]"},
 	{0, "write", NULL, "its roles may write too"},
+	{0, "token", NULL, "orphan tokens that live while they are renewed, in place of AppRoles"},
+	{0, "namespace", "N", "do all of it in the namespace N, which is made if it is not there"},
+	{0, "audit", "FILE",
+	 "an audit device: FILE at the server; with the headers of mounts in it"},
 	{0, "dry-run", NULL, "print the API calls, and make none"},
 	{0, "print-policies", NULL, "print the policies, and nothing else"},
 	{0},
 };
 
-struct setup {
-	struct remote *r;
-	const char *app;
-	char *engine;
-	bool dry;
-	char *environments, *path, *role; /* of the environment at hand: "app/env", "app-env" */
-};
-
-static int no_memory(struct err *err)
-{
-	return err_set(err, ENOMEM, "no memory");
-}
-
-/* One request; *out may be NULL. */
-static int call(struct setup *x, const char *method, const char *path, const cJSON *body,
-		const char *wrap_ttl, cJSON **out, struct err *err)
-{
-	_cleanup_answer_ struct vault_answer answer = {0};
-	struct vault_call c = {.method = method,
-			       .path = path,
-			       .body = body,
-			       .wrap_ttl = wrap_ttl,
-			       .limit = remote_limit(x->r)};
-	int s = vault_call(x->r->network.vault, &c, &answer, err);
-
-	if (s < 0)
-		return s;
-	if (out)
-		*out = steal(answer.json);
-	return 0;
-}
-
-/* What a dry run prints in the place of a call. */
-static int tell(const char *method, const char *path, const cJSON *body, const char *note)
-{
-	_cleanup_buf_ struct buf text = {0};
-
-	if (body && json_print(body, false, &text) < 0)
-		return -ENOMEM;
-	visible_print(stdout, "%s /v1/%s%s%s%s%s\n", method, path, body ? " " : "",
-		      body ? text.data : "", *note ? "    # " : "", note);
-	return 0;
-}
-
-/* Makes a change, or tells of it. */
-static int change(struct setup *x, const char *method, const char *path, const cJSON *body,
-		  const char *note, struct err *err)
-{
-	if (!body)
-		return no_memory(err);
-	return x->dry ? tell(method, path, body, note)
-		      : call(x, method, path, body, NULL, NULL, err);
-}
-
-static cJSON *object(const char *name, const char *text)
-{
-	cJSON *o = cJSON_CreateObject();
-
-	if (o && json_add(o, name, strlen(name), json_new_string(text, strlen(text))) == 0)
-		return o;
-	cJSON_Delete(o);
-	return NULL;
-}
-
 static int make_engine(struct setup *x, struct err *err)
 {
-	_cleanup_json_ cJSON *body = object("type", "kv"), *options = object("version", "2");
+	_cleanup_json_ cJSON *body = setup_object("type", "kv"),
+			     *options = setup_object("version", "2");
 	_cleanup_free_ char *path = NULL;
 	struct mount_info info;
-	int s = x->dry ? -ENOENT
-		       : mounts_find(x->r->network.vault, x->engine, remote_limit(x->r), &info,
-				     err);
+	int s = x->dry ? -ENOENT : mounts_find(x->vault, x->engine, remote_limit(x->r), &info, err);
 
 	if (s == 0 && !strcmp(info.path, x->engine) && info.version == 2) {
 		visible_print(stdout, "engine %s: is there\n", x->engine);
@@ -121,9 +66,9 @@ static int make_engine(struct setup *x, struct err *err)
 		return s;
 	if (!body || !options || !cJSON_AddItemToObject(body, "options", options) ||
 	    asprintf(&path, "sys/mounts/%s", x->engine) < 0)
-		return no_memory(err);
+		return setup_no_memory(err);
 	steal(options);
-	s = change(x, "POST", path, body, "unless it is there", err);
+	s = setup_change(x, "POST", path, body, "unless it is there", err);
 	if (s == 0 && !x->dry)
 		visible_print(stdout, "engine %s: made\n", x->engine);
 	return s;
@@ -140,14 +85,14 @@ static int make_policy(struct setup *x, enum policy_kind kind, struct err *err)
 
 	policy_print(kind, x->engine, x->path, &text);
 	if (buf_status(&text) < 0 || asprintf(&path, "sys/policies/acl/%s-%s", x->role, what) < 0)
-		return no_memory(err);
-	s = x->dry ? -ENOENT : call(x, "GET", path, NULL, NULL, &now, err);
+		return setup_no_memory(err);
+	s = x->dry ? -ENOENT : setup_call(x, "GET", path, NULL, NULL, &now, err);
 	if (s < 0 && s != -ENOENT)
 		return s;
 	there = s == 0 ? json_get_str(json_get(now, "data"), "policy") : NULL;
 	if (!there || strcmp(there, text.data) != 0) {
-		body = object("policy", text.data);
-		s = change(x, "PUT", path, body, "", err);
+		body = setup_object("policy", text.data);
+		s = setup_change(x, "PUT", path, body, "", err);
 	}
 	if (s == 0 && !x->dry)
 		visible_print(stdout, "policy %s-%s: %s\n", x->role, what,
@@ -159,8 +104,8 @@ static int make_policy(struct setup *x, enum policy_kind kind, struct err *err)
 
 static int make_method(struct setup *x, struct err *err)
 {
-	_cleanup_json_ cJSON *body = object("type", "approle"), *now = NULL;
-	int s = x->dry ? 0 : call(x, "GET", "sys/auth", NULL, NULL, &now, err);
+	_cleanup_json_ cJSON *body = setup_object("type", "approle"), *now = NULL;
+	int s = x->dry ? 0 : setup_call(x, "GET", "sys/auth", NULL, NULL, &now, err);
 
 	if (s < 0)
 		return s;
@@ -168,7 +113,7 @@ static int make_method(struct setup *x, struct err *err)
 		printf("login method approle: is there\n");
 		return 0;
 	}
-	s = change(x, "POST", "sys/auth/approle", body, "unless it is there", err);
+	s = setup_change(x, "POST", "sys/auth/approle", body, "unless it is there", err);
 	if (s == 0 && !x->dry)
 		printf("login method approle: made\n");
 	return s;
@@ -192,36 +137,39 @@ static int make_role(struct setup *x, struct err *err)
 
 	if (asprintf(&path, "auth/approle/role/%s", x->role) < 0 ||
 	    asprintf(&policy, "%s-%s", x->role, x->r->flags.value[WRITE] ? "write" : "read") < 0)
-		return no_memory(err);
-	s = x->dry ? -ENOENT : call(x, "GET", path, NULL, NULL, &now, err);
+		return setup_no_memory(err);
+	s = x->dry ? -ENOENT : setup_call(x, "GET", path, NULL, NULL, &now, err);
 	if (s < 0 && s != -ENOENT)
 		return s;
 	if (s == 0 && role_is(json_get(now, "data"), policy)) {
 		visible_print(stdout, "role %s: is there\n", x->role);
 		return 0;
 	}
-	body = object("token_policies", policy);
+	body = setup_object("token_policies", policy);
 	if (!body || json_add(body, "token_ttl", 9, json_new_string("1h", 2)) < 0 ||
 	    json_add(body, "token_max_ttl", 13, json_new_string("4h", 2)) < 0)
-		return no_memory(err);
-	s = change(x, "POST", path, body, "", err);
+		return setup_no_memory(err);
+	s = setup_change(x, "POST", path, body, "", err);
 	if (s == 0 && !x->dry)
 		visible_print(stdout, "role %s: %s\n", x->role, now ? "changed" : "made");
 	return s;
 }
 
 /* In the form in which it can be pasted into a shell; no name has a quote in it. */
+static void print_server(const struct setup *x)
+{
+	visible_print(stdout, "VAULT_ADDR=%s ", vault_address(x->vault));
+	if (x->namespace)
+		visible_print(stdout, "VAULT_NAMESPACE=%s ", x->namespace);
+}
+
 static void print_command(const struct setup *x, const char *role_id, const char *secret_id)
 {
-	const struct conf *c = &x->r->conf;
-
 	visible_print(stdout,
 		      "\n%s/%s\n  role id    %s\n  secret id  %s\n"
 		      "             (wrapped: it can be taken out once, within %s)\n  mount      ",
 		      x->engine, x->path, role_id, secret_id, WRAP_TTL);
-	visible_print(stdout, "VAULT_ADDR=%s ", vault_address(x->r->network.vault));
-	if (c->server_namespace)
-		visible_print(stdout, "VAULT_NAMESPACE=%s ", c->server_namespace);
+	print_server(x);
 	visible_print(
 		stdout,
 		"VAULT_ROLE_ID=%s VAULT_SECRET_ID=%s \\\n"
@@ -240,22 +188,72 @@ static int hand_out(struct setup *x, struct err *err)
 
 	if (!none || asprintf(&id_path, "auth/approle/role/%s/role-id", x->role) < 0 ||
 	    asprintf(&secret_path, "auth/approle/role/%s/secret-id", x->role) < 0)
-		return no_memory(err);
+		return setup_no_memory(err);
 	if (x->dry) {
-		tell("GET", id_path, NULL, "");
-		return tell("POST", secret_path, none, "wrapped for " WRAP_TTL);
+		setup_tell(x, "GET", id_path, NULL, "");
+		return setup_tell(x, "POST", secret_path, none, "wrapped for " WRAP_TTL);
 	}
-	s = call(x, "GET", id_path, NULL, NULL, &id, err);
+	s = setup_call(x, "GET", id_path, NULL, NULL, &id, err);
 	if (s == 0)
-		s = call(x, "POST", secret_path, none, WRAP_TTL, &secret, err);
+		s = setup_call(x, "POST", secret_path, none, WRAP_TTL, &secret, err);
 	if (s < 0)
 		return s;
 	role_id = json_get_str(json_get(id, "data"), "role_id");
 	secret_id = json_get_str(json_get(secret, "wrap_info"), "token");
 	if (!role_id || !secret_id)
 		return err_set(err, EIO, "the answer from %s makes no sense: there is no id in it",
-			       vault_address(x->r->network.vault));
+			       vault_address(x->vault));
 	print_command(x, role_id, secret_id);
+	return 0;
+}
+
+static cJSON *token_body(const struct setup *x)
+{
+	_cleanup_free_ char *policy = NULL;
+	_cleanup_json_ cJSON *body = setup_object("period", PERIOD),
+			     *policies = cJSON_CreateArray();
+	bool writes = x->r->flags.value[WRITE] != NULL;
+
+	if (!body || !policies ||
+	    asprintf(&policy, "%s-%s", x->role, writes ? "write" : "read") < 0 ||
+	    !cJSON_AddItemToArray(policies, json_new_string(policy, strlen(policy))) ||
+	    json_add(body, "display_name", 12, json_new_string(x->role, strlen(x->role))) < 0 ||
+	    !cJSON_AddItemToObject(body, "policies", policies))
+		return NULL;
+	steal(policies);
+	return steal(body);
+}
+
+/* It is nobody's child: it outlives the token of who has it made. */
+static int hand_out_token(struct setup *x, struct err *err)
+{
+	_cleanup_json_ cJSON *body = token_body(x), *answer = NULL;
+	static const char path[] = "auth/token/create-orphan";
+	const char *token;
+	int s;
+
+	if (!body)
+		return setup_no_memory(err);
+	if (x->dry)
+		return setup_tell(x, "POST", path, body, "");
+	s = setup_call(x, "POST", path, body, NULL, &answer, err);
+	if (s < 0)
+		return s;
+	token = json_get_str(json_get(answer, "auth"), "client_token");
+	if (!token)
+		return err_set(err, EIO,
+			       "the answer from %s makes no sense: there is no token in it",
+			       vault_address(x->vault));
+	visible_print(stdout,
+		      "\n%s/%s\n  token      %s\n"
+		      "             (into a FILE of mode 0600; it lives while a mount renews it, "
+		      "at least "
+		      "every " PERIOD ")\n  mount      ",
+		      x->engine, x->path, token);
+	print_server(x);
+	visible_print(stdout,
+		      "\\\n             vaultfs mount -o %sauth=token,token_file=FILE %s/%s DIR\n",
+		      x->r->flags.value[WRITE] ? "" : "ro,", x->engine, x->path);
 	return 0;
 }
 
@@ -264,14 +262,14 @@ static int each(struct setup *x, int (*step)(struct setup *x, struct err *err), 
 {
 	_cleanup_free_ char *names = strdup(x->environments);
 	char *rest = names, *name;
-	int s = names ? 0 : no_memory(err);
+	int s = names ? 0 : setup_no_memory(err);
 
 	while (s == 0 && (name = strsep(&rest, ","))) {
 		_cleanup_free_ char *path = NULL, *role = NULL;
 
 		if (asprintf(&path, "%s/%s", x->app, name) < 0 ||
 		    asprintf(&role, "%s-%s", x->app, name) < 0)
-			return no_memory(err);
+			return setup_no_memory(err);
 		x->path = path;
 		x->role = role;
 		s = step(x, err);
@@ -333,6 +331,21 @@ static int check_environments(struct setup *x, const char *env, struct err *err)
 	}
 }
 
+static int check_server(struct setup *x, struct err *err)
+{
+	const char *file = x->r->flags.value[AUDIT], *namespace = x->r->flags.value[NAMESPACE];
+
+	if (file && *file != '/' && strcmp(file, "stdout") != 0)
+		return remote_wrong(x->r, err,
+				    "--audit %s: the name of a file at the server begins with /",
+				    file);
+	if (namespace && !is_name(namespace, strlen(namespace), "/ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+		return remote_wrong(x->r, err,
+				    "--namespace %s: a name has letters, 0 to 9, - and _",
+				    namespace);
+	return 0;
+}
+
 static int read_arguments(struct setup *x, struct err *err)
 {
 	const struct flags *f = &x->r->flags;
@@ -342,7 +355,7 @@ static int read_arguments(struct setup *x, struct err *err)
 	x->app = f->value[APP];
 	x->engine = strdup(f->value[MOUNT] ? f->value[MOUNT] : "secret");
 	if (!x->engine)
-		return no_memory(err);
+		return setup_no_memory(err);
 	for (size_t n = strlen(x->engine); n > 1 && x->engine[n - 1] == '/'; n--)
 		x->engine[n - 1] = '\0';
 	x->dry = f->value[DRY_RUN] != NULL;
@@ -354,10 +367,12 @@ static int read_arguments(struct setup *x, struct err *err)
 	if (!is_name(x->engine, strlen(x->engine), "/.ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
 		return remote_wrong(x->r, err, "--mount %s is no path of an engine", x->engine);
 	s = check_environments(x, env, err);
+	if (s == 0)
+		s = check_server(x, err);
 	if (s < 0)
 		return s;
 	x->environments = strdup(env);
-	return x->environments ? 0 : no_memory(err);
+	return x->environments ? 0 : setup_no_memory(err);
 }
 
 static int log_in(struct setup *x, struct err *err)
@@ -366,7 +381,15 @@ static int log_in(struct setup *x, struct err *err)
 
 	if (s == 0 && !x->dry)
 		s = remote_open(x->r, err);
-	return s == 0 && !x->dry ? remote_log_in(x->r, err) : s;
+	if (s < 0 || x->dry)
+		return s;
+	x->vault = x->r->network.vault;
+	if (x->r->conf.server_namespace) {
+		x->namespace = strdup(x->r->conf.server_namespace);
+		if (!x->namespace)
+			return setup_no_memory(err);
+	}
+	return remote_log_in(x->r, err);
 }
 
 static int steps(struct setup *x, struct err *err)
@@ -376,12 +399,17 @@ static int steps(struct setup *x, struct err *err)
 	if (s < 0 || x->r->flags.value[PRINT_POLICIES])
 		return s < 0 ? s : each(x, print_policies, err);
 	s = log_in(x, err);
+	if (s == 0 && x->r->flags.value[AUDIT])
+		s = setup_audit(x, x->r->flags.value[AUDIT], err);
+	if (s == 0)
+		s = setup_namespace(x, x->r->flags.value[NAMESPACE], err);
 	if (s == 0)
 		s = make_engine(x, err);
 	if (s == 0)
 		s = each(x, make_policies, err);
-	if (s == 0)
-		s = make_method(x, err);
+	if (s < 0 || x->r->flags.value[TOKEN])
+		return s < 0 ? s : each(x, hand_out_token, err);
+	s = make_method(x, err);
 	if (s == 0)
 		s = each(x, make_role, err);
 	return s < 0 ? s : each(x, hand_out, err);
@@ -392,8 +420,7 @@ static int setup(struct remote *r, struct err *err)
 	struct setup x = {.r = r};
 	int s = steps(&x, err);
 
-	free(x.environments);
-	free(x.engine);
+	setup_fini(&x);
 	return s;
 }
 

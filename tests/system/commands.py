@@ -9,6 +9,7 @@ import pty
 import re
 import subprocess
 import time
+import urllib.parse
 
 from harness import main, test
 from mount import VAULTFS, clean_environment
@@ -169,6 +170,30 @@ def put(t):
         s.fails(1, "k is named twice", "put", "-m", p, *words)
     s.ok("put", p, f"@{t.root}/doc", "kk=2")
     assert s.data("db") == {"k": 1, "list": ["x", "y"], "kk": "2"} and t.version("db") == 6
+
+
+@test()
+def references(t):
+    "ls --format ref prints what resolve reads, whatever the names are, of a folder, of a secret, of a mount"
+    s = Shell(t)
+    names = ("a", "a/b", "deep/er/x.", "with blank", "ünï✓", "h#sh", "100%", "x.y+z@w=1", "-._~")
+    for name in names:
+        t.put(name, {"value.": name, "fi/eld#": name})
+    want = sorted(f"{t.folder}/{name}" for name in names)
+    refs = s.ok("ls", "-R", "--format", "ref", s.path()).split("\n")[:-1]
+    assert len(refs) == len(names) and refs[0].startswith("vault://secret/t/"), refs
+    assert sorted(urllib.parse.unquote(r[len("vault://secret/"):]) for r in refs) == want, refs
+    text = "".join(f"<{r}#value%2E> " for r in refs)
+    assert s.ok("resolve", input=text.encode()) == "".join(
+        f"<{urllib.parse.unquote(r).split(t.folder + '/')[1]}> " for r in refs)
+    fields = s.ok("ls", "--format=ref", s.path("with blank")).split()
+    assert s.ok("resolve", input="|".join(fields).encode()) == "with blank|with blank", fields
+    assert s.ok("ls", "--format=ref", s.path("deep")) == f"vault://{s.path('deep/er')}/\n"
+    m = t.mount()
+    assert s.ok("ls", "-R", "--format", "ref", str(m / "a")) == f"vault://{s.path('a/b')}\n"
+    assert f"vault://{s.path('a/b')}\n" in s.ok("ls", "-R", "--format", "ref")
+    s.fails(1, "without -l", "ls", "-l", "--format", "ref", s.path())
+    s.fails(1, "plain, json or ref", "ls", "--format", "refs", s.path())
 
 
 @test()

@@ -246,6 +246,24 @@ def a_file_that_libraries_read_differently(t):
     assert len(all_secrets(t)) == 3
 
 
+@test(products=("bao",))
+def prefixes_that_are_stripped(t):
+    "--strip-prefix takes the name of the application off those that have it; mappings keep the whole names"
+    run, canary = Migrate(t), t.canary()
+    file = write(t, f"APP_DB_URL={canary}\nAPP_PORT=1\nOTHER_X=2\nAPP_=3\nAPP_MAPPED_Y=4\n")
+    mapping = write(t, '{"elsewhere/y": "APP_MAPPED_Y"}', "map.json")
+    run("--strip-prefix", "APP_", "--env-file", file, "--mapping-file", mapping, "--export-mapping", f"{t.root}/out.json")
+    assert all_secrets(t) == {"db": {"url": canary}, "port": {"value": "1"}, "other": {"x": "2"}, "app_": {"value": "3"},
+                              "elsewhere": {"y": "4"}}
+    with open(f"{t.root}/out.json") as f:
+        assert json.load(f) == {"db/url": "APP_DB_URL", "port/value": "APP_PORT", "other/x": "OTHER_X", "app_/value": "APP_",
+                                "elsewhere/y": "APP_MAPPED_Y"}
+    out, err = run("--strip-prefix", "APP_", "--env-file", write(t, "APP_A_B=1\nA_B=2\n"), status=1)
+    assert "are both to be a#b" in err, err
+    out, err = run("--strip-prefix", "APP_", "--from", f"vault:secret/{t.folder}", status=1)
+    assert "--strip-prefix" in err, err
+
+
 @test()
 def bytes_that_are_no_text(t):
     "bytes that are no UTF-8 are stored marked, and read back as they were"

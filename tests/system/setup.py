@@ -84,6 +84,78 @@ def secret_id_is_wrapped_once(t):
         pass
 
 
+@test()
+def orphan_tokens(t):
+    "--token hands out orphan periodic tokens, by which the mount that is printed works; no AppRole is made"
+    t.server.put("orphan/dev/db", {"x": "1"})
+    out = setup(t, "--app", "orphan", "--env", "dev", "--token")
+    token = re.search(r"^  token +(\S+)$", out, re.M).group(1)
+    t.canaries.append(token)
+    data = t.server.api("GET", "auth/token/lookup-self", token=token)["data"]
+    assert data["orphan"] and data["period"] == data["creation_ttl"] == 168 * 3600 and data["renewable"], data
+    assert data["policies"] == ["default", "orphan-dev-read"] and data["display_name"] == "token-orphan-dev"
+    assert "AppRole" not in out and "role" not in out
+    env, options = commands(out)["secret/orphan/dev"]
+    with open(f"{t.root}/token", "w", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+        f.write(token)
+    m = t.mount(*(f"token_file={t.root}/token" if o == "token_file=FILE" else o for o in options), source="/secret/orphan/dev", env=env)
+    assert m.read("db/x") == b"1" and m.errno_of(open, m / "db/x", "w") == "EROFS"
+    out = setup(t, "--app", "orphan", "--env", "dev", "--token", "--write")
+    token = re.search(r"^  token +(\S+)$", out, re.M).group(1)
+    t.canaries.append(token)
+    assert t.server.api("GET", "auth/token/lookup-self", token=token)["data"]["policies"] == ["default", "orphan-dev-write"]
+
+
+@test(seconds=120)
+def within_a_namespace(t):
+    "--namespace makes it, with those above it, and all else in it; where there are none nothing is made"
+    args = ("--app", "spaced", "--env", "dev", "--namespace", "team/one", "--mount", "kv")
+    assert "begins with" not in setup(t, "--app", "a", "--namespace", "x y", status=1)
+    if t.product == "vault":
+        assert "has no namespaces" in setup(t, *args, status=2)
+        assert not [e for e in t.server.api("GET", "sys/mounts")["data"] if e == "kv/"]
+        return
+    out = setup(t, *args)
+    assert "namespace team: made" in out and "namespace one: made" in out and "engine kv: made" in out
+    t.server.api("POST", "kv/data/spaced/dev/db", {"data": {"x": "inside"}}, headers={"X-Vault-Namespace": "team/one"})
+    env, options = commands(out)["kv/spaced/dev"]
+    assert env["VAULT_NAMESPACE"] == "team/one"
+    t.canaries.append(env["VAULT_SECRET_ID"])
+    assert t.mount(*options, source="/kv/spaced/dev", env=env).read("db/x") == b"inside"
+    again = setup(t, *args, "--token")
+    assert "made" not in again and "VAULT_NAMESPACE=team/one" in again
+    inner = setup(t, "--app", "spaced", "--env", "dev", "--namespace", "two", "--mount", "kv", VAULT_NAMESPACE="team")
+    assert "namespace two: made" in inner and "VAULT_NAMESPACE=team/two" in inner
+    names = t.server.api("GET", "sys/mounts")["data"]
+    assert "kv/" not in names, "it is not in the namespace above"
+
+
+@test()
+def audits(t):
+    "--audit registers the headers of mounts and makes a file device; where the server takes none it says how"
+    file = f"{t.root}/audit.log"
+    args = ("--app", "audited", "--env", "dev", "--audit", file)
+    assert "begins with /" in setup(t, *args[:4], "--audit", "x.log", status=1)
+    bao = t.product == "bao"
+    out = setup(t, *args, status=2 if bao else 0)
+    headers = {k.lower(): v for k, v in t.server.api("GET", "sys/config/auditing/request-headers")["headers"].items()}
+    for name in ("user-agent", "x-correlation-id", "x-vaultfs-caller"):
+        assert headers[name] == {"hmac": False}, headers
+    if bao:
+        assert "cannot enable audit device via API" in out and f'file_path = "{file}"' in out, out
+        return
+    assert f"audit device vaultfs: made, and writes {file}" in out
+    again = setup(t, *args)
+    assert "audit device vaultfs: is there" in again and "made" not in again
+    assert "is there, and writes" in setup(t, *args[:5], f"{t.root}/other.log", status=2)
+    try:
+        t.server.api("GET", "sys/mounts", headers={"X-Vaultfs-Caller": "uid=7"})
+        with open(file) as f:
+            assert any(json.loads(l)["request"].get("headers", {}).get("x-vaultfs-caller") == ["uid=7"] for l in f)
+    finally:
+        t.server.api("DELETE", "sys/audit/vaultfs")
+
+
 def allowed(t, token, method, path, body=None):
     """Whether the policy lets it through, whatever comes of it."""
     try:
@@ -193,6 +265,12 @@ def dry_runs(t):
     for name in ("read", "write"):
         policy = t.server.api("GET", f"sys/policies/acl/dry-one-{name}")["data"]["policy"]
         assert f"# dry-one-{name}\n{policy}\n" in hcl
+    lines = setup(t, "--app", "dry", "--env", "one", "--namespace", "a/b", "--token", "--audit", "/x", "--dry-run", **nowhere).splitlines()
+    assert [line.split(" ")[:2] for line in lines] == [
+        *(["PUT", f"/v1/sys/config/auditing/request-headers/{h}"] for h in ("User-Agent", "X-Correlation-Id", "X-Vaultfs-Caller")),
+        ["PUT", "/v1/sys/audit/vaultfs"], ["POST", "/v1/sys/namespaces/a"], ["POST", "/v1/a/sys/namespaces/b"],
+        ["POST", "/v1/a/b/sys/mounts/secret"], ["PUT", "/v1/a/b/sys/policies/acl/dry-one-read"],
+        ["PUT", "/v1/a/b/sys/policies/acl/dry-one-write"], ["POST", "/v1/a/b/auth/token/create-orphan"]]
     three = setup(t, "--app", "x", "--dry-run", **nowhere)
     assert all(f"role/x-{e} " in three for e in ("development", "staging", "production"))
 
