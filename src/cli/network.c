@@ -7,6 +7,7 @@
 #include "base/pool.h"
 #include "http/http.h"
 #include "kv/kv_current.h"
+#include "kv/kv_router.h"
 #include "node/node.h"
 #include "tree/tree.h"
 #include "vault/health.h"
@@ -75,8 +76,10 @@ void network_report(struct network *n, struct tree *tree)
 {
 	if (tree)
 		n->kv = tree->config.kv;
-	if (n->kv)
+	if (n->kv) {
 		kv_current_report(n->kv, tree ? on_other_engine : NULL, tree);
+		kv_router_report(n->kv, tree ? on_other_engine : NULL, tree);
+	}
 	if (n->servers)
 		servers_report(n->servers, tree ? on_spared : NULL, tree);
 }

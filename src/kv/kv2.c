@@ -451,7 +451,8 @@ static int kv2_list(struct kv *kv, const char *path, struct limit limit, struct 
 
 	if (r < 0 || (*out)->count)
 		return r;
-	r = kv2_check_folder(&self(kv)->reader, path, limit, err);
+	r = kv2_check_folder(&self(kv)->reader, path, kv2_list_emptied(&self(kv)->list, path),
+			     limit, err);
 	if (r < 0)
 		object_put(steal(*out));
 	return r;

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <uthash.h>
 
 #define PAGE 500
 
@@ -84,6 +85,21 @@ static bool names_are_old(void *arg, uint64_t begun, bool certain)
 	return !certain && floors_miss(x->l->floors, x->path, x->list);
 }
 
+static uint64_t hash_path(const char *path)
+{
+	unsigned hash;
+
+	HASH_JEN(path, strlen(path), hash);
+	return (uint64_t)strlen(path) << 32 | hash;
+}
+
+bool kv2_list_emptied(struct kv2_list *l, const char *path)
+{
+	uint64_t key = hash_path(path);
+
+	return atomic_compare_exchange_strong(&l->had_names[key % KV2_FOLDERS], &key, 0);
+}
+
 int kv2_list_names(struct kv2_list *l, const char *path, struct limit limit, struct kv_list **out,
 		   struct err *err)
 {
@@ -94,6 +110,11 @@ int kv2_list_names(struct kv2_list *l, const char *path, struct limit limit, str
 
 	if (r == 0 || lags)
 		r = floors_amend(l->floors, path, lags, &x.list) < 0 ? no_memory(err) : 0;
+	if (r == 0 && x.list->count) {
+		uint64_t key = hash_path(path);
+
+		atomic_store(&l->had_names[key % KV2_FOLDERS], key);
+	}
 	if (r == 0)
 		*out = steal(x.list);
 	object_put(x.list);

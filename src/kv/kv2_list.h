@@ -9,12 +9,15 @@
 
 #include <stdatomic.h>
 
+#define KV2_FOLDERS 512
+
 /* The listings of a KV engine, version 2. Borrows all three. */
 struct kv2_list {
 	struct vault *vault;
 	const char *mount;
 	struct floors *floors;
 	atomic_int detailed; /* whether the server has detailed listings; 0: not asked yet */
+	_Atomic uint64_t had_names[KV2_FOLDERS]; /* folders in which there was something, hashed */
 };
 
 /* As kv_ops.list and kv_ops.children. */
@@ -22,5 +25,7 @@ int kv2_list_names(struct kv2_list *l, const char *path, struct limit limit, str
 		   struct err *err);
 int kv2_list_children(struct kv2_list *l, const char *path, struct limit limit,
 		      struct kv_children **out, struct err *err);
+/* A folder is empty: whether it had names when it was listed last, as far as that is remembered. */
+bool kv2_list_emptied(struct kv2_list *l, const char *path);
 
 #endif

@@ -131,9 +131,12 @@ int kv2_check_change(struct kv2_reader *k, const char *method, struct limit limi
 	return strcmp(method, "PATCH") != 0 ? kv2_check_engine(k, false, limit, err) : 0;
 }
 
-int kv2_check_folder(struct kv2_reader *k, const char *path, struct limit limit, struct err *err)
+int kv2_check_folder(struct kv2_reader *k, const char *path, bool emptied, struct limit limit,
+		     struct err *err)
 {
-	return kv2_check_engine(k, !*path || floors_are_live(k->floors, path, true), limit, err);
+	bool doubt = emptied || !*path || floors_are_live(k->floors, path, true);
+
+	return kv2_check_engine(k, doubt, limit, err);
 }
 
 /* Some servers may not know yet what we do: the leader does. */

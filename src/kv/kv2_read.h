@@ -29,8 +29,9 @@ struct kv2_reader {
 int kv2_check_engine(struct kv2_reader *k, bool doubt, struct limit limit, struct err *err);
 /* The same before a change by that method. */
 int kv2_check_change(struct kv2_reader *k, const char *method, struct limit limit, struct err *err);
-/* The same, where it has told that nothing is in a folder. */
-int kv2_check_folder(struct kv2_reader *k, const char *path, struct limit limit, struct err *err);
+/* The same, where it has told that nothing is in a folder. `emptied`: something was. */
+int kv2_check_folder(struct kv2_reader *k, const char *path, bool emptied, struct limit limit,
+		     struct err *err);
 
 /* As kv_ops.read and kv_ops.metadata: never what is older than what we know. */
 int kv2_read_latest(struct kv2_reader *k, const char *path, struct limit limit,

@@ -498,6 +498,16 @@ struct kv *kv_current_new(struct vault *vault, const struct mount_info *info)
 	return &c->kv;
 }
 
+void kv_current_found(struct kv *kv, int version)
+{
+	struct current *c = self(kv);
+	struct engine *then = take(c);
+
+	if (then->version != version)
+		replace(c, then, version);
+	give(c, then);
+}
+
 void kv_current_report(struct kv *kv, void (*changed)(void *arg), void *arg)
 {
 	struct current *c = self(kv);

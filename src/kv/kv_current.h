@@ -15,4 +15,7 @@ struct kv *kv_current_new(struct vault *vault, const struct mount_info *info);
  * nobody is told. Does nothing for a store of another kind. */
 void kv_current_report(struct kv *kv, void (*changed)(void *arg), void *arg);
 
+/* The server has told which version the engine is of. */
+void kv_current_found(struct kv *kv, int version);
+
 #endif

@@ -12,8 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "kv/kv1.h"
-#include "kv/kv2.h"
+#include "kv/kv_current.h"
 #include "vault/mounts.h"
 
 #include <errno.h>
@@ -25,15 +24,9 @@
 
 struct engine {
 	UT_hash_handle hh;
-	struct kv *kv;
-	int version;
-	char key[]; /* "2:team/a/kv" */
+	struct kv *kv; /* of kv_current_new() */
+	char path[];   /* "team/a/kv" */
 };
-
-static const char *path_of(const struct engine *e)
-{
-	return e->key + 2;
-}
 
 struct table {
 	struct object object;
@@ -46,9 +39,11 @@ struct router {
 	struct vault *vault;
 	uint64_t ttl;
 	pthread_mutex_t lock;	/* guards all below */
-	struct engine *engines; /* by key: all that ever were */
+	struct engine *engines; /* by path: all that ever were */
 	struct table *table;
 	uint64_t fetched; /* clock_mono(), of the last attempt; 0: to be asked for anew */
+	void (*changed)(void *arg);
+	void *arg;
 };
 
 static struct router *self(struct kv *kv)
@@ -70,29 +65,27 @@ static void table_free(struct object *o)
 static struct engine *engine_locked(struct router *r, const struct mount_info *info)
 {
 	struct engine *e;
-	char key[sizeof(info->path) + 4];
 
-	snprintf(key, sizeof(key), "%d:%s", info->version == 1 ? 1 : 2, info->path);
-	HASH_FIND_STR(r->engines, key, e);
+	HASH_FIND_STR(r->engines, info->path, e);
 	if (e)
 		return e;
-	e = calloc(1, sizeof(*e) + strlen(key) + 1);
+	e = calloc(1, sizeof(*e) + strlen(info->path) + 1);
 	if (!e)
 		return NULL;
-	strcpy(e->key, key);
-	e->version = info->version;
-	e->kv = e->version == 1 ? kv1_new(r->vault, info->path) : kv2_new(r->vault, info->path);
+	strcpy(e->path, info->path);
+	e->kv = kv_current_new(r->vault, info);
 	if (!e->kv) {
 		free(e);
 		return NULL;
 	}
-	HASH_ADD_STR(r->engines, key, e);
+	kv_current_report(e->kv, r->changed, r->arg);
+	HASH_ADD_STR(r->engines, path, e);
 	return e;
 }
 
 static int compare(const void *a, const void *b)
 {
-	return strcmp(path_of(*(struct engine *const *)a), path_of(*(struct engine *const *)b));
+	return strcmp((*(struct engine *const *)a)->path, (*(struct engine *const *)b)->path);
 }
 
 struct found {
@@ -141,6 +134,20 @@ static struct table *table_locked(struct router *r, const struct found *found)
 	return table;
 }
 
+/* Without the lock: an engine that has become another calls `changed`. */
+static void tell_versions(struct router *r, const struct found *found)
+{
+	for (size_t i = 0; i < found->count; i++) {
+		struct engine *e;
+
+		pthread_mutex_lock(&r->lock);
+		HASH_FIND_STR(r->engines, found->all[i].path, e);
+		pthread_mutex_unlock(&r->lock);
+		if (e)
+			kv_current_found(e->kv, found->all[i].version);
+	}
+}
+
 static int fetch(struct router *r, struct limit limit, struct err *err)
 {
 	struct found found = {0};
@@ -159,6 +166,7 @@ static int fetch(struct router *r, struct limit limit, struct err *err)
 		r->fetched = clock_mono();
 	}
 	pthread_mutex_unlock(&r->lock);
+	tell_versions(r, &found);
 	free(found.all);
 	return table ? 0 : no_memory(err);
 }
@@ -213,7 +221,7 @@ static struct route find(const struct table *table, const char *path)
 	const char *rest;
 
 	for (size_t i = 0; i < table->count; i++) {
-		const char *engine = path_of(table->engines[i]);
+		const char *engine = table->engines[i]->path;
 
 		if (is_below(path, engine, &rest) && strlen(engine) > longest) {
 			longest = strlen(engine);
@@ -360,7 +368,7 @@ static int list_above(const struct table *table, const char *path, struct kv_lis
 	for (size_t i = 0; i < table->count; i++) {
 		_cleanup_free_ char *name = NULL;
 
-		if (!is_below(path_of(table->engines[i]), path, &rest) || !*rest)
+		if (!is_below(table->engines[i]->path, path, &rest) || !*rest)
 			continue;
 		if (asprintf(&name, "%.*s/", (int)strcspn(rest, "/"), rest) < 0 ||
 		    !cJSON_AddItemToArray(names, json_new_string(name, strlen(name))))
@@ -536,6 +544,20 @@ bool kv_router_reaches(struct kv *kv, const char *path)
 	struct route to = find(table, path);
 
 	return to.kv || to.above;
+}
+
+void kv_router_report(struct kv *kv, void (*changed)(void *arg), void *arg)
+{
+	struct router *r = self(kv);
+	struct engine *e, *next;
+
+	if (kv->ops != &router_ops)
+		return;
+	LOCK_SCOPE(&r->lock);
+	r->changed = changed;
+	r->arg = arg;
+	HASH_ITER (hh, r->engines, e, next)
+		kv_current_report(e->kv, changed, arg);
 }
 
 int kv_router_new(struct vault *vault, uint64_t ttl, struct limit limit, struct kv **out,

@@ -13,6 +13,9 @@
 int kv_router_new(struct vault *vault, uint64_t ttl, struct limit limit, struct kv **out,
 		  struct err *err);
 
+/* As kv_current_report(), for each of its engines. Does nothing for a store of another kind. */
+void kv_router_report(struct kv *kv, void (*changed)(void *arg), void *arg);
+
 /* Whether there is an engine at the path or below it. */
 bool kv_router_reaches(struct kv *kv, const char *path);
 

@@ -9,6 +9,7 @@ import subprocess
 import time
 
 from harness import main, test
+from inotify import Watcher
 from mount import VAULTFS, clean_environment
 from proxy import DENY, PASS, Proxy
 from server import ApiError
@@ -175,6 +176,8 @@ def come_and_go(t):
     base = engines(t)
     m = t.mount("ttl=1", "negative_ttl=1", source="/")
     patient = t.mount(source="/")
+    for mount in (m, patient):
+        mount.expect("the engine has become another", "the engine is not where it was")
     assert sorted(os.listdir(m / base)) == sorted(os.listdir(patient / base)) == ["a", "b"]
     t.server.enable(f"{base}/c/kv", 2)
     t.server.put("x", {"f": "1"}, mount=f"{base}/c/kv")
@@ -402,6 +405,34 @@ def upgraded_under_a_mount(t):
 
 
 @test(products=("vault", "bao"))
+def others_in_a_mount_of_all(t):
+    "in a mount of / an engine that has become another version is found again long before the ttl is over"
+    up, down = "all-up-" + t.name, "all-down-" + t.name
+    t.server.enable(up, 1)
+    t.server.enable(down, 2)
+    for name in ("s", "unread"):
+        t.server.api("POST", f"{up}/{name}", {"f": "old"})
+        t.server.put(name, {"f": "old"}, mount=down)
+    m = t.mount("watch=300ms", source="/")
+    m.expect("the engine", "fetch failed", "request failed")
+    assert m.read(f"{up}/s/f") == m.read(f"{down}/s/f") == b"old"
+    t.server.api("POST", f"sys/mounts/{up}/tune", {"options": {"version": "2"}})
+    t.server.disable(down)
+    t.server.enable(down, 1)
+    for name in ("s", "unread"):
+        t.server.api("POST", f"{down}/{name}", {"f": "other"})
+    eventually(lambda: m.errno_of(m.read, f"{up}/unread/f") == "")
+    assert m.read(f"{up}/unread/f") == m.read(f"{up}/s/f") == b"old"
+    assert "user.vault.version" in os.listxattr(m / f"{up}/s")
+    m.write(f"{up}/s/f", "new")
+    assert t.server.get("s", mount=up) == {"f": "new"}
+    eventually(lambda: m.errno_of(m.read, f"{down}/unread/f") == "" and m.read(f"{down}/unread/f") == b"other")
+    eventually(lambda: m.read(f"{down}/s/f") == b"other")
+    m.write(f"{down}/s/f", "new")
+    assert old(t, f"{down}/s") == {"f": "new"}
+
+
+@test(products=("vault", "bao"))
 def a_write_is_the_first_to_find_out(t):
     "a change after an upgrade that nobody has seen yet is made in the engine as it is now, or is none"
     engine = "first-" + t.name
@@ -439,6 +470,30 @@ def version_1_in_the_place_of_2(t):
     assert old(t, f"{engine}/made") == {"x": "1"}
     assert "deleted" not in told(events, hooks)
     assert sorted(t.server.api("LIST", engine)["data"]["keys"]) == ["made", "s", "unread"]
+
+
+@test(products=("vault", "bao"))
+def names_that_nobody_has_read(t):
+    "names in a folder are not told as deleted when version 1 comes in the place of 2 a moment after it was asked"
+    engine = "names-" + t.name
+    t.server.enable(engine, 2)
+    for name in ("dir/a", "dir/b", "cold"):
+        t.server.put(name, {"f": "old"}, mount=engine)
+    m = t.mount("watch=200ms", "ttl=1h", source=f"/{engine}")
+    m.expect("the engine", "fetch failed")
+    assert sorted(os.listdir(m / "dir")) == ["a", "b"]
+    events = os.open(m / ".vault/events", os.O_RDONLY | os.O_NONBLOCK)
+    with Watcher() as w:
+        w.add(m / "dir")
+        assert m.read("cold/f") == b"old", "the engine is of version 2, which is known for two seconds"
+        t.server.disable(engine)
+        t.server.enable(engine, 1)
+        for name in ("dir/a", "dir/b", "cold"):
+            t.server.api("POST", f"{engine}/{name}", {"f": "old"})
+        eventually(lambda: "the engine has become another" in m.log())
+        eventually(lambda: sorted(os.listdir(m / "dir")) == ["a", "b"])
+        time.sleep(1)
+        assert "deleted" not in told(events, f"{t.root}/hooks")
 
 
 @test(products=("vault", "bao"))
