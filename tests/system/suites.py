@@ -172,6 +172,11 @@ def removed_while_open(t):
     os.mkdir(m / "s")
     path = m / "s/f"
     create(path)
+    fd = os.open(path, os.O_RDONLY)
+    os.unlink(path)
+    assert os.fstat(fd).st_nlink == 0 and os.read(fd, 1) == b""
+    os.close(fd)
+    create(path)
     fd = os.open(path, os.O_WRONLY)
     os.pwrite(fd, b"Hello, World!", 0)
     os.close(fd)

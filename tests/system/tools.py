@@ -158,6 +158,57 @@ def copied_twice(t):
     assert t.get("in/s") == {"a": "1", "b": "changed"}
 
 
+COUNT = """
+import os, sys, time
+for i in range(5):
+    while True:
+        try:
+            os.mkdir(sys.argv[1] + ".lock")
+            break
+        except FileExistsError:
+            time.sleep(0.01)
+    with open(sys.argv[1]) as f:
+        n = int(f.read())
+    with open(sys.argv[1], "w") as f:
+        f.write(str(n + 1))
+    os.rmdir(sys.argv[1] + ".lock")
+"""
+
+
+@test(seconds=180)
+def lock_directories(t):
+    "proper-lockfile: a lock is a directory, whose time its holder sets anew, and that is taken over when it is old"
+    t.put("s", {"f": "0"})
+    m = t.mount("ttl=300ms", "watch=100ms")
+    lock = m / "s/f.lock"
+    before = os.stat(m / "s").st_mtime_ns
+    os.mkdir(lock)
+    made = os.stat(m / "s").st_mtime_ns
+    assert made > before
+    # Whether times have milliseconds or only seconds: it sets one that shows it.
+    mine = (time.time_ns() // 10**9 + 1) * 10**9 + 5 * 10**6
+    os.utime(lock, ns=(mine, mine))
+    for n in range(3):
+        assert os.stat(lock).st_mtime_ns == mine, n
+        assert m.errno_of(os.mkdir, lock) == "EEXIST"
+        m.write("s/f", str(n))
+        t.put("s", {"f": str(n), "others": str(n)})
+        time.sleep(0.5)  # what was known of the secret is not fresh any more
+        assert os.stat(lock).st_mtime_ns == mine and "f.lock" in os.listdir(m / "s"), n
+        mine = time.time_ns() // 10**6 * 10**6
+        os.utime(lock, ns=(mine, mine))
+    os.utime(lock, (1, 1))  # its holder was gone long ago
+    assert os.stat(lock).st_mtime == 1
+    os.rmdir(lock)
+    os.mkdir(lock)
+    assert os.stat(lock).st_mtime_ns >= mine
+    os.rmdir(lock)
+    assert m.errno_of(os.stat, lock) == "ENOENT" and os.stat(m / "s").st_mtime_ns > made
+    m.write("s/f", "0")
+    counters = [t.spawn(sys.executable, "-c", COUNT, m / "s/f") for _ in range(2)]
+    assert [p.wait() for p in counters] == [0, 0] and m.read("s/f") == b"10"
+
+
 @test()
 def archives(t):
     "tar unpacks into a mount, compares, packs and verifies; install puts a file into directories that it makes"
