@@ -261,8 +261,8 @@ static const struct settable *settable_of(const char *name)
 	return NULL;
 }
 
-int edit_setxattr(struct tree *t, struct node *node, const char *name, const char *value,
-		  size_t len, int flags, const struct request *rq)
+static int set_xattr(struct tree *t, struct node *node, const char *name, const char *value,
+		     size_t len, int flags, const struct request *rq)
 {
 	const struct settable *s = settable_of(name);
 	const struct setting *setting = settings_find(name);
@@ -282,7 +282,30 @@ int edit_setxattr(struct tree *t, struct node *node, const char *name, const cha
 		   : set_setting(t, node, setting, value, rq);
 }
 
-int edit_removexattr(struct tree *t, struct node *node, const char *name, const struct request *rq)
+/* A removed field's are those of the one that has its name. */
+static int find_stand_in(struct tree *t, struct node *node, const struct request *rq,
+			 struct node **out)
+{
+	LOCK_SCOPE(&t->lock);
+
+	*out = NULL;
+	return field_stand_in_locked(t, node, rq->ask, out);
+}
+
+int edit_setxattr(struct tree *t, struct node *node, const char *name, const char *value,
+		  size_t len, int flags, const struct request *rq)
+{
+	struct node *now;
+	int r = find_stand_in(t, node, rq, &now);
+
+	if (r == 0)
+		r = set_xattr(t, now, name, value, len, flags, rq);
+	names_drop(t, now);
+	return r;
+}
+
+static int remove_xattr(struct tree *t, struct node *node, const char *name,
+			const struct request *rq)
 {
 	const char *key = settings_custom_key(name);
 	int r;
@@ -297,6 +320,17 @@ int edit_removexattr(struct tree *t, struct node *node, const char *name, const 
 		return -ENODATA;
 	r = tree_permit(t, node, rq->caller, W_OK);
 	return r < 0 ? r : set_custom(t, node, key, NULL, 0, rq);
+}
+
+int edit_removexattr(struct tree *t, struct node *node, const char *name, const struct request *rq)
+{
+	struct node *now;
+	int r = find_stand_in(t, node, rq, &now);
+
+	if (r == 0)
+		r = remove_xattr(t, now, name, rq);
+	names_drop(t, now);
+	return r;
 }
 
 static void unlocal(struct tree *t, struct node *n)

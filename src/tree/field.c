@@ -199,9 +199,9 @@ int field_find_again_locked(struct tree *t, struct field *f, const struct ask *a
 	uint64_t ttl;
 	int r = 0;
 
-	*out = f;
+	*out = NULL;
 	if (!f->node.gone) {
-		node_use_locked(&f->node);
+		*out = field_of(node_use_locked(&f->node));
 		return 0;
 	}
 	if (!d || t->config.fast_open)
@@ -218,6 +218,19 @@ int field_find_again_locked(struct tree *t, struct field *f, const struct ask *a
 	if (known || !*out)
 		*out = field_child_locked(t, d, f->node.name, f->raw, f->raw_len);
 	return *out ? 0 : err_set(err, ENOMEM, "no memory for a file");
+}
+
+int field_stand_in_locked(struct tree *t, struct node *n, const struct ask *ask, struct node **out)
+{
+	struct field *now = NULL;
+	int r = node_is_field(n) && n->gone
+			? field_find_again_locked(t, field_of(n), ask, &now, NULL)
+			: 0;
+
+	if (r == PARKED)
+		return r;
+	*out = now && r == 0 ? &now->node : node_use_locked(n);
+	return 0;
 }
 
 /* The field's entry in the version that may be shown now; `v` is the caller's, NULL for what a layer

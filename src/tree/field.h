@@ -48,9 +48,12 @@ struct field *field_child_locked(struct tree *t, struct dir *d, const char *name
 /* The field that has its name now: itself while it is there. One that was removed may still be reached
  * without its name, by a bind mount of the file or a descriptor of /proc; where a field of that name has
  * been made since, it is that one again, or leads to it while others have it open. `out` is with a use
- * for the caller. 0, PARKED, -ENOENT, or -errno as cache_get(). */
+ * for the caller, NULL on failure. 0, PARKED, -ENOENT, or -errno as cache_get(). */
 int field_find_again_locked(struct tree *t, struct field *f, const struct ask *ask,
 			    struct field **out, struct err *err);
+
+/* The same of any node: itself where nothing else has its place. 0 or PARKED. */
+int field_stand_in_locked(struct tree *t, struct node *n, const struct ask *ask, struct node **out);
 
 /* It is there again, or for other reasons than it was told to be: who is to show it coming or
  * leaving finds that done. */

@@ -415,6 +415,7 @@ int tree_access(struct tree *t, struct node *node, const struct caller *caller, 
 		const struct ask *ask, struct err *err)
 {
 	int r = tree_permit(t, node, caller, mask);
+	struct node *now = NULL;
 	LOCK_SCOPE(&t->lock);
 
 	if (r == 0 && (mask & W_OK))
@@ -422,7 +423,11 @@ int tree_access(struct tree *t, struct node *node, const struct caller *caller, 
 	if (r == 0 && (mask & W_OK) && writable_known_locked(t, node) == KV_REACH_NO)
 		r = -EACCES;
 	if (r == 0 && (mask & R_OK) && !node->local)
-		r = readable_locked(t, node, ask, err);
+		r = field_stand_in_locked(t, node, ask, &now);
+	if (now) {
+		r = readable_locked(t, now, ask, err);
+		node_unuse_locked(t, now);
+	}
 	return r;
 }
 

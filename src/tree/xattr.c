@@ -203,10 +203,9 @@ static int setting_locked(struct tree *t, struct node *n, const char *name, cons
 				    ask, text, err);
 }
 
-int tree_getxattr(struct tree *t, struct node *node, const char *name, const struct ask *ask,
-		  char **text, struct err *err)
+static int get_locked(struct tree *t, struct node *node, const char *name, const struct ask *ask,
+		      char **text, struct err *err)
 {
-	LOCK_SCOPE(&t->lock);
 	const struct attribute *a = NULL;
 	struct dir *d;
 	struct subject s;
@@ -234,10 +233,23 @@ int tree_getxattr(struct tree *t, struct node *node, const char *name, const str
 	return r;
 }
 
-int tree_listxattr(struct tree *t, struct node *node, const struct ask *ask, char **names,
-		   size_t *len, struct err *err)
+int tree_getxattr(struct tree *t, struct node *node, const char *name, const struct ask *ask,
+		  char **text, struct err *err)
 {
 	LOCK_SCOPE(&t->lock);
+	struct node *now;
+	int r = field_stand_in_locked(t, node, ask, &now);
+
+	if (r != 0)
+		return r;
+	r = get_locked(t, now, name, ask, text, err);
+	node_unuse_locked(t, now);
+	return r;
+}
+
+static int list_locked(struct tree *t, struct node *node, const struct ask *ask, char **names,
+		       size_t *len, struct err *err)
+{
 	_cleanup_buf_ struct buf list = {0};
 	struct subject s;
 	int r = subject_locked(t, node, ask, &s, err);
@@ -261,5 +273,19 @@ int tree_listxattr(struct tree *t, struct node *node, const struct ask *ask, cha
 		memcpy(*names, list.data, list.len);
 		*len = list.len;
 	}
+	return r;
+}
+
+int tree_listxattr(struct tree *t, struct node *node, const struct ask *ask, char **names,
+		   size_t *len, struct err *err)
+{
+	LOCK_SCOPE(&t->lock);
+	struct node *now;
+	int r = field_stand_in_locked(t, node, ask, &now);
+
+	if (r != 0)
+		return r;
+	r = list_locked(t, now, ask, names, len, err);
+	node_unuse_locked(t, now);
 	return r;
 }

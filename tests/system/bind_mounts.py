@@ -112,6 +112,10 @@ def held_open(t):
             assert f.read() == b"old" and os.fstat(f.fileno()).st_size == 3
             assert os.fstat(f.fileno()).st_nlink == 0
             assert bound.read() == b"newer" and m.read("s/f") == b"newer"
+            assert os.access(bound.path, os.R_OK | os.W_OK)
+            assert os.getxattr(bound.path, "user.vault.field") == b"f"
+            assert "user.vault.field" in os.listxattr(bound.path)
+            os.setxattr(bound.path, "user.vault.type", b"string")
             f.seek(0)
             assert f.read() == b"old"
         bound.shows(b"newer")
