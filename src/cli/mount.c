@@ -457,6 +457,7 @@ static int raise_mount(struct mount *m, struct err *err)
 			       .io_uring = c->io_uring,
 			       .timeout = c->timeout};
 	int r = make_cache(m, err);
+	bool made = false;
 
 	if (r < 0)
 		return r;
@@ -466,7 +467,11 @@ static int raise_mount(struct mount *m, struct err *err)
 	r = make_tree(m, err);
 	network_report(&m->network, m->tree);
 	if (r == 0)
+		r = mountpoint_make(m->dir, &made, err);
+	if (r == 0)
 		r = fs_mount(m->fs, m->tree, err);
+	if (r < 0 && made)
+		rmdir(m->dir);
 	return r < 0 ? r : start_watch(m, err);
 }
 

@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
@@ -128,6 +129,23 @@ static int check_empty(const char *dir, struct err *err)
 	return empty ? 0 : err_set(err, ENOTEMPTY, "%s is not empty", dir);
 }
 
+/* Whether mountpoint_make() could make it. A link to nowhere is not made: it names another place. */
+static int check_missing(const char *dir, const char *path, struct err *err)
+{
+	_cleanup_free_ char *parent = strdup(path);
+	struct stat st;
+
+	if (!parent)
+		return err_set(err, ENOMEM, "no memory");
+	if (lstat(path, &st) == 0)
+		return err_set(err, ENOENT, "%s does not exist: make it first (mkdir)", dir);
+	*strrchr(parent, '/') = '\0';
+	if (faccessat(AT_FDCWD, *parent ? parent : "/", W_OK | X_OK, AT_EACCESS) < 0)
+		return err_set(err, errno, "%s does not exist, and cannot be made: %s", dir,
+			       strerror(errno));
+	return 0;
+}
+
 int mountpoint_check(const char *dir, char **absolute, struct err *err)
 {
 	_cleanup_free_ char *path = resolve(dir);
@@ -144,11 +162,13 @@ int mountpoint_check(const char *dir, char **absolute, struct err *err)
 			return err_set(err, -r, "%s is a dead mount, and cannot be cleared: %s",
 				       dir, strerror(-r));
 	}
-	if (stat(path, &st) < 0)
-		return err_set(err, errno,
-			       errno == ENOENT ? "%s does not exist: make it first (mkdir)"
-					       : "cannot use %s",
-			       dir);
+	if (stat(path, &st) < 0) {
+		r = errno == ENOENT ? check_missing(dir, path, err)
+				    : err_set(err, errno, "cannot use %s", dir);
+		if (r == 0)
+			*absolute = steal(path);
+		return r;
+	}
 	if (!S_ISDIR(st.st_mode))
 		return err_set(err, ENOTDIR, "%s is no directory", dir);
 	if (is_mounted(path))
@@ -158,6 +178,14 @@ int mountpoint_check(const char *dir, char **absolute, struct err *err)
 		return r;
 	*absolute = steal(path);
 	return 0;
+}
+
+int mountpoint_make(const char *dir, bool *made, struct err *err)
+{
+	*made = mkdir(dir, 0755) == 0;
+	if (*made || errno == EEXIST)
+		return 0;
+	return err_set(err, errno, "cannot make %s: %s", dir, strerror(errno));
 }
 
 int mountpoint_clear(const char *dir, struct err *err)

@@ -103,7 +103,7 @@ def configuration_errors(t):
         (["mount", d], {**addr, "VAULT_CLIENT_TIMEOUT": "x"},
          "VAULT_CLIENT_TIMEOUT in the environment: timeout=x"),
         (["mount", "-c", "/nowhere", d], addr, "cannot read the configuration /nowhere"),
-        (["mount", f"{t.root}/missing"], {**addr, **token}, "missing does not exist: make it first"),
+        (["mount", f"{t.root}/missing/deep"], {**addr, **token}, "missing/deep does not exist: make it first"),
         (["mount", f"{t.root}/file"], {**addr, **token}, "file is no directory"),
         (["mount", f"{t.root}/full"], {**addr, **token}, "full is not empty"),
     ]
@@ -130,6 +130,8 @@ def configuration_errors(t):
         status, _, err = run(t, "mount", "-o", f"token_file={t.root}/{name}", d, **addr)
         assert status == 2 and f"cannot read the token from {t.root}/{name}" in err, err
     assert not is_mounted(d)
+    status, _, err = run(t, "mount", f"{t.root}/missing", **{**addr, **token})
+    assert status == 2 and not os.path.exists(f"{t.root}/missing"), err
 
 
 @test(products=())
@@ -186,6 +188,30 @@ def refused(t):
         r"^vaultfs: cannot log in: role_id or secret_id refused by http://127.0.0.1:\d+ "
         r"\(400 invalid role or secret ID\)$", err.strip()), err
     assert not is_mounted(d)
+
+
+@test(products=("vault", "local"))
+def a_missing_directory(t):
+    "a directory that is missing is made for the mount, and stays; after a mount that fails it is missing again"
+    t.put("db", {"x": "1"})
+    missing = f"{t.root}/made"
+    env = {} if t.product == "local" else {"VAULT_ADDR": t.server.address, "VAULT_TOKEN": t.server.token}
+    options = ["-o", f"key=file:{t.server.key}"] if t.product == "local" else []
+    source = t.server.source(f"secret/{t.path('db')}")
+    if os.geteuid() == 0:  # and can hide /dev/fuse
+        without = subprocess.run(
+            in_namespace('mount --bind /dev/null /dev/fuse && exec "$0" "$@"', VAULTFS, "mount", *options, source,
+                         missing), capture_output=True, timeout=60, text=True,
+            env=clean_environment(HOME=t.root, **env), stdin=subprocess.DEVNULL, check=False)
+        assert without.returncode != 0 and "cannot mount on" in without.stderr, without
+        assert not os.path.exists(missing)
+    for _ in range(2):
+        assert run(t, "mount", *options, source, missing + "/", **env) == (0, "", "")
+        with open(f"{missing}/x") as f:
+            assert f.read() == "1"
+        assert run(t, "umount", missing)[0] == 0
+        assert os.listdir(missing) == [] and os.stat(missing).st_mode & 0o777 == 0o755
+        wait_for(lambda: not daemons(missing))
 
 
 @test()

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 TestSuite(mountpoint, .fini = support_fini, .timeout = 120);
 
@@ -62,15 +63,55 @@ Test(mountpoint, the_path_is_absolute_and_without_links)
 	}
 }
 
-Test(mountpoint, a_missing_one_is_to_be_made_first)
+Test(mountpoint, a_missing_one_is_made_when_it_is_mounted)
 {
-	_cleanup_free_ char *missing = support_path("missing"), *deep = support_path("no/such/dir");
+	_cleanup_free_ char *missing = support_path("missing");
+	static const char *const ways[] = {"missing", "missing/", "./missing//"};
+	struct err err = {0};
+	struct stat st;
+	bool made;
 
-	assert_refused(missing, ENOENT, "does not exist: make it first (mkdir)");
-	assert_refused(deep, ENOENT, "does not exist: make it first (mkdir)");
 	cr_assert_eq(chdir(support_dir()), 0);
-	assert_refused("missing", ENOENT, "does not exist");
-	assert_refused("missing/", ENOENT, "does not exist");
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		_cleanup_free_ char *absolute = NULL;
+
+		cr_assert_eq(mountpoint_check(ways[i], &absolute, &err), 0, "%s", err_text(&err));
+		cr_assert_str_eq(absolute, missing);
+		cr_assert_neq(stat(missing, &st), 0, "a check makes nothing");
+	}
+	cr_assert_eq(mountpoint_make(missing, &made, &err), 0, "%s", err_text(&err));
+	cr_assert(made);
+	cr_assert_eq(stat(missing, &st), 0);
+	cr_assert(S_ISDIR(st.st_mode));
+	cr_assert_eq(mountpoint_make(missing, &made, &err), 0, "%s", err_text(&err));
+	cr_assert_not(made, "it was there");
+}
+
+Test(mountpoint, one_whose_parent_is_missing_is_to_be_made_first)
+{
+	_cleanup_free_ char *deep = support_path("no/such/dir"), *up = support_path("no/..");
+	struct err err = {0};
+	bool made = true;
+
+	assert_refused(deep, ENOENT, "does not exist: make it first (mkdir)");
+	assert_refused(up, ENOENT, "does not exist: make it first (mkdir)");
+	cr_assert_eq(mountpoint_make(deep, &made, &err), -ENOENT);
+	cr_assert_not(made);
+}
+
+Test(mountpoint, one_that_cannot_be_made_says_why)
+{
+	struct err err = {0};
+	uid_t before = geteuid();
+	bool made = true;
+
+	cr_assert(before != 0 || seteuid(65534) == 0);
+	assert_refused("/vaultfs-missing", EACCES, "cannot be made");
+	cr_assert_eq(seteuid(before), 0);
+	cr_assert_lt(mountpoint_make("/proc/missing", &made, &err), 0);
+	cr_assert_not(made);
+	cr_assert_not_null(strstr(err_text(&err), "cannot make /proc/missing"), "%s",
+			   err_text(&err));
 }
 
 Test(mountpoint, a_link_to_nowhere_does_not_exist)
