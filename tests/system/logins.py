@@ -245,6 +245,7 @@ def userpass(t):
     # Now the right one does not help either.
     expect(refused(t, *base, "username=bob", f"password_file={file}"),
            "user bob or the password refused by", "(403 permission denied)", "locked")
+    t.finish()  # that takes away the tokens of those that are mounted
     t.server.api("DELETE", f"sys/auth/{path}")
     expect(refused(t, *base, "username=bob", f"password_file={file}"), "cannot log in", path)
 
@@ -331,6 +332,7 @@ def cert(t):
         expect(refused(t, *base, server=server, status=1), "client_cert=", "client_key=")
         expect(refused(t, *base, *mine, status=1), "https://")
         no_such_mount(t, "auth=cert", *mine, server=server)
+        t.finish()
     finally:
         server.stop()
 

@@ -68,6 +68,7 @@ def a_real_server(t):
         plain = server.address.replace("https", "http")
         sentence = refused(t, plain)
         assert "vaultfs: " in sentence and plain in sentence, sentence
+        t.finish()
     finally:
         server.stop()
 
