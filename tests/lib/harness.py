@@ -14,7 +14,7 @@ directory of its own, with a time of its own; TAP on stdout.
     main()
 
 VAULTFS_ONLY=word runs the tests whose name has the word; VAULTFS_KEEP=1 keeps the directories;
-VAULTFS_LONG=1 lets proofs take hours, see long()."""
+VAULTFS_TIMES=1 says how long each took; VAULTFS_LONG=1 lets proofs take hours, see long()."""
 
 import os
 import shutil
@@ -197,6 +197,7 @@ class Runner:
         root = f"{self.root}/{function.__name__}-{product}"
         os.makedirs(root)
         t = None
+        began = time.monotonic()
         signal.signal(signal.SIGALRM, _on_alarm)
         signal.alarm(seconds)
         try:
@@ -218,6 +219,8 @@ class Runner:
             signal.alarm(0)
             if t:
                 t.destroy()
+            if os.environ.get("VAULTFS_TIMES"):
+                print(f"# {time.monotonic() - began:.1f} s: {product} {function.__name__}", flush=True)
 
     def close(self):
         for s in self.servers.values():

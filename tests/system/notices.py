@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 
-from harness import main, skip, test
+from harness import long, main, skip, test
 from inotify import ALL, CLOSE_WRITE, CREATE, DELETE, ISDIR, MODIFY, OPEN, Watcher
 from mount import in_namespace
 
@@ -36,14 +36,14 @@ def rotated_elsewhere(t):
 
 
 @test()
-def hundred_rotations(t):
-    "100 versions: one IN_CLOSE_WRITE each, and what is read then is that version"
+def many_rotations(t):
+    "many versions: one IN_CLOSE_WRITE each, and what is read then is that version"
     t.put("s", {"f": "0" * 9, "g": "x"})
     m = t.mount("watch=50ms")
     assert m.read("s/f") == b"0" * 9
     with Watcher() as w:
         w.add(m / "s/f")
-        for n in range(1, 101):
+        for n in range(1, 101 if long() else 41):
             value = str(n) * (1 + n * 7 % 50)
             t.put("s", {"f": value, "g": "x"})
             events = w.until(CLOSE_WRITE)
@@ -180,16 +180,21 @@ def without_metadata(t):
         w.quiet(mask=CHANGES)
 
 
-@test(seconds=180)
+@test(seconds=600)
 def within_the_rate(t):
     "1,000 hot secrets at watch=1s stay within the rate, and status.json says how far that stretches"
     t.server.fill(t.folder, 1000)
     m = t.mount("watch=1s", "rate=200")
     for n in range(1000):
         m.read(f"s{n}/f")
-    time.sleep(15)
+    # The first round finds out how long one takes.
+    while True:
+        watch = json.loads(m.read(".vault/status.json"))["watch"]
+        if watch["secrets"] == 1000 and (watch["every"] >= 9.9 or t.product == "bao"):
+            break
+        time.sleep(0.5)
     mark, begun = t.server.audit_mark(), time.monotonic()
-    time.sleep(10)
+    time.sleep(5)
     count, took = len(requests(t, mark)), time.monotonic() - begun
     assert 0 < count <= 200 * took * 0.75, (count, took)
     watch = json.loads(m.read(".vault/status.json"))["watch"]

@@ -11,12 +11,12 @@ import threading
 import time
 
 from fake_vault import FakeVault, reply
-from harness import main, skip, test
+from harness import long, main, skip, test
 from mount import VAULTFS, clean_environment, in_namespace, sanitized
 from proxy import HANG, LOSE_REQUEST, Proxy
 
 PER_SECOND = 10  # failures, and as many on top at once
-SECONDS = float(os.environ.get("VAULTFS_STORM_SECONDS", "4"))  # of each storm
+SECONDS = float(os.environ.get("VAULTFS_STORM_SECONDS", "10" if long() else "2"))  # of each storm
 
 
 def budget(seconds, more=0):

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from harness import main, test
+from harness import long, main, test
 
 
 @test()
@@ -249,14 +249,11 @@ def fifty_readers_one_request(t):
 
 @test(seconds=900)
 def ten_thousand_secrets(t):
-    "a folder of 10,000 secrets is listed, with ls -l too, by one LIST and no value read"
-    n = 10000
-    threads = [threading.Thread(target=lambda k=k: [
-        t.put(f"big/s{i:05d}", {"x": str(i)}) for i in range(k, n, 8)]) for k in range(8)]
-    for th in threads:
-        th.start()
-    for th in threads:
-        th.join()
+    "a folder of thousands of secrets is listed, with ls -l too, by one LIST and no value read"
+    mark = t.server.audit_mark()
+    # A dev server of OpenBao takes longer for each secret the more it has: 10,000 are minutes.
+    n = 1000 if t.product == "bao" and not long() else 10000
+    t.server.fill(t.path("big"), n)
     m = t.mount()
     os.listdir(m.path)
     before = m.memory()
@@ -266,7 +263,7 @@ def ten_thousand_secrets(t):
     asked = t.server.requests_since(mark, "secret/")
     assert [a for a in asked if a[0] == "list"] == [("list", f"secret/metadata/{t.path('big')}/")]
     assert [a for a in asked if a[0] == "read"] in ([], [("read", f"secret/data/{t.path('big')}")])
-    t.note(f"resident memory {before} KiB before, {m.memory()} KiB after {n} entries")
+    t.note(f"{t.product}: resident memory {before} KiB before, {m.memory()} KiB after {n} entries")
 
 
 @test()

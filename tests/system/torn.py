@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Readers beside writers at full speed: every read is exactly one version that was committed, and versions
-never go back. VAULTFS_TORN_READS (4000) says how many reads in all."""
+never go back. VAULTFS_TORN_READS (1600; with VAULTFS_LONG=1 40000) says how many reads in all."""
 
 import json
 import os
 import threading
 import time
 
-from harness import main, test
+from harness import long, main, test
 from readers import HOLD, judge, spawn, value
 
-READS = int(os.environ.get("VAULTFS_TORN_READS", 4000))
+READS = int(os.environ.get("VAULTFS_TORN_READS", 40000 if long() else 1600))
 
 
 def race(t, m, path, kinds, write, pause=0.0):
