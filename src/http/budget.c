@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The request budget, as a virtual schedule: each request books the next free moment and sleeps until
- * then, so that there is no queue to keep. */
+/* The request budget, a token bucket whose places go round by user.
+ *
+ *      uid 0   1 2 3 4 5 6       numbered as they come: the next of a user's own, or of the round that
+ *      uid 7   . . 3 4           is being served where that is further on
+ *
+ * Of those who wait the lowest number goes first, so that a user who asks for a lot is served as often as
+ * one who asks now and then, and no more often. Nobody is woken: each sleeps until its turn comes if all
+ * before it go in time, and looks again. A place that was missed in that way is not lost, but saved. */
 
 #include "http/budget.h"
 
@@ -9,6 +15,13 @@
 #include "base/metric.h"
 
 #include <errno.h>
+#include <utlist.h>
+
+struct budget_wait {
+	struct budget_wait *prev, *next;
+	uid_t uid;
+	uint64_t number;
+};
 
 void budget_init(struct budget *b, unsigned rate)
 {
@@ -22,32 +35,75 @@ void budget_fini(struct budget *b)
 	pthread_mutex_destroy(&b->lock);
 }
 
-/* Books a place: when it comes free, or 0 where that is after the deadline. */
-static uint64_t book(struct budget *b, uint64_t deadline)
+static void join(struct budget *b, struct budget_wait *w)
+{
+	LOCK_SCOPE(&b->lock);
+	uint64_t last = b->round;
+	const struct budget_wait *other;
+
+	DL_FOREACH (b->waiting, other)
+		if (other->uid == w->uid && other->number > last)
+			last = other->number;
+	w->number = last + 1;
+	DL_APPEND(b->waiting, w);
+}
+
+static void leave(struct budget *b, struct budget_wait *w)
+{
+	LOCK_SCOPE(&b->lock);
+
+	DL_DELETE(b->waiting, w);
+}
+
+/* How many go before it. */
+static uint64_t ahead_locked(const struct budget *b, const struct budget_wait *w)
+{
+	const struct budget_wait *other;
+	bool came_later = false;
+	uint64_t n = 0;
+
+	DL_FOREACH (b->waiting, other) {
+		came_later = came_later || other == w;
+		n += other->number < w->number || (other->number == w->number && !came_later);
+	}
+	return n;
+}
+
+/* 0 where it has its place, and has left; else when to look again. */
+static uint64_t look(struct budget *b, struct budget_wait *w)
 {
 	LOCK_SCOPE(&b->lock);
 	uint64_t now = clock_mono(), at;
 
 	if (b->next + b->burst < now)
 		b->next = now - b->burst;
-	at = b->next > now ? b->next : now;
-	if (at >= deadline)
-		return 0;
+	at = b->next + ahead_locked(b, w) * b->interval;
+	if (at > now)
+		return at;
 	b->next += b->interval;
-	return at;
+	if (w->number > b->round)
+		b->round = w->number;
+	DL_DELETE(b->waiting, w);
+	return 0;
 }
 
 int budget_take(struct budget *b, struct limit limit)
 {
+	struct budget_wait w = {.uid = limit.uid};
 	uint64_t at;
 
 	if (!b->interval)
 		return 0;
-	at = book(b, limit.deadline);
-	if (!at)
-		return -ETIMEDOUT;
-	if (at <= clock_mono())
-		return 0;
-	metric_count(METRIC_WAITS, METRIC_WAIT_RATE);
-	return cancel_sleep(limit.cancel, at) ? -EINTR : 0;
+	join(b, &w);
+	for (bool waited = false; (at = look(b, &w)); waited = true) {
+		bool late = at >= limit.deadline;
+
+		if (!late && !waited)
+			metric_count(METRIC_WAITS, METRIC_WAIT_RATE);
+		if (late || cancel_sleep(limit.cancel, at)) {
+			leave(b, &w);
+			return late ? -ETIMEDOUT : -EINTR;
+		}
+	}
+	return 0;
 }

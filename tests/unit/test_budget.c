@@ -6,6 +6,8 @@
 
 #include "http/budget.h"
 
+#include <stdatomic.h>
+
 TestSuite(budget, .fini = support_fini, .timeout = 120);
 
 /* The least time that `n` requests at `rate` must take: all but the first, and but a tenth of a second's
@@ -129,4 +131,53 @@ Test(budget, a_cancelled_wait_ends)
 	pthread_join(thread, NULL);
 	budget_fini(&b);
 	cancel_fini(&c);
+}
+
+static atomic_bool stop;
+static atomic_uint taken;
+
+static void *take_on(void *arg)
+{
+	struct limit limit = support_limit();
+
+	limit.uid = 7;
+	while (!atomic_load(&stop)) {
+		limit.deadline = clock_mono() + 60 * NS_PER_SEC;
+		if (budget_take(&shared, limit) != 0)
+			return NULL;
+		atomic_fetch_add(&taken, 1);
+	}
+	return arg;
+}
+
+/* One user has sixteen requests waiting all the time; another asks for one after the other. */
+Test(budget, users_take_turns)
+{
+	pthread_t threads[16];
+	struct limit limit = support_limit();
+	unsigned before;
+
+	limit.deadline = clock_mono() + 100 * NS_PER_SEC;
+	limit.uid = 8;
+	atomic_store(&stop, false);
+	atomic_store(&taken, 0);
+	budget_init(&shared, 20);
+	for (size_t i = 0; i < 16; i++)
+		cr_assert_eq(pthread_create(&threads[i], NULL, take_on, &shared), 0);
+	while (atomic_load(&taken) < 4)
+		support_sleep(NS_PER_MS);
+	before = atomic_load(&taken);
+	for (int i = 0; i < 10; i++)
+		cr_assert_eq(budget_take(&shared, limit), 0);
+	/* In the order of their coming it would be 160; ten, and some more where this thread was late. */
+	cr_assert_leq(atomic_load(&taken) - before, 80, "%u", atomic_load(&taken) - before);
+	atomic_store(&stop, true);
+	for (size_t i = 0; i < 16; i++) {
+		void *good;
+
+		pthread_join(threads[i], &good);
+		cr_assert_not_null(good);
+	}
+	cr_assert_null(shared.waiting);
+	budget_fini(&shared);
 }
