@@ -2,10 +2,12 @@
 /* The helper process.
  *
  * Messages are an act, a number and a path; the answer has the number, so that one that comes too late
- * is known for what it is. It opens the mount's root for each message and closes it again: a
- * descriptor that is kept would make every umount(8) fail with EBUSY. Where it may it opens a copy of
- * the mount, that no directory shows: then umount(2) does not even fail while it is at work. Paths are
- * resolved beneath that root and never leave the mount. */
+ * is known for what it is. Paths are resolved beneath the mount's root and never leave the mount.
+ *
+ * A descriptor of that root that is kept would make every umount(8) fail with EBUSY, and one that is
+ * opened for each message those that come just then. Who may mount keeps a copy of the mount instead,
+ * that no directory shows: umount(2) does not count it. But the mount does not end before it is closed:
+ * that is done as soon as the table of mounts, which poll(2) watches, has it no more. */
 
 #include "fs/helper.h"
 
@@ -101,20 +103,14 @@ static int act_on_name(int root, enum helper_act act, char *path)
 struct root {
 	char path[MESSAGE_MAX];
 	unsigned major, minor; /* of its device: 0 and 0 is none */
+	int kept;	       /* a copy of the mount; -1: none */
+	int mounts;	       /* the table of mounts; -1: it is not watched */
 };
-
-/* For who may mount, a copy of what is mounted there. */
-static int open_mount(const char *path)
-{
-	int fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-
-	return fd >= 0 ? fd : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
 
 /* What stands at the mount's place, without a question to who serves it. */
 static int open_root(struct root *root, bool is_new)
 {
-	_cleanup_close_ int dir = open_mount(root->path);
+	_cleanup_close_ int dir = open(root->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct statx st;
 	int fd;
 
@@ -132,6 +128,35 @@ static int open_root(struct root *root, bool is_new)
 	return fd;
 }
 
+static void let_go(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* Not where nothing would tell when it is to be closed. */
+static void keep(struct root *root)
+{
+	root->mounts = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	if (root->mounts >= 0)
+		root->kept = (int)syscall(SYS_open_tree, AT_FDCWD, root->path,
+					  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (root->kept < 0)
+		let_go(&root->mounts);
+}
+
+/* Something has been mounted or unmounted. */
+static void look_again(struct root *root)
+{
+	_cleanup_close_ int dir = open_root(root, false);
+
+	if (dir >= 0)
+		return;
+	let_go(&root->kept);
+	let_go(&root->mounts);
+}
+
 static int set_root(struct root *root, const char *path)
 {
 	_cleanup_close_ int dir = -1;
@@ -139,13 +164,16 @@ static int set_root(struct root *root, const char *path)
 	snprintf(root->path, sizeof(root->path), "%s", path);
 	root->major = root->minor = 0;
 	dir = open_root(root, true);
+	if (dir >= 0)
+		keep(root);
 	return dir < 0 ? dir : 0;
 }
 
 static int act(struct root *root, struct message *m)
 {
-	_cleanup_close_ int dir = open_root(root, false);
+	_cleanup_close_ int opened = root->kept < 0 ? open_root(root, false) : -1;
 	_cleanup_close_ int fd = -1;
+	int dir = root->kept < 0 ? opened : root->kept;
 	char *path = m->path + 1;
 	struct stat st;
 
@@ -161,15 +189,30 @@ static int act(struct root *root, struct message *m)
 	return fstat(fd, &st) < 0 ? -errno : 0;
 }
 
+static void await_message(int fd, struct root *root)
+{
+	struct pollfd p[] = {{.fd = fd, .events = POLLIN}, {.fd = -1, .events = POLLPRI}};
+
+	do {
+		p[0].revents = p[1].revents = 0;
+		p[1].fd = root->mounts;
+		poll(p, ARRAY_SIZE(p), -1);
+		if (p[1].revents)
+			look_again(root);
+	} while (!p[0].revents);
+}
+
 static void serve(int fd, const void *arg)
 {
-	struct root root = {""};
+	struct root root = {.kept = -1, .mounts = -1};
 	struct message m;
 
 	for (;;) {
-		ssize_t n = recv(fd, &m, sizeof(m) - 1, 0);
 		struct answer a = {0};
+		ssize_t n;
 
+		await_message(fd, &root);
+		n = recv(fd, &m, sizeof(m) - 1, 0);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < (ssize_t)MESSAGE_HEAD)
