@@ -33,14 +33,6 @@ static int token_check(const struct auth_config *c, struct err *err)
 		       "~/.vault-token (vault login)");
 }
 
-static bool is_printable(const struct secret *token)
-{
-	for (size_t i = 0; i < token->len; i++)
-		if (token->bytes[i] <= ' ' || token->bytes[i] > '~')
-			return false;
-	return true;
-}
-
 static int use_token(struct vault *v, const struct auth_config *c, struct limit limit,
 		     struct secret **out, struct token_info *info, struct err *err)
 {
@@ -49,10 +41,9 @@ static int use_token(struct vault *v, const struct auth_config *c, struct limit 
 
 	if (r < 0)
 		return r;
-	/* A line break in it would put a header of its own into each request. */
-	if (!is_printable(token))
-		return err_set(err, EKEYREJECTED,
-			       "the token has blanks or control characters in it");
+	r = auth_check_token(token, "the token", err);
+	if (r < 0)
+		return r;
 	*info = (struct token_info){.known = false};
 	if (!auth_unasked(c))
 		r = token_lookup(v, token, limit, info, err);

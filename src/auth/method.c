@@ -8,8 +8,8 @@
 #include <string.h>
 
 static const struct auth_method *const methods[] = {
-	&auth_token, &auth_approle, &auth_jwt, &auth_kubernetes, &auth_userpass,
-	&auth_ldap,  &auth_cert,    &auth_aws, &auth_oidc,	 &auth_none,
+	&auth_command, &auth_token, &auth_approle, &auth_jwt,  &auth_kubernetes, &auth_userpass,
+	&auth_ldap,    &auth_cert,  &auth_aws,	   &auth_oidc, &auth_none,
 };
 
 const struct auth_method *auth_method_at(size_t i)
@@ -38,6 +38,9 @@ const struct auth_method *auth_choose(const struct auth_config *c, struct err *e
 
 	if (c->method) {
 		m = find(c->method, err);
+		/* Of what gives a token there is one, and the command is it. */
+		if (m == &auth_token && c->token_command)
+			m = &auth_command;
 		return m && m->check(c, err) == 0 ? m : NULL;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
@@ -47,6 +50,15 @@ const struct auth_method *auth_choose(const struct auth_config *c, struct err *e
 		"no credentials: set VAULT_TOKEN, or token_file=FILE, or write ~/.vault-token "
 		"(vault login), or set VAULT_ROLE_ID and VAULT_SECRET_ID, or auth=METHOD");
 	return NULL;
+}
+
+int auth_check_token(const struct secret *token, const char *what, struct err *err)
+{
+	for (size_t i = 0; i < token->len; i++)
+		if (token->bytes[i] <= ' ' || token->bytes[i] > '~')
+			return err_set(err, EKEYREJECTED,
+				       "%s has blanks or control characters in it", what);
+	return 0;
 }
 
 bool auth_unasked(const struct auth_config *c)

@@ -5,6 +5,8 @@
 #include "aws/aws_credentials.h"
 #include "vault/token.h"
 
+struct program;
+
 /* The ways to get a token. One row each; auth/method.c holds the table. */
 
 #define AUTH_TEXT_MAX (64u << 10) /* of a token or an id in a file */
@@ -25,6 +27,8 @@ struct auth_config {
 	const char *role;
 	struct secret *token;
 	const char *token_file;
+	const char *token_command;
+	struct program *program;     /* that runs it */
 	const char *home_token_file; /* "~/.vault-token", with ~ resolved */
 	struct secret *role_id, *secret_id;
 	const char *role_id_file, *secret_id_file;
@@ -66,12 +70,15 @@ struct auth_method {
 		     struct secret **token, struct token_info *info, struct err *err);
 };
 
-extern const struct auth_method auth_token, auth_none, auth_approle, auth_jwt, auth_kubernetes,
-	auth_userpass, auth_ldap, auth_cert, auth_aws, auth_oidc;
+extern const struct auth_method auth_command, auth_token, auth_none, auth_approle, auth_jwt,
+	auth_kubernetes, auth_userpass, auth_ldap, auth_cert, auth_aws, auth_oidc;
 
 /* The method of c->method, or the first of the table that `offers`; checked. NULL with `err` set,
  * which says what to set. */
 const struct auth_method *auth_choose(const struct auth_config *c, struct err *err);
+
+/* 0, or -EKEYREJECTED: a line break in a token would put a header of its own into each request. */
+int auth_check_token(const struct secret *token, const char *what, struct err *err);
 
 /* Whether this is the first login with `unasked`, once. */
 bool auth_unasked(const struct auth_config *c);

@@ -42,6 +42,7 @@ static void take(struct renewal *r, const struct token_info *info)
 {
 	r->expires = info->ttl ? clock_mono() + info->ttl : 0;
 	r->renewable = info->renewable && info->ttl;
+	r->announced = info->announced;
 	r->grace = info->ttl / 10;
 	r->backoff = 0;
 }
@@ -53,13 +54,20 @@ void renewal_begin(struct renewal *r, const struct token_info *info)
 	plan(r);
 }
 
+bool renewal_is_longer(const struct renewal *r, const struct token_info *info)
+{
+	if (!r->expires || !info->ttl)
+		return r->expires != 0;
+	return clock_mono() + info->ttl > r->expires + NS_PER_SEC;
+}
+
 /* The server could not be asked: try again, sooner when less is left. */
 static void back_off(struct renewal *r)
 {
 	r->backoff = r->backoff ? r->backoff * 2 : BACKOFF_MIN;
 	if (r->backoff > BACKOFF_MAX)
 		r->backoff = BACKOFF_MAX;
-	if (r->expires && r->backoff > left(r) / 4)
+	if (r->expires && left(r) && r->backoff > left(r) / 4)
 		r->backoff = left(r) / 4;
 	if (r->backoff < NS_PER_SEC)
 		r->backoff = NS_PER_SEC;
@@ -140,12 +148,15 @@ static enum renewal_verdict verify(struct renewal *r, struct vault *v, const str
 
 	if (e == -EKEYEXPIRED)
 		return RENEWAL_DEAD;
+	back_off(r);
+	/* Who gave it said that it ends now: another is asked for until there is one, and it serves
+	 * meanwhile. */
+	if (e == 0 && r->announced)
+		return RENEWAL_REPLACE;
 	if (e == 0) {
 		take(r, &info);
 		plan(r);
-		return RENEWAL_LATER;
 	}
-	back_off(r);
 	return RENEWAL_LATER;
 }
 

@@ -10,7 +10,7 @@ struct renewal {
 	uint64_t next;	  /* clock_mono() of the next step */
 	uint64_t grace;	  /* ns before its end at which we look for another */
 	uint64_t backoff; /* ns; of renewals that found no server */
-	bool renewable, warned;
+	bool renewable, announced, warned;
 	uint64_t count; /* of renewals, also of the tokens before */
 	int64_t last;	/* clock_wall() of the last one; 0: there was none */
 };
@@ -23,6 +23,9 @@ enum renewal_verdict {
 
 /* Of a token that was just had. */
 void renewal_begin(struct renewal *r, const struct token_info *info);
+
+/* Whether a token, of which this is told, ends later than is known. */
+bool renewal_is_longer(const struct renewal *r, const struct token_info *info);
 
 /* Renews it now, because somebody asks for it. 0, or what the server says, and then nothing has changed:
  * -EKEYEXPIRED for a dead token. Waits for the network, and is subject to its budget of failures. */

@@ -117,8 +117,8 @@ static void take_over_locked(struct session *s, struct secret *token, const stru
 	pthread_mutex_lock(&s->lock);
 }
 
-/* Whether a login that yields the same token again is as good as any. */
-enum same { SAME_IS_NONE, SAME_IS_FINE };
+/* Whether a login that yields the same token again is as good as any, if it has a longer life now. */
+enum same { SAME_IS_NONE, SAME_IF_LONGER, SAME_IS_FINE };
 
 /* Tries to get a token that is not `old`; one thread at a time. Called and left with the lock held,
  * without it in between. Afterwards there is a new token, or why there is none. */
@@ -136,9 +136,10 @@ static int login_locked(struct session *s, const struct secret *old, enum same s
 	r = s->config.method->login(s->config.vault, s->config.auth, own_limit(s), &token, &info,
 				    &why);
 	metric_count(METRIC_LOGINS, r == 0);
-	if (r == 0 && same == SAME_IS_NONE && token->len && secret_equal(token, old))
-		r = err_set(&why, EKEYEXPIRED, "there is no new token to take the old one's place");
 	pthread_mutex_lock(&s->lock);
+	if (r == 0 && same != SAME_IS_FINE && token->len && secret_equal(token, old) &&
+	    (same == SAME_IS_NONE || !renewal_is_longer(&s->renewal, &info)))
+		r = err_set(&why, EKEYEXPIRED, "there is no new token to take the old one's place");
 	if (r == 0)
 		take_over_locked(s, steal(token), &info);
 	s->logging_in = false;
@@ -349,7 +350,7 @@ static void tick(struct job *job)
 	/* It still lives: what fails is tried again, if not for want of another token. */
 	if (verdict == RENEWAL_REPLACE && !s->stop && !s->logging_in &&
 	    secret_equal(s->token, token)) {
-		int r = login_locked(s, token, SAME_IS_NONE, NULL);
+		int r = login_locked(s, token, SAME_IF_LONGER, NULL);
 
 		if (r < 0)
 			verdict = RENEWAL_LATER;
@@ -515,8 +516,7 @@ struct session *session_new(const struct session_config *config, struct err *err
 	s->persist_job.run = persist;
 	s->watch_timer.fire = on_watch;
 	s->watch_job.run = watch;
-	if (config->method->watched)
-		s->watched = config->method->watched(config->auth);
+	s->watched = config->method->watched ? config->method->watched(config->auth) : NULL;
 	kept_token_init(&s->kept, config->cache);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);

@@ -46,10 +46,19 @@ static const char *trim(const char *text, size_t *len, enum secret_form form)
 	return text;
 }
 
+int secret_from_text(const char *text, size_t len, enum secret_form form, struct secret **out)
+{
+	const char *from = trim(text, &len, form);
+
+	if (!len)
+		return -ENODATA;
+	*out = secret_new(from, len);
+	return *out ? 0 : -ENOMEM;
+}
+
 int secret_from_fd(int fd, size_t max, enum secret_form form, struct secret **out)
 {
 	_cleanup_secmem_ char *text = secmem_alloc(max + 1);
-	const char *from;
 	size_t len = 0;
 	ssize_t n;
 
@@ -64,11 +73,7 @@ int secret_from_fd(int fd, size_t max, enum secret_form form, struct secret **ou
 		if (len > max)
 			return -EFBIG;
 	}
-	from = trim(text, &len, form);
-	if (!len)
-		return -ENODATA;
-	*out = secret_new(from, len);
-	return *out ? 0 : -ENOMEM;
+	return secret_from_text(text, len, form, out);
 }
 
 int secret_from_file(const char *path, size_t max, enum secret_form form, struct secret **out,

@@ -29,6 +29,9 @@ enum secret_form { SECRET_WORD, SECRET_LINE };
 int secret_from_file(const char *path, size_t max, enum secret_form form, struct secret **out,
 		     struct err *err);
 
+/* Likewise of a text. */
+int secret_from_text(const char *text, size_t len, enum secret_form form, struct secret **out);
+
 /* Likewise of a descriptor, up to its end, whatever it is. */
 int secret_from_fd(int fd, size_t max, enum secret_form form, struct secret **out);
 

@@ -6,6 +6,7 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "base/trust.h"
+#include "host/program.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -77,6 +78,7 @@ int credentials_take(struct credentials *creds, struct conf *c, struct err *err)
 		.role = c->role,
 		.token = c->token,
 		.token_file = c->token_file,
+		.token_command = c->token_command,
 		.home_token_file = creds->home_token_file,
 		.role_id = c->role_id,
 		.secret_id = c->secret_id,
@@ -145,6 +147,8 @@ static int describe(const struct auth_config *a, const struct auth_method *metho
 		auth_credential(a->role_id, a->role_id_file, "role_id", &role_id, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
 		buf_printf(&b, "%s\n", parts[i] ? parts[i] : "");
+	if (a->token_command) /* no row of its own: a token that is kept by others stays theirs */
+		buf_printf(&b, "%s\n", a->token_command);
 	if (role_id)
 		buf_printf(&b, "%016" PRIx64, stable_hash(role_id->bytes, role_id->len));
 	if (a->aws.id)
@@ -227,8 +231,17 @@ int credentials_who(const struct credentials *creds, const struct conf *c, char 
 	return *who ? 0 : err_set(err, ENOMEM, "no memory");
 }
 
+int credentials_fork(struct credentials *creds, const char *dir, struct err *err)
+{
+	if (creds->method != &auth_command || creds->program)
+		return 0;
+	creds->auth.program = creds->program = program_new(dir, err);
+	return creds->program ? 0 : -err->code;
+}
+
 void credentials_fini(struct credentials *creds)
 {
+	program_free(creds->program);
 	auth_memory_fini(&creds->memory);
 	sealed_keys_fini(&creds->cache_keys);
 	free(creds->cache_about);

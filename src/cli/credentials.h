@@ -16,6 +16,7 @@ struct credentials {
 	struct token_cache cache; /* `path` is NULL where there is none */
 	struct sealed_keys cache_keys;
 	char *cache_about;
+	struct program *program; /* that runs token_command; NULL: none does */
 };
 
 /* Takes over what `c` says; what is to be read from descriptors ("-", "/dev/fd/N") is read here, once,
@@ -34,6 +35,10 @@ int credentials_who(const struct credentials *creds, const struct conf *c, char 
 
 /* All of these, where there is a server to log in to: else -EINVAL. */
 int credentials_find(struct credentials *creds, struct conf *c, struct err *err);
+
+/* Forks what a login needs that must hold no secret: before there are threads, by the process that
+ * will log in. `dir`: where commands run, or NULL for where we are. 0 or -errno. */
+int credentials_fork(struct credentials *creds, const char *dir, struct err *err);
 
 void credentials_fini(struct credentials *creds);
 

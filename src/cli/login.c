@@ -112,6 +112,8 @@ static int configure(struct login *l, struct err *err)
 		r = err_set(err, EINVAL, "auth=none: there is no token to write");
 	if (r == 0 && !l->creds.home_token_file)
 		r = err_set(err, EINVAL, "HOME is not set: there is no place for the token");
+	if (r == 0)
+		r = credentials_fork(&l->creds, NULL, err);
 	return r < 0 ? r : network_open(&l->network, &l->conf, err);
 }
 

@@ -28,7 +28,6 @@
 #include "host/memory.h"
 #include "host/mountpoint.h"
 #include "host/signals.h"
-#include "http/http.h"
 #include "layer/layers.h"
 #include "node/keeping.h"
 #include "node/source.h"
@@ -188,8 +187,9 @@ static int settle_process(struct mount *m, struct err *err)
 		log_warning("memory for secrets is not locked", F_ERR(err));
 		*err = (struct err){0};
 	}
-	return helpers_start(&m->helpers, err) < 0 ? -err->code
-						   : changes_fork(&m->changes, &m->conf, err);
+	if (credentials_fork(&m->creds, "/", err) < 0 || helpers_start(&m->helpers, err) < 0)
+		return -err->code;
+	return changes_fork(&m->changes, &m->conf, err);
 }
 
 static void on_dead_token(void *arg)
@@ -231,8 +231,7 @@ static void on_terminate(void *arg)
 	}
 	log_info("ending");
 	detach_notify("STOPPING=1");
-	if (has_server(m))
-		http_drop_reads(m->network.http);
+	network_stop(&m->network, m->creds.program);
 	fs_stop(m->fs);
 }
 
@@ -491,8 +490,7 @@ static int serve(struct mount *m)
 		detach_streams(!strcmp(m->conf.log, "stderr"));
 	r = fs_loop(m->fs);
 	edit_settle(m->tree);
-	if (has_server(m))
-		http_drop_reads(m->network.http);
+	network_stop(&m->network, m->creds.program);
 	fs_finish(m->fs);
 	log_info("unmounted", F_STR("dir", m->dir));
 	return r < 0 ? EXIT_LOCAL : EXIT_OK;

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/pool.h"
+#include "host/program.h"
 #include "http/http.h"
 #include "kv/kv_current.h"
 #include "kv/kv_router.h"
@@ -57,6 +58,12 @@ void network_close(struct network *n)
 	http_free(n->http);
 	budget_fini(&n->budget);
 	*n = (struct network){0};
+}
+
+void network_stop(struct network *n, struct program *p)
+{
+	http_drop_reads(n->http);
+	program_stop(p);
 }
 
 static void on_spared(void *arg, const struct err *why)

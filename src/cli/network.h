@@ -8,6 +8,7 @@
 #include "vault/client.h"
 #include "vault/servers.h"
 
+struct program;
 struct tree;
 
 /* The way to the server, as the options have it. */
@@ -22,6 +23,10 @@ struct network {
 /* Asks nothing yet. Borrows `c` until network_close(), which is fine for one that was never opened. */
 int network_open(struct network *n, const struct conf *c, struct err *err);
 void network_close(struct network *n);
+
+/* Ends what is waited for and changes nothing at the server, a login's command with it: we are
+ * about to stop. From any thread; `p` may be NULL, and nothing need be open. */
+void network_stop(struct network *n, struct program *p);
 
 /* Each server that fails and is spared is told in .vault/errors from then on, and what is in memory is
  * forgotten when the engine becomes another. NULL: no more. Does nothing where it was never opened. */

@@ -177,7 +177,6 @@ static char *environment_of(const struct option *o, const char **name)
 static int take_secret(struct conf *c, const struct option *o, const char *value, struct err *err)
 {
 	struct secret **to = (struct secret **)((char *)c + o->offset);
-	char **replaced = o->replaces ? (char **)((char *)c + o->replaces) : NULL;
 
 	secret_put(steal(*to));
 	if (!*value)
@@ -185,8 +184,7 @@ static int take_secret(struct conf *c, const struct option *o, const char *value
 	*to = secret_new(value, strlen(value));
 	if (!*to)
 		return err_set(err, ENOMEM, "no memory for a credential");
-	if (replaced)
-		free(steal(*replaced));
+	option_replace(c, o);
 	return 0;
 }
 

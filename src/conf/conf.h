@@ -23,6 +23,7 @@ struct conf {
 	char *proxy;
 	char *auth, *auth_mount, *role;
 	struct secret *token, *role_id, *secret_id, *jwt, *password;
+	char *token_command;
 	char *token_file, *home_token_file, *role_id_file, *secret_id_file, *jwt_file,
 		*password_file;
 	uint64_t secret_id_wrapped; /* index of its choice */

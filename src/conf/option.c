@@ -41,7 +41,7 @@ static const struct option table[] = {
 
 	{.name = "auth", .meaning = "METHOD", .type = OPTION_STRING, AT(auth),
 	 .env = {"VAULT_AUTH_METHOD"},
-	 .help = "how to log in: token, approle, jwt, kubernetes, userpass, ldap, cert or aws; none: "
+	 .help = "how to log in: token, approle, jwt, kubernetes, userpass, ldap, cert, aws or command; none: "
 		 "who is at the address adds a token; else by what credentials there are"},
 	{.name = "auth_mount", .meaning = "PATH", .type = OPTION_STRING, AT(auth_mount),
 	 .env = {"VAULT_AUTH_PATH"},
@@ -50,20 +50,25 @@ static const struct option table[] = {
 	 .env = {"VAULT_AUTH_ROLE"},
 	 .help = "role to log in for (jwt, kubernetes, cert, aws; the one of a wrapped secret_id)"},
 	{.name = "token_file", .meaning = "FILE", .type = OPTION_FILE, AT(token_file),
+	 .replaces = {offsetof(struct conf, token_command)},
 	 .help = "file with the token; read anew when the token has died"},
-	{.type = OPTION_SECRET, AT(token), .replaces = offsetof(struct conf, token_file),
+	{.type = OPTION_SECRET, AT(token), .replaces = {offsetof(struct conf, token_file), offsetof(struct conf, token_command)},
 	 .env = {"BAO_TOKEN", "VAULT_TOKEN"},
 	 .help = "the token"},
+	{.name = "token_command", .meaning = "CMD", .type = OPTION_STRING, AT(token_command),
+	 .replaces = {offsetof(struct conf, token_file)},
+	 .help = "shell command that prints a token, or {\"token\": ..., \"ttl\": ...}; run again before "
+		 "its end"},
 	{.type = OPTION_FILE, AT(home_token_file), .env = {"BAO_TOKEN_PATH"},
 	 .help = "the file of vault login, in place of ~/.vault-token"},
 	{.name = "role_id_file", .meaning = "FILE", .type = OPTION_FILE, AT(role_id_file),
 	 .help = "file with AppRole's role_id"},
-	{.type = OPTION_SECRET, AT(role_id), .replaces = offsetof(struct conf, role_id_file),
+	{.type = OPTION_SECRET, AT(role_id), .replaces = {offsetof(struct conf, role_id_file)},
 	 .env = {"VAULT_ROLE_ID"},
 	 .help = "AppRole's role_id"},
 	{.name = "secret_id_file", .meaning = "FILE", .type = OPTION_FILE, AT(secret_id_file),
 	 .help = "file with AppRole's secret_id; read anew at each login"},
-	{.type = OPTION_SECRET, AT(secret_id), .replaces = offsetof(struct conf, secret_id_file),
+	{.type = OPTION_SECRET, AT(secret_id), .replaces = {offsetof(struct conf, secret_id_file)},
 	 .env = {"VAULT_SECRET_ID"},
 	 .help = "AppRole's secret_id"},
 	{.name = "secret_id_wrapped", .meaning = "auto|yes|no", .preset = "auto",
@@ -71,7 +76,7 @@ static const struct option table[] = {
 	 .help = "whether the secret_id is a wrapping token, to be unwrapped; auto: if it looks so"},
 	{.name = "jwt_file", .meaning = "FILE", .type = OPTION_FILE, AT(jwt_file),
 	 .help = "file with the JWT of jwt and kubernetes; read anew at each login"},
-	{.type = OPTION_SECRET, AT(jwt), .replaces = offsetof(struct conf, jwt_file),
+	{.type = OPTION_SECRET, AT(jwt), .replaces = {offsetof(struct conf, jwt_file)},
 	 .env = {"VAULT_ID_TOKEN"},
 	 .help = "the JWT of jwt and kubernetes"},
 	{.name = "username", .meaning = "NAME", .type = OPTION_STRING, AT(username),
@@ -79,7 +84,7 @@ static const struct option table[] = {
 	 .help = "user of userpass and ldap"},
 	{.name = "password_file", .meaning = "FILE", .type = OPTION_FILE, AT(password_file),
 	 .help = "file with the password of username; read anew at each login"},
-	{.type = OPTION_SECRET, AT(password), .replaces = offsetof(struct conf, password_file),
+	{.type = OPTION_SECRET, AT(password), .replaces = {offsetof(struct conf, password_file)},
 	 .env = {"VAULT_PASSWORD"},
 	 .help = "its password"},
 	{.name = "aws_region", .meaning = "NAME", .type = OPTION_STRING, AT(aws_region),
@@ -537,13 +542,19 @@ int option_parse(const struct option *o, const char *value, uint64_t *to, struct
 	return r < 0 ? refuse(o, value, r, err) : 0;
 }
 
-/* A file that is named takes the place of a secret that a weaker layer has set, as the secret does of
- * a file: there is one of the two. */
-static void drop_secret(struct conf *c, const struct option *file)
+static bool takes_place(const struct option *o, size_t offset)
 {
+	return o->replaces[0] == offset || o->replaces[1] == offset;
+}
+
+void option_replace(struct conf *c, const struct option *o)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(o->replaces); i++)
+		if (o->replaces[i])
+			free(steal(*(char **)((char *)c + o->replaces[i])));
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-		if (table[i].type == OPTION_SECRET && table[i].replaces &&
-		    table[i].replaces == file->offset)
+		if (table[i].type == OPTION_SECRET && table[i].offset != o->offset &&
+		    takes_place(&table[i], o->offset))
 			secret_put(steal(*(struct secret **)((char *)c + table[i].offset)));
 }
 
@@ -579,7 +590,7 @@ int option_set(struct conf *c, const struct option *o, const char *value, struct
 	r = parse_value(c, o, value ? value : "");
 	if (r < 0)
 		return refuse(o, value, r, err);
-	if (o->type == OPTION_FILE && value && *value)
-		drop_secret(c, o);
+	if (value && *value)
+		option_replace(c, o);
 	return 0;
 }

@@ -35,8 +35,9 @@ struct option {
 	const char *env[OPTION_ENV_MAX]; /* the strongest first */
 	const char *choices;		 /* "hide purge" */
 	enum option_type type;
-	size_t offset;	 /* in struct conf */
-	size_t replaces; /* of a string in struct conf that this one takes the place of; 0: none */
+	size_t offset; /* in struct conf */
+	size_t replaces
+		[2]; /* of strings in struct conf that this one takes the place of; 0: none */
 	uint64_t min, max;
 };
 
@@ -48,6 +49,10 @@ const struct option *option_find(const char *name, size_t len);
 
 /* Sets it from text; `value` is NULL for a bare name. 0, -ENOMEM, or -EINVAL with a sentence. */
 int option_set(struct conf *c, const struct option *o, const char *value, struct err *err);
+
+/* There is one way to have a token, a password and so on: this one, which was just set, takes the
+ * place of the others that a weaker layer has set. */
+void option_replace(struct conf *c, const struct option *o);
 
 /* Reads a value of a type that is kept as a number, OPTION_NUMBER to OPTION_CHOICE but for strings and
  * OPTION_BOOL. 0, or -EINVAL with a sentence. */

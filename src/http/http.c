@@ -260,6 +260,8 @@ void http_exchange(struct http *h, const struct http_request *req, struct http_r
 
 void http_drop_reads(struct http *h)
 {
+	if (!h)
+		return;
 	atomic_store(&h->drop_reads, true);
 	curl_multi_wakeup(h->multi);
 }

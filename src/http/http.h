@@ -88,7 +88,7 @@ void http_free(struct http *h);
 void http_exchange(struct http *h, const struct http_request *req, struct http_reply *reply);
 
 /* Ends all reads that are under way, and those to come, as cancelled: we are about to stop. What
- * changes something is still waited for. */
+ * changes something is still waited for. NULL is fine. */
 void http_drop_reads(struct http *h);
 
 #endif

@@ -51,6 +51,8 @@ static int find_credentials(struct remote *own, const char *file, struct err *er
 		s = credentials_choose(&own->creds, err);
 	if (s == 0)
 		s = credentials_find_cache(&own->creds, &own->conf, err);
+	if (s == 0)
+		s = credentials_fork(&own->creds, NULL, err);
 	return s < 0 ? err_prefix(err, "%s", file) : 0;
 }
 

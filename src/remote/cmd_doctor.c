@@ -75,6 +75,8 @@ static int check_options(struct remote *r)
 	int s = credentials_find(&r->creds, &r->conf, &err);
 	char text[300];
 
+	if (s == 0)
+		s = credentials_fork(&r->creds, NULL, &err);
 	r->local = s < 0;
 	if (s == 0)
 		snprintf(text, sizeof(text), "%s, login by %s", r->conf.address,

@@ -71,6 +71,8 @@ int remote_configure(struct remote *r, struct err *err)
 
 	if (s == 0)
 		s = credentials_find(&r->creds, &r->conf, err);
+	if (s == 0)
+		s = credentials_fork(&r->creds, NULL, err);
 	r->local = s < 0;
 	return s;
 }

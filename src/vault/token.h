@@ -10,7 +10,8 @@ struct token_info {
 	uint64_t ttl; /* ns that are left; 0 where it never expires */
 	bool known;   /* false: the token may not look itself up */
 	bool renewable;
-	int64_t uses; /* that are left; 0: unbounded */
+	bool announced; /* its end is the word of who gave it, and earlier than the server's */
+	int64_t uses;	/* that are left; 0: unbounded */
 };
 
 /* Whom a token stands for, in words for a person. */

@@ -463,6 +463,34 @@ Test(conf, a_mistake_in_an_option_names_it)
 	cr_assert_not_null(strstr(err_text(&err), "nonsense"), "%s", err_text(&err));
 }
 
+static void assert_token_by(const char *command, const char *file, bool secret)
+{
+	cr_assert_eq(!conf.token_command, !command);
+	cr_assert(!command || !strcmp(conf.token_command, command));
+	cr_assert_eq(!conf.token_file, !file);
+	cr_assert(!file || !strcmp(conf.token_file, file));
+	cr_assert_eq(conf.token != NULL, secret);
+}
+
+Test(conf, of_the_ways_to_a_token_the_one_that_was_set_last_is_left)
+{
+	read_file("token_command = get-token --for app | cat\n");
+	assert_token_by("get-token --for app | cat", NULL, false);
+	setenv("VAULT_TOKEN", "t", 1);
+	read_environment();
+	assert_token_by(NULL, NULL, true);
+	read_options("token_command=a\\,b");
+	assert_token_by("a,b", NULL, false);
+	read_options("token_file=/f");
+	assert_token_by(NULL, "/f", false);
+	read_options("token_command=c");
+	assert_token_by("c", NULL, false);
+	setenv("VAULT_TOKEN", "", 1);
+	read_environment();
+	read_options("token_command=");
+	assert_token_by(NULL, NULL, false);
+}
+
 Test(conf, an_address_is_taken_as_people_hand_it_over)
 {
 	static const char *const rows[][2] = {

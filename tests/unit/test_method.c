@@ -98,6 +98,25 @@ Test(method, no_credentials_at_all_says_what_to_set, .init = support_init)
 	assert_refused(&(struct auth_config){.role_id = s}, "VAULT_TOKEN VAULT_SECRET_ID");
 }
 
+Test(method, a_command_for_a_token_is_a_token_too, .init = support_init)
+{
+	_cleanup_secret_ struct secret *s = some_secret();
+	_cleanup_free_ char *home = support_file("token", "t", 1);
+
+	assert_chosen(&(struct auth_config){.token_command = "c", .home_token_file = home},
+		      &auth_command);
+	assert_chosen(&(struct auth_config){.method = "token", .token_command = "c"},
+		      &auth_command);
+	assert_chosen(&(struct auth_config){.token_command = "c", .role_id = s, .secret_id = s},
+		      &auth_command);
+	assert_chosen(
+		&(struct auth_config){.method = "approle", .token_command = "c", .role_id = s},
+		&auth_approle);
+	assert_chosen(&(struct auth_config){.method = "none", .token = s}, &auth_none);
+	assert_refused(&(struct auth_config){.method = "command", .token = s},
+		       "auth=command token_command=CMD");
+}
+
 Test(method, the_named_one_says_what_it_misses, .init = support_init)
 {
 	_cleanup_secret_ struct secret *s = some_secret();

@@ -48,6 +48,21 @@ Test(renewal, a_long_life_is_renewed_within_the_hour)
 	}
 }
 
+Test(renewal, a_token_is_longer_where_it_ends_later_than_is_known)
+{
+	const struct token_info life = {.ttl = 60 * NS_PER_SEC}, more = {.ttl = 90 * NS_PER_SEC},
+				same = {.ttl = 60 * NS_PER_SEC}, never = {0};
+	struct renewal r = {0};
+
+	renewal_begin(&r, &life);
+	cr_assert(renewal_is_longer(&r, &more));
+	cr_assert_not(renewal_is_longer(&r, &same));
+	cr_assert(renewal_is_longer(&r, &never));
+	renewal_begin(&r, &never);
+	cr_assert_not(renewal_is_longer(&r, &never));
+	cr_assert_not(renewal_is_longer(&r, &more), "nothing ends later than never");
+}
+
 Test(renewal, mounts_do_not_renew_as_one)
 {
 	uint64_t low = UINT64_MAX, high = 0;
