@@ -12,7 +12,6 @@
 
 #include "base/visible.h"
 #include "cli/help.h"
-#include "kv/kv_write.h"
 #include "migrate/copying.h"
 #include "migrate/origin.h"
 #include "migrate/plan.h"
@@ -193,12 +192,7 @@ static int write_once(struct migrate *m, struct plan_item *items, size_t count, 
 	next = kv_version_apply(now, changes, n, false);
 	if (!next)
 		return err_set(err, ENOMEM, "no memory");
-	s = kv_write(&(struct kv_writing){.kv = at.kv,
-					  .path = at.path,
-					  .onto = now,
-					  .next = next,
-					  .cas = now->number},
-		     remote_limit(m->r), err);
+	s = destination_write(&m->target, &at, now, next, err);
 	if (s < 0) {
 		err_prefix(err, "%s", full);
 		return s;

@@ -369,12 +369,14 @@ static enum action judge(const struct copy *c, const struct pair *p)
 }
 
 /* What cannot be stored is found before anything is written. */
-static int check_writable(const struct pair *p, enum action action, struct err *err)
+static int check_writable(struct copy *c, const struct pair *p, enum action action, struct err *err)
 {
 	int s = 0;
 
 	if (p->at.kv && (action == ACTION_CREATE || action == ACTION_REPLACE))
 		s = kv_write_check(p->at.kv, p->at.path, p->now, p->from, err);
+	if (s == 0 && p->at.kv && (action == ACTION_CREATE || action == ACTION_REPLACE))
+		s = destination_check(&c->target, &p->at, p->now, p->from, err);
 	return s < 0 ? err_prefix(err, "%s", p->full) : 0;
 }
 
@@ -391,7 +393,7 @@ static int judge_all(struct copy *c, struct err *err)
 			break;
 		c->items[i].action = judge(c, &p);
 		c->items[i].fields = p.from->count;
-		s = check_writable(&p, c->items[i].action, err);
+		s = check_writable(c, &p, c->items[i].action, err);
 		progress_step(&progress, c->count);
 	}
 	return s;
@@ -427,13 +429,8 @@ static int show(struct copy *c)
 static int write_version(struct copy *c, const struct pair *p, struct err *err)
 {
 	_cleanup_object_ struct kv_version *next = kv_version_apply(p->from, NULL, 0, false);
-	struct kv_writing w = {.kv = p->at.kv,
-			       .path = p->at.path,
-			       .onto = p->now,
-			       .next = next,
-			       .cas = p->now->number};
 
-	return next ? kv_write(&w, remote_limit(c->r), err) : no_memory(err);
+	return next ? destination_write(&c->target, &p->at, p->now, next, err) : no_memory(err);
 }
 
 /* One look at a secret, and one version of it if it is missing. -EBUSY: somebody else has made one

@@ -4,6 +4,8 @@
 
 #include "migrate/destination.h"
 
+#include "kv/kv_write.h"
+#include "rule/rule_check.h"
 #include "store/local.h"
 #include "vault/path.h"
 
@@ -110,7 +112,9 @@ int destination_find(struct destination *t, const char *path, char **full, struc
 	if (!destination_is_local(t))
 		return reader_find(&t->reader, *full, at, err);
 	above = strlen(LOCAL_SOURCE) + strlen(t->embedded.file);
-	*at = (struct spot){.kv = t->engine.kv, .path = *full + above + ((*full)[above] == '/')};
+	*at = (struct spot){.kv = t->engine.kv,
+			    .path = *full + above + ((*full)[above] == '/'),
+			    .label = t->engine.info.path};
 	s = path_check(at->path, err);
 	t->remote->local = s < 0;
 	return s;
@@ -134,4 +138,24 @@ int destination_read(struct destination *t, const char *path, char **full, struc
 	if (s < 0)
 		err_prefix(err, "%s", *full);
 	return s;
+}
+
+int destination_check(struct destination *t, const struct spot *at, const struct kv_version *onto,
+		      const struct kv_version *next, struct err *err)
+{
+	struct rules rules = {.first = t->remote->conf.rules, .label = at->label};
+	int s = rule_check(&rules, at->path, onto, next, err);
+
+	t->remote->local = s < 0;
+	return s;
+}
+
+int destination_write(struct destination *t, const struct spot *at, const struct kv_version *onto,
+		      struct kv_version *next, struct err *err)
+{
+	struct kv_writing w = {
+		.kv = at->kv, .path = at->path, .onto = onto, .next = next, .cas = onto->number};
+	int s = destination_check(t, at, onto, next, err);
+
+	return s < 0 ? s : kv_write(&w, remote_limit(t->remote), err);
 }

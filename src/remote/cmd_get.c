@@ -142,7 +142,7 @@ static int get(struct remote *r, struct err *err)
 	long long number = 0;
 
 	if (format < 0)
-		return remote_wrong(r, err, "no format %s is known", r->flags.value[FORMAT]);
+		return remote_no_format(r, FORMAT, err);
 	if (version && flags_number(version, &number) < 0)
 		return remote_wrong(r, err, "%s is no version's number", version);
 	return version ? get_version(r, r->flags.words[0], number, format, err)

@@ -179,7 +179,7 @@ static int history(struct remote *r, struct err *err)
 			    .progress = {.what = "versions"}};
 
 	if (format < 0)
-		return remote_wrong(r, err, "no format %s is known", r->flags.value[0]);
+		return remote_no_format(r, 0, err);
 	s = remote_find_secret(r, r->flags.words[0], &at, err);
 	if (s == 0)
 		s = r->kv->ops->metadata(r->kv, at.path, remote_limit(r), &metadata, err);

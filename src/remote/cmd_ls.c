@@ -331,8 +331,7 @@ static int ls(struct remote *r, struct err *err)
 	if (format < 0 || (refs && l.is_long)) {
 		free(l.top);
 		return format < 0
-			       ? remote_wrong(r, err, "no format %s is known: plain, json or ref",
-					      wanted)
+			       ? remote_no_format(r, FORMAT, err)
 			       : remote_wrong(r, err, "--format ref has names alone, without -l");
 	}
 	if (!word || (*word && !word[strspn(word, "/")]))

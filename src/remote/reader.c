@@ -164,7 +164,9 @@ static int find_at_server(struct reader *d, const char *full, struct spot *out, 
 
 		LL_FOREACH(d->engines, e)
 		{
-			*out = (struct spot){.kv = e->engine.kv, .path = within(e, full)};
+			*out = (struct spot){.kv = e->engine.kv,
+					     .path = within(e, full),
+					     .label = e->engine.info.path};
 			if (out->path)
 				return 0;
 		}
@@ -192,9 +194,11 @@ static int find_in_store(struct reader *d, const char *full, struct spot *out, s
 		s = add_engine(d, calloc(1, sizeof(*e)), full, err);
 	if (s < 0)
 		return s;
+	e = e ? e : d->engines;
 	/* A path ends with what it is in the store. */
-	*out = (struct spot){.kv = (e ? e : d->engines)->engine.kv,
-			     .path = full + strlen(full) - strlen(path)};
+	*out = (struct spot){.kv = e->engine.kv,
+			     .path = full + strlen(full) - strlen(path),
+			     .label = e->engine.info.path};
 	return 0;
 }
 

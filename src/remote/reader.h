@@ -19,7 +19,8 @@ struct reader {
 /* An engine that was found, and what a path is in it. */
 struct spot {
 	struct kv *kv;
-	const char *path; /* points into what was asked for */
+	const char *path;  /* points into what was asked for */
+	const char *label; /* of the engine, "secret", for sections of the configuration */
 };
 
 /* Reads the options. The server is asked when something of it is wanted. 0 or -errno; reader_fini() in

@@ -41,6 +41,12 @@ int remote_wrong(struct remote *r, struct err *err, const char *fmt, ...)
 	return -EINVAL;
 }
 
+int remote_no_format(struct remote *r, int row, struct err *err)
+{
+	return remote_wrong(r, err, "no format %s is known: %s", r->flags.value[row],
+			    r->command->flags[row].meaning);
+}
+
 /* Nobody reads the log of a command but who types it, and he is told what fails anyway. */
 static void set_log_level(const struct conf *c)
 {

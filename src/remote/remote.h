@@ -87,6 +87,9 @@ void remote_close(struct remote *r);
 /* Time for one call. */
 struct limit remote_limit(const struct remote *r);
 
+/* That a --format is not known, with those that are. `row`: of the command's flags. */
+int remote_no_format(struct remote *r, int row, struct err *err);
+
 /* What is wrong with the arguments, or on this machine; for a return. */
 int remote_wrong(struct remote *r, struct err *err, const char *fmt, ...) _printf_(3, 4);
 

@@ -193,7 +193,8 @@ def references(t):
     assert s.ok("ls", "-R", "--format", "ref", str(m / "a")) == f"vault://{s.path('a/b')}\n"
     assert f"vault://{s.path('a/b')}\n" in s.ok("ls", "-R", "--format", "ref")
     s.fails(1, "without -l", "ls", "-l", "--format", "ref", s.path())
-    s.fails(1, "plain, json or ref", "ls", "--format", "refs", s.path())
+    for command, formats in (("ls", "plain|json|ref"), ("get", "table|plain|json|env|raw"), ("history", "table|plain|json")):
+        s.fails(1, f"no format yaml is known: {formats}", command, "--format", "yaml", s.path("a"))
 
 
 @test()

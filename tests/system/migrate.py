@@ -247,6 +247,22 @@ def a_file_that_libraries_read_differently(t):
 
 
 @test(products=("bao",))
+def sections_of_the_target(t):
+    "a migration holds to the sections of the target's configuration, as put does"
+    run, canary = Migrate(t), t.canary()
+    conf = write(t, f'[path "{t.path("db")}"]\nrequire = user\nmatch.port = ^[0-9]+$\n', "conf")
+    for text, sentence in ((f"DB_PORT=1\nDB_URL={canary}\n", "requires a field user"), (f"DB_USER=u\nDB_PORT={canary}\n", "port")):
+        out, err = run("-c", conf, "--env-file", write(t, text), status=1)
+        assert sentence in err and f"secret/{t.path('db')}" in err, err
+    t.put("from/db", {"port": "1"})
+    out, err = run("-c", conf, "--from", f"vault:secret/{t.path('from')}", status=1)
+    assert "requires a field user" in err, err
+    assert t.get("db") is None
+    run("-c", conf, "--env-file", write(t, f"DB_USER={canary}\nDB_PORT=1\n"))
+    assert t.get("db") == {"user": canary, "port": "1"}
+
+
+@test(products=("bao",))
 def prefixes_that_are_stripped(t):
     "--strip-prefix takes the name of the application off those that have it; mappings keep the whole names"
     run, canary = Migrate(t), t.canary()
