@@ -17,7 +17,8 @@ static bool is_redirect(const struct http_reply *reply)
 	       (reply->status == 301 || reply->status == 302 || reply->status == 307);
 }
 
-/* Splits "https://host:port/path" at the path. NULL where it has no host, or another protocol. */
+/* Splits "https://host:port/path" at the path. NULL where it has no host, or another protocol, or a
+ * user's name: no server has reason to choose credentials for us. */
 static const char *path_of(const char *url)
 {
 	const char *host = !strncasecmp(url, "https://", 8)  ? url + 8
@@ -25,7 +26,9 @@ static const char *path_of(const char *url)
 							     : NULL;
 	const char *end = host ? host + strcspn(host, "/?#") : NULL;
 
-	return end && end != host && *end == '/' ? end : NULL;
+	if (!end || end == host || *host == ':' || memchr(host, '@', (size_t)(end - host)))
+		return NULL;
+	return *end == '/' ? end : NULL;
 }
 
 static void follow(struct http *h, const struct http_request *req, struct http_reply *reply)

@@ -44,6 +44,7 @@ Test(redirect, it_leads_to_a_path_or_to_a_host_over_http)
 		{"http://a:1", "https://b/v1/x?a=b://c/d", "https://b /v1/x?a=b://c/d"},
 		{"https://a:1", "https://[::1]:2/v1/x", "https://[::1]:2 /v1/x"},
 		{"https://a:1", "HTTPS://b/v1/x", "HTTPS://b /v1/x"},
+		{"http://a:1", "http://b/v1/@", "http://b /v1/@"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -62,6 +63,9 @@ Test(redirect, it_leads_to_no_other_protocol_and_to_no_missing_host)
 		"http:",
 		"http://",
 		"http:///x",
+		"http://:80/x",
+		"http://@/x",
+		"http://user:password@b/x",
 		"https:///x",
 		"http:/ttp:///x",
 		"http:/b/c://d",
