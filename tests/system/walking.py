@@ -147,7 +147,7 @@ def a_small_cache(t):
 
 # Opens the directory until it is refused, tells how often it could, and then waits.
 HOLDER = """
-import errno, os, sys
+import errno, os, sys, time
 held = []
 try:
     while len(held) < 1000:
@@ -157,7 +157,15 @@ except OSError as e:
 sys.stdin.read()
 for fd in held:
     os.close(fd)
-os.close(os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECTORY))
+end = time.monotonic() + 60
+while True:
+    try:
+        os.close(os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECTORY))
+        break
+    except OSError:
+        if time.monotonic() > end:
+            raise
+        time.sleep(0.02)  # the kernel tells of the last close after close(2)
 print("again", flush=True)
 """
 
