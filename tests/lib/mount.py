@@ -130,9 +130,34 @@ class Mount:
                        stderr=subprocess.PIPE)
 
     def wait_end(self, seconds=40):
-        status = self.process.wait(seconds)
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired as e:
+            raise AssertionError(f"the daemon does not end\n{self.what_holds()}") from e
         self.ended = True
         return status
+
+    def what_holds(self):
+        """For a daemon that should have ended: who sees its mount or has files in it, and where its threads
+        are."""
+        seen = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/mountinfo") as mounts, open(f"/proc/{pid}/comm") as comm:
+                    who = f"{comm.read().strip()} ({pid}, {os.readlink(f'/proc/{pid}/ns/mnt')})"
+                    seen += [f"{who} sees it" for line in mounts if line.split(" ")[4] == self.path]
+                links = [f"/proc/{pid}/cwd", *(f"/proc/{pid}/fd/{fd}" for fd in os.listdir(f"/proc/{pid}/fd"))]
+                seen += [f"{who} holds {link}" for link in links if os.readlink(link).startswith(self.path)]
+                with open(f"/proc/{pid}/stat") as stat, open(f"/proc/{pid}/stack") as stack:
+                    if stat.read().rpartition(")")[2].split()[1] == str(self.process.pid):
+                        seen.append(f"{who} is its child, at {stack.read()}")
+            except OSError:
+                pass
+        stacks = subprocess.run(
+            ["gdb", "-p", str(self.process.pid), "-batch", "-ex", "set print frame-arguments none",
+             "-ex", "thread apply all bt"], capture_output=True, text=True, check=False)
+        return "\n".join([*(seen or ["nobody sees the mount"]), *(
+            line for line in stacks.stdout.splitlines() if line.startswith(("#", "Thread")))])
 
     def end(self):
         """The end of every test: unmounts, and checks what must hold for each mount."""
