@@ -315,7 +315,7 @@ int edit_open(struct tree *t, struct node *node, int flags, const struct request
 		r = open_found(t, found, flags, rq, out);
 	/* The kernel looks it up anew, and with O_CREAT has it made. */
 	if (r == -ENOENT && !found)
-		r = err_set(rq->err, ESTALE, "%s is not there any more", node->name);
+		r = err_set(rq->err, ESTALE, "it is not there any more");
 	names_drop(t, found);
 	return r;
 }

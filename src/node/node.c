@@ -79,6 +79,13 @@ void node_detach_locked(struct node *n)
 	n->gone = true;
 }
 
+void node_attach_locked(struct node *n)
+{
+	DL_DELETE(n->parent->removed, n);
+	n->gone = false;
+	HASH_ADD_KEYPTR(hh, n->parent->children, n->name, strlen(n->name), n);
+}
+
 void node_unuse_locked(struct tree *t, struct node *n)
 {
 	n->uses--;

@@ -91,6 +91,8 @@ void node_unlocal_locked(struct tree *t, struct node *n);
 
 /* Takes its name away: it is removed, but may still be open. */
 void node_detach_locked(struct node *n);
+/* Of a removed one: it has its name again, which nothing else has there. */
+void node_attach_locked(struct node *n);
 
 /* Gives it another place. 0 or -ENOMEM. */
 int node_move_locked(struct tree *t, struct node *n, struct node *parent, const char *name);

@@ -63,35 +63,24 @@ static bool is_open_locked(const struct tree *t, const struct node *n)
 }
 
 /* A removed field of that name comes back to life, where somebody can still reach it and nobody has it
- * open. Of a file that never changes, with fast_open, the next one is always another. */
-static struct field *revive_locked(struct tree *t, struct dir *d, struct node *n, const char *name)
+ * open. It stays where it is, with the name that it has: a change that is under way may know both. Of a
+ * file that never changes, with fast_open, the next one is always another. */
+static struct field *revive_locked(const struct tree *t, struct dir *d, const char *name)
 {
 	struct field *f;
+	struct node *n;
 
-	if (!node_is_field(n) || !n->gone || !n->lookups || t->config.fast_open ||
-	    strcmp(n->name, name) != 0 || is_open_locked(t, n))
+	DL_FOREACH (d->node.removed, n)
+		if (node_is_field(n) && n->lookups && !t->config.fast_open &&
+		    !strcmp(n->name, name) && !field_of(n)->moved && !is_open_locked(t, n))
+			break;
+	if (!n)
 		return NULL;
+	node_attach_locked(n);
 	f = field_of(node_use_locked(n));
-	if (f->moved || node_move_locked(t, n, &d->node, name) < 0) {
-		node_unuse_locked(t, n);
-		return NULL;
-	}
 	field_stay_locked(f);
 	f->type = (enum kv_type){0};
 	f->spoilt = 0;
-	return f;
-}
-
-static struct field *revive_any_locked(struct tree *t, struct dir *d, const char *name)
-{
-	struct field *f = NULL;
-	struct node *n, *next;
-
-	DL_FOREACH_SAFE (d->node.removed, n, next) {
-		f = revive_locked(t, d, n, name);
-		if (f)
-			break;
-	}
 	return f;
 }
 
@@ -105,7 +94,7 @@ struct field *field_child_locked(struct tree *t, struct dir *d, const char *name
 		return field_of(node_use_locked(known));
 	if (known)
 		node_detach_locked(known); /* a directory of that name has gone */
-	f = revive_any_locked(t, d, name);
+	f = revive_locked(t, d, name);
 	if (f)
 		return f;
 	f = calloc(1, sizeof(*f));
@@ -213,10 +202,7 @@ int field_find_again_locked(struct tree *t, struct field *f, const struct ask *a
 		return r;
 	if (v && !dir_shows_field_locked(d, v, f->raw, f->raw_len))
 		return no_such_field(f, err);
-	if (!known)
-		*out = revive_locked(t, d, &f->node, f->node.name);
-	if (known || !*out)
-		*out = field_child_locked(t, d, f->node.name, f->raw, f->raw_len);
+	*out = field_child_locked(t, d, f->node.name, f->raw, f->raw_len);
 	return *out ? 0 : err_set(err, ENOMEM, "no memory for a file");
 }
 
