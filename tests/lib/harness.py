@@ -130,7 +130,9 @@ class Test:
 
     def print_logs(self):
         for m in self.mounts:
-            for line in m.log().splitlines()[-25:]:
+            lines = m.log().splitlines()
+            crash = [n for n, line in enumerate(lines) if "ERROR: " in line and "Sanitizer" in line]
+            for line in (lines[max(0, crash[0] - 5):crash[0] + 60] if crash else lines[-25:]):
                 print(f"#   {line}")
 
 
