@@ -115,12 +115,18 @@ int kv2_check_engine(struct kv2_reader *k, bool doubt, struct limit limit, struc
 	/* That it is not told is known for longer. */
 	if (now < good && (!doubt || good - now > KV2_ENGINE_TTL))
 		return 0;
-	atomic_store(&k->engine_good, now + KV2_ENGINE_TTL);
+	/* Only the answer counts for others: one who believed a 404 while this is on its way would take
+	 * it for a removal. */
 	r = mounts_find(k->vault, k->mount, limit, &info, NULL);
-	if (r == -EACCES || r == -ENOENT)
-		atomic_store(&k->engine_good, now + ENGINE_NOT_TOLD);
-	if (r < 0 || strcmp(info.path, k->mount) != 0 || info.version == 2)
+	if (r < 0 || strcmp(info.path, k->mount) != 0 || info.version == 2) {
+		/* While one engine takes the place of another there is none for a moment. */
+		bool untold = (r == -EACCES || r == -ENOENT) && !atomic_load(&k->engine_told);
+
+		if (r == 0)
+			atomic_store(&k->engine_told, true);
+		atomic_store(&k->engine_good, now + (untold ? ENGINE_NOT_TOLD : KV2_ENGINE_TTL));
 		return 0;
+	}
 	atomic_store(&k->engine_good, 0);
 	return err_set(err, EIO, "%s " KV2_NO_MORE ": mount it again", k->mount);
 }

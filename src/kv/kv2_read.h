@@ -21,6 +21,7 @@ struct kv2_reader {
 	struct floors *floors;
 	struct leader_memory *leader;
 	_Atomic uint64_t engine_good; /* clock_mono() until which it is surely of version 2 */
+	atomic_bool engine_told;      /* the server has said so before */
 };
 
 /* Whether it is no engine of version 2 any more: -EIO. One of version 1 in its place says that nothing

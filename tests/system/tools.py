@@ -142,6 +142,9 @@ def copied_twice(t):
     m = t.mount("ttl=500ms", "watch=200ms")
     assert len(changed(t, "-rt", m / "", out)) >= 5
     time.sleep(1)  # what was read is not fresh any more
+    # A directory has its version's time once somebody has read it, which may be after rsync has looked.
+    again = [line for line in changed(t, "-rt", m / "", out) if not line.startswith(".d..t")]
+    assert again == [], again
     assert changed(t, "-rt", m / "", out) == []
     m.end()
     m = t.mount()
