@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Each parser's harness for VAULTFS_FUZZ_SECONDS (2; with VAULTFS_LONG=1 10), two at a time, from the directory
+# Each parser's harness for VAULTFS_FUZZ_SECONDS (10; with VAULTFS_LONG=1 60), two at a time, from the directory
 # of the build. A crash, a leak, undefined behaviour or more than 10 s for one input is a failure; the input
 # is kept beside the harness and printed: none of them is secret.
-seconds=${VAULTFS_FUZZ_SECONDS:-${VAULTFS_LONG:+10}}
-seconds=${seconds:-2}
+seconds=${VAULTFS_FUZZ_SECONDS:-${VAULTFS_LONG:+60}}
+seconds=${seconds:-10}
 here=tests/fuzz/parsers
 [ ! -w /dev/shm ] || export TMPDIR=/dev/shm # a store is made for each input
 
