@@ -36,8 +36,6 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#define READERS_TIME (200 * NS_PER_MS)
-
 bool edit_is_draft(const struct handle *h)
 {
 	return h->draft != NULL;
@@ -184,7 +182,8 @@ bool edit_size_for(struct tree *t, struct node *node, struct handle *through, pi
  * on get copies. */
 static void wait_for_readers_locked(struct tree *t, struct node *n)
 {
-	struct timespec end = clock_timespec((int64_t)(clock_mono() + READERS_TIME));
+	uint64_t until = node_is_field(n) ? field_of(n)->opened + READING_TIME : 0;
+	struct timespec end = clock_timespec((int64_t)until);
 
 	while (n->cached > 0)
 		if (pthread_cond_timedwait(&t->drained, &t->lock, &end) == ETIMEDOUT)

@@ -2,7 +2,12 @@
 #ifndef TREE_FIELD_H
 #define TREE_FIELD_H
 
+#include "base/clock.h"
 #include "tree/dir.h"
+
+/* Who has opened a file is taken to be reading it for so long: a program may be kept from its last
+ * read(2) on a busy machine. Nobody waits for who holds it open for longer. */
+#define READING_TIME NS_PER_SEC
 
 /* A field of a secret, as a file. */
 struct field {

@@ -14,8 +14,7 @@
  *
  * While DRAINING everybody is shown the old version, from SETTLING on the new one. Only handles on
  * fields that the new version changes are waited for, and none that has been open for longer than
- * READING_TIME, the time that a program may take between open(2) and its last read(2) on a busy
- * machine: whoever holds a file open for longer sees the new version at its next read. */
+ * READING_TIME: whoever holds a file open for longer sees the new version at its next read. */
 
 #include "tree/secret_shown.h"
 
@@ -33,8 +32,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <utlist.h>
-
-#define READING_TIME NS_PER_SEC
 
 static bool is_told(const struct secret_shown *s, const struct kv_version *v)
 {
