@@ -6,15 +6,18 @@
 
 #include "http/redirect.h"
 
+#include <strings.h>
+
 void __wrap_http_exchange(struct http *h, const struct http_request *req, struct http_reply *reply);
 
 static const char *location;
 static bool secure;
 static int asked;
 
+/* A scheme may be in capitals. */
 static bool starts(const char *text, const char *with)
 {
-	return !strncmp(text, with, strlen(with));
+	return !strncasecmp(text, with, strlen(with));
 }
 
 void __wrap_http_exchange(struct http *h, const struct http_request *req, struct http_reply *reply)
