@@ -149,8 +149,8 @@ static int login_locked(struct session *s, const struct secret *old, enum same s
 			 F_INT("ttl", info.ttl / NS_PER_SEC));
 		return 0;
 	}
-	/* While there never was a server it is asked often and quietly; one that refuses us is not. */
-	quiet = s->persisting && reply_is_outage(-r);
+	/* Quietly: while there never was a server, and at our own end. One that refuses us is told. */
+	quiet = r == -EINTR || (s->persisting && reply_is_outage(-r));
 	pace_failed(&s->pace, clock_mono(), quiet ? PERSIST_PAUSE : LOGIN_PAUSE_MAX);
 	log_at(quiet ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "login failed",
 	       F_STR("method", s->config.method->name), F_ERR(&why));
