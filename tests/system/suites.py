@@ -13,10 +13,10 @@ pjdfstest's truncate/02, truncate/03 and unlink/14, and libfuse's test_syscalls.
 
 import ctypes
 import os
-import time
 import stat
 import subprocess
 import sys
+import time
 import zlib
 
 from harness import main, test
