@@ -142,6 +142,15 @@ _tests = []
 SERVERS = ("vault", "bao", "local")  # the default; see main() for the last
 
 
+def until(condition, seconds=30):
+    """Waits for it, and says how long it took."""
+    begun = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begun < seconds, "it never comes to be"
+        time.sleep(0.02)
+    return time.monotonic() - begun
+
+
 def test(products=SERVERS, seconds=90, needs=()):
     """`products`: () for a test without a server. `needs`: programs."""
     def register(function):

@@ -5,9 +5,8 @@ containers have them, and descriptors. As root, who may mount."""
 
 import ctypes
 import os
-import time
 
-from harness import main, skip, test
+from harness import main, skip, test, until
 
 _libc = ctypes.CDLL(None, use_errno=True)
 MS_BIND = 4096
@@ -40,13 +39,6 @@ class Bound:
         assert os.stat(self.path).st_size == len(value)
 
 
-def until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never comes to be"
-        time.sleep(0.02)
-
-
 @test()
 def removed_and_made_again(t):
     "a bind mount of a field is that field again once there is one of its name, however it was replaced"
@@ -69,8 +61,7 @@ def removed_and_made_again(t):
         bound.shows(b"from install")
         os.rename(m / "s/g", m / "s/f")
         bound.shows(b"moved")
-        inode = os.stat(bound.path)
-        assert inode.st_nlink == 1 and os.path.samestat(os.stat(m / "s/f"), os.stat(m / "s/f"))
+        assert os.stat(bound.path).st_nlink == 1
         m.write("s/f", "and written")
         bound.shows(b"and written")
 

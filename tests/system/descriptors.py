@@ -5,13 +5,14 @@ calls that copy between them. (EOPNOTSUPP has the name ENOTSUP in python.)"""
 
 import ctypes
 import fcntl
+import functools
 import mmap
 import os
 import subprocess
 import sys
 import time
 
-from harness import main, test
+from harness import main, test, until
 
 _libc = ctypes.CDLL(None, use_errno=True)
 KEEP_SIZE, PUNCH_HOLE, COLLAPSE, ZERO = 1, 2, 8, 16
@@ -31,11 +32,7 @@ def python(t, script, *args, **more):
     return p
 
 
-def until(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never comes to be"
-        time.sleep(0.02)
+eventually = functools.partial(until, seconds=20)
 
 
 WRITER = """
@@ -97,7 +94,7 @@ def ends_without_closing(t):
     for n, ending in enumerate(("", "sys.exit(3)", "os._exit(0)", "os._exit(7)", "raise SystemExit"), 2):
         python(t, "import os, sys\nfd = os.open(sys.argv[1], os.O_WRONLY | os.O_TRUNC)\n"
                f"os.write(fd, b'{n}')\n{ending}", m / "s/f").wait()
-        until(lambda n=n: t.version("s") == n)
+        eventually(lambda n=n: t.version("s") == n)
         assert t.get("s") == {"f": str(n)}, ending
 
 
@@ -120,7 +117,7 @@ os.close(fd)
     m.settle()
     assert t.version("s") == 1 and m.read("s/f") == b"1"
     p.stdin.close()
-    until(lambda: t.version("s") == 2)
+    eventually(lambda: t.version("s") == 2)
     assert t.get("s") == {"f": "by the child"}
 
 
@@ -136,7 +133,7 @@ def group_of_commands(t):
     assert t.get("s")["f"] == "a\nold\n1\n2\n3\nb\nc\n" and t.version("s") == 3
     t.shell('(sleep 0.2; /bin/echo d) >> "$F" & (sleep 0.2; /bin/echo e) > "$G" & wait',
             F=m / "s/f", G=m / "s/g")
-    until(lambda: t.version("s") == 5)
+    eventually(lambda: t.version("s") == 5)
     assert t.get("s")["f"].endswith("c\nd\n") and t.get("s")["g"] == "e\n"
 
 
@@ -384,7 +381,7 @@ def unlink_grace(t):
     assert not t.server.versions(t.path("last"))[1]["deletion_time"]
     t.run("rm", m / "s/g")
     assert m.errno_of(os.stat, m / "s/g") == "ENOENT"
-    until(lambda: t.get("s") == {"f": "other", "h": "1"})
+    eventually(lambda: t.get("s") == {"f": "other", "h": "1"})
     assert t.version("s") == 4
     os.unlink(m / "s/h")
     m.end()  # what is still to be removed is, before the end

@@ -8,7 +8,7 @@ import errno
 import os
 import time
 
-from harness import main, skip, test
+from harness import main, skip, test, until
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -40,13 +40,6 @@ def numbers(path):
 
 def mtime(path):
     return os.stat(path).st_mtime_ns
-
-
-def until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never comes to be"
-        time.sleep(0.02)
 
 
 @test()

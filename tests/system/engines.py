@@ -8,7 +8,7 @@ import os
 import subprocess
 import time
 
-from harness import main, test
+from harness import main, test, until
 from inotify import Watcher
 from mount import VAULTFS, clean_environment
 from proxy import DENY, PASS, Proxy
@@ -30,13 +30,6 @@ def engines(t):
 
 def old(t, path):
     return t.server.api("GET", path)["data"]
-
-
-def eventually(what, seconds=30):
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it never comes"
-        time.sleep(0.05)
 
 
 def vaultfs(t, *args, address=None, token=None, status=0):
@@ -181,8 +174,8 @@ def come_and_go(t):
     assert sorted(os.listdir(m / base)) == sorted(os.listdir(patient / base)) == ["a", "b"]
     t.server.enable(f"{base}/c/kv", 2)
     t.server.put("x", {"f": "1"}, mount=f"{base}/c/kv")
-    eventually(lambda: sorted(os.listdir(m / base)) == ["a", "b", "c"])
-    eventually(lambda: os.path.exists(m / f"{base}/c/kv/x/f"))
+    until(lambda: sorted(os.listdir(m / base)) == ["a", "b", "c"])
+    until(lambda: os.path.exists(m / f"{base}/c/kv/x/f"))
     assert m.read(f"{base}/c/kv/x/f") == b"1"
     assert sorted(os.listdir(patient / base)) == ["a", "b"], "its time has not come"
     patient.write(".vault/refresh", "1")
@@ -192,17 +185,17 @@ def come_and_go(t):
         t.server.disable(f"{base}/c/kv")
         assert patient.errno_of(patient.write, f"{base}/c/kv/x/f", "2") in ("ENOENT", "EIO")
         patient.expect("no handler for route")
-        eventually(lambda: sorted(os.listdir(m / base)) == ["a", "b"])
+        until(lambda: sorted(os.listdir(m / base)) == ["a", "b"])
         patient.write(".vault/refresh", "1")
         assert sorted(os.listdir(patient / base)) == ["a", "b"]
         assert patient.errno_of(patient.read, f"{base}/c/kv/x/f") == "ENOENT"
         assert patient.errno_of(held.read) in ("", "ENOENT")
-    eventually(lambda: m.errno_of(os.stat, m / f"{base}/c/kv/x/f") == "ENOENT")
+    until(lambda: m.errno_of(os.stat, m / f"{base}/c/kv/x/f") == "ENOENT")
     t.server.enable(f"{base}/c/kv", 1)
     t.server.api("POST", f"{base}/c/kv/x", {"f": "flat"})
     for mount in (m, patient):
         mount.write(".vault/refresh", "1")
-        eventually(lambda m=mount: os.path.exists(m / f"{base}/c/kv/x/f"))
+        until(lambda m=mount: os.path.exists(m / f"{base}/c/kv/x/f"))
         assert mount.read(f"{base}/c/kv/x/f") == b"flat"
         assert mount.errno_of(os.getxattr, mount / f"{base}/c/kv/x", "user.vault.version") == \
             "ENOTSUP"
@@ -387,7 +380,7 @@ def upgraded_under_a_mount(t):
         assert m.errno_of(m.read, "s/f") in ("", "EIO"), "cached, an outage, or found again"
         assert time.monotonic() < end, "it is never found again"
         time.sleep(0.1)
-    eventually(lambda: m.errno_of(m.read, "unread/f") == "")
+    until(lambda: m.errno_of(m.read, "unread/f") == "")
     assert sorted(n for n in os.listdir(m.path) if n != ".vault") == ["s", "unread"]
     assert m.read("unread/f") == m.read("s/f") == b"old"
     time.sleep(1)
@@ -421,13 +414,13 @@ def others_in_a_mount_of_all(t):
     t.server.enable(down, 1)
     for name in ("s", "unread"):
         t.server.api("POST", f"{down}/{name}", {"f": "other"})
-    eventually(lambda: m.errno_of(m.read, f"{up}/unread/f") == "")
+    until(lambda: m.errno_of(m.read, f"{up}/unread/f") == "")
     assert m.read(f"{up}/unread/f") == m.read(f"{up}/s/f") == b"old"
     assert "user.vault.version" in os.listxattr(m / f"{up}/s")
     m.write(f"{up}/s/f", "new")
     assert t.server.get("s", mount=up) == {"f": "new"}
-    eventually(lambda: m.errno_of(m.read, f"{down}/unread/f") == "" and m.read(f"{down}/unread/f") == b"other")
-    eventually(lambda: m.read(f"{down}/s/f") == b"other")
+    until(lambda: m.errno_of(m.read, f"{down}/unread/f") == "" and m.read(f"{down}/unread/f") == b"other")
+    until(lambda: m.read(f"{down}/s/f") == b"other")
     m.write(f"{down}/s/f", "new")
     assert old(t, f"{down}/s") == {"f": "new"}
 
@@ -442,8 +435,8 @@ def a_write_is_the_first_to_find_out(t):
     m.expect("the engine", "fetch failed", "request failed")
     assert m.read("s/f") == b"old"
     t.server.api("POST", f"sys/mounts/{engine}/tune", {"options": {"version": "2"}})
-    eventually(lambda: t.server.get("s", mount=engine) is not None)
-    eventually(lambda: m.errno_of(m.write, "s/f", b"new") == "")
+    until(lambda: t.server.get("s", mount=engine) is not None)
+    until(lambda: m.errno_of(m.write, "s/f", b"new") == "")
     assert t.server.get("s", mount=engine) == {"f": "new", "kept": "1"}
     assert t.server.api("LIST", f"{engine}/metadata")["data"]["keys"] == ["s"], "nothing elsewhere"
 
@@ -460,8 +453,8 @@ def version_1_in_the_place_of_2(t):
         t.server.api("POST", f"{engine}/unread", {"f": "old"})
 
     m, events, hooks = replaced(t, engine, 2, swap)
-    eventually(lambda: "user.vault.version" not in os.listxattr(m / "s"))
-    eventually(lambda: m.errno_of(m.read, "unread/f") == "")
+    until(lambda: "user.vault.version" not in os.listxattr(m / "s"))
+    until(lambda: m.errno_of(m.read, "unread/f") == "")
     assert m.read("unread/f") == m.read("s/f") == b"old"
     m.write("s/f", "new")
     assert old(t, f"{engine}/s") == {"f": "new"}
@@ -490,8 +483,8 @@ def names_that_nobody_has_read(t):
         t.server.enable(engine, 1)
         for name in ("dir/a", "dir/b", "cold"):
             t.server.api("POST", f"{engine}/{name}", {"f": "old"})
-        eventually(lambda: "the engine has become another" in m.log())
-        eventually(lambda: sorted(os.listdir(m / "dir")) == ["a", "b"])
+        until(lambda: "the engine has become another" in m.log())
+        until(lambda: sorted(os.listdir(m / "dir")) == ["a", "b"])
         time.sleep(1)
         assert "deleted" not in told(events, f"{t.root}/hooks")
 
@@ -541,11 +534,11 @@ def moved_away(t):
     engine = "moved-" + t.name
     move = lambda a, b: t.server.api("POST", "sys/remount", {"from": a, "to": b})
     m, events, hooks = replaced(t, engine, 2, lambda: move(engine, engine + "-away"))
-    eventually(lambda: "the engine is not where it was" in str(m.log()))
+    until(lambda: "the engine is not where it was" in str(m.log()))
     assert m.read("s/f") == b"old", "from memory"
     assert m.errno_of(m.write, "s/f", b"lost") == "EIO"
     move(engine + "-away", engine)
-    eventually(lambda: m.errno_of(m.write, "s/f", b"new") == "")
+    until(lambda: m.errno_of(m.write, "s/f", b"new") == "")
     assert t.server.get("s", mount=engine) == {"f": "new"}
     assert "deleted" not in told(events, hooks)
 
@@ -567,7 +560,7 @@ def in_an_outage(t):
         assert m.read(f"{base}/a/kv/app/db/user") == b"kv"
         assert m.errno_of(m.write, f"{base}/b/app/db/user", "x") in ("EHOSTUNREACH", "ETIMEDOUT")
         proxy.listen()
-        eventually(lambda: m.errno_of(m.write, f"{base}/b/app/db/user", "back") == "")
+        until(lambda: m.errno_of(m.write, f"{base}/b/app/db/user", "back") == "")
         assert t.server.get("app/db", mount=f"{base}/b") == {"user": "back"}
     finally:
         proxy.close()

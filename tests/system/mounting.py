@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands: mounting and what keeps it from happening, detaching, unmounting, signals, the log."""
 
+import functools
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import socket
 import subprocess
 import time
 
-from harness import main, test
+from harness import main, test, until
 from mount import VAULTFS, clean_environment, in_namespace, is_mounted
 from server import free_port
 
@@ -38,11 +39,7 @@ def gone(pid):
         return True
 
 
-def wait_for(condition, seconds=15):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never happens"
-        time.sleep(0.02)
+wait_for = functools.partial(until, seconds=15)
 
 
 def daemons(path):

@@ -3,12 +3,13 @@
 """The copy for offline use: what is read while no server answers, at the start too, from where and how
 old; whose it is; what is dropped from it; and what can be seen in the file."""
 
+import functools
 import glob
 import os
 import signal
 import time
 
-from harness import main, test
+from harness import main, test, until
 from proxy import Proxy
 
 QUIET = ("fetch failed", "is spared", "no server answers", "request failed", "nothing has answered",
@@ -49,11 +50,7 @@ def age(m, path):
     return int(os.getxattr(m / path, "user.vault.age"))
 
 
-def eventually(condition, seconds=40):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.1)
+eventually = functools.partial(until, seconds=40)
 
 
 def contents(place):

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Removing all of a secret: it is deleted as it was, and undeleting it brings all of it back."""
 
+import functools
 import os
 import shutil
 import sys
 import time
 
-from harness import main, test
+from harness import main, test, until
 from proxy import LOSE_REQUEST, PASS, Proxy
 
 FIELDS = {f"f{i:02d}": f"value {i}" for i in range(30)}
@@ -25,11 +26,7 @@ def deleted(t, name):
     return sorted(map(int, versions))
 
 
-def eventually(check, seconds=20):
-    end = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < end
-        time.sleep(0.1)
+eventually = functools.partial(until, seconds=20)
 
 
 def with_scandir(path):

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from harness import main, test
+from harness import main, test, until
 from mount import VAULTFS, clean_environment
 from proxy import HANG, Proxy
 
@@ -154,13 +154,6 @@ def run_refuses(t):
     assert not os.path.exists(mark)
 
 
-def wait_for(predicate, seconds=30):
-    end = time.monotonic() + seconds
-    while not predicate():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 @test()
 def watch_restarts(t):
     "--watch starts the program anew when a secret has changed, and passes signals and status on"
@@ -169,11 +162,11 @@ def watch_restarts(t):
     lines = lambda: open(log).read().split() if os.path.exists(log) else []
     p = t.spawn(VAULTFS, "run", "--watch", "--interval", "200ms", db, "--", "sh", "-c",
                 f'trap "exit 7" USR1; echo $X >> {log}; while :; do sleep 0.1; done', env=env(t))
-    wait_for(lambda: lines() == ["one"])
+    until(lambda: lines() == ["one"])
     time.sleep(1)
     assert lines() == ["one"], "nothing has changed"
     t.put("db", {"x": "two"})
-    wait_for(lambda: lines() == ["one", "two"])
+    until(lambda: lines() == ["one", "two"])
     t.put("db", {"x": "two"})  # a version more, and nothing new
     time.sleep(1)
     assert lines() == ["one", "two"]
@@ -193,9 +186,9 @@ def watch_signals(t):
                 "sh", "-c", f'trap "echo hup >> {log}" HUP; echo $X $$ >> {log}; '
                 "while :; do sleep 0.1; done", env=env(t))
     lines = lambda: open(log).read().splitlines() if os.path.exists(log) else []
-    wait_for(lambda: len(lines()) == 1)
+    until(lambda: len(lines()) == 1)
     t.put("db", {"x": "two"})
-    wait_for(lambda: lines()[1:] == ["hup"])
+    until(lambda: lines()[1:] == ["hup"])
     p.send_signal(signal.SIGTERM)
     assert p.wait(20) == -signal.SIGTERM
 
@@ -211,9 +204,9 @@ def watch_ends(t):
     for n, s in enumerate((signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)):
         p = t.spawn(VAULTFS, "run", "--watch", "--interval", "200ms", db, "--", "sh", "-c", script,
                     env=env(t, LOG=log))
-        wait_for(lambda: len(lines()) == 1)
+        until(lambda: len(lines()) == 1)
         t.put("db", {"x": f"two{n}"})
-        wait_for(lambda: len(lines()) == 2)
+        until(lambda: len(lines()) == 2)
         p.send_signal(s)
         assert p.wait(20) == 5, s
         time.sleep(0.5)
@@ -231,13 +224,13 @@ def watch_with_a_server_that_hangs(t):
                 f'trap "echo usr1 >> {log}" USR1; echo $X >> {log}; while :; do sleep 0.1; done',
                 env=env(t, VAULT_ADDR=proxy.address))
     lines = lambda: open(log).read().split() if os.path.exists(log) else []
-    wait_for(lambda: lines() == ["one"])
+    until(lambda: lines() == ["one"])
     seen = len(proxy.requests)
     proxy.fate = lambda method, path: HANG
-    wait_for(lambda: len(proxy.requests) > seen)
+    until(lambda: len(proxy.requests) > seen)
     time.sleep(0.3)
     p.send_signal(signal.SIGUSR1)
-    wait_for(lambda: lines() == ["one", "usr1"], 3)
+    until(lambda: lines() == ["one", "usr1"], 3)
     p.send_signal(signal.SIGTERM)
     assert p.wait(5) == -signal.SIGTERM
     proxy.close()

@@ -16,10 +16,9 @@ import os
 import stat
 import subprocess
 import sys
-import time
 import zlib
 
-from harness import main, test
+from harness import main, test, until
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -242,10 +241,7 @@ def cut_and_grown(t):
             if by == "descriptor":
                 os.ftruncate(fd, size)
                 # For a moment the kernel may keep the size that the commit before has told of.
-                end = time.monotonic() + 10
-                while os.fstat(fd).st_size != size and time.monotonic() < end:
-                    time.sleep(0.01)
-                assert os.fstat(fd).st_size == size
+                until(lambda: os.fstat(fd).st_size == size, 10)
             os.close(fd)
             if by == "path":
                 os.truncate(path, size)

@@ -8,16 +8,8 @@ import os
 import subprocess
 import time
 
-from harness import main, skip, test
+from harness import main, skip, test, until
 from proxy import BREAK, PASS, Proxy
-
-
-def until(condition, seconds=30):
-    begun = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begun < seconds, "not within that time"
-        time.sleep(0.05)
-    return time.monotonic() - begun
 
 
 @test(products=("vault", "bao"))
