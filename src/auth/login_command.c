@@ -81,7 +81,8 @@ static bool shows(const char *words, const struct secret *token)
 	return false;
 }
 
-/* What it said, unless the token is in it, as in the trace of a shell. */
+/* Adds to the error what the command printed there, unless that has the token in it, as the trace of
+ * a shell has. */
 static void add_words(struct err *err, const struct program_end *end)
 {
 	_cleanup_secret_ struct secret *token = NULL;

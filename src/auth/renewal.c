@@ -149,8 +149,7 @@ static enum renewal_verdict verify(struct renewal *r, struct vault *v, const str
 	if (e == -EKEYEXPIRED)
 		return RENEWAL_DEAD;
 	back_off(r);
-	/* Who gave it said that it ends now: another is asked for until there is one, and it serves
-	 * meanwhile. */
+	/* The token is still good, but it was announced to end now. It serves until there is another. */
 	if (e == 0 && r->announced)
 		return RENEWAL_REPLACE;
 	if (e == 0) {

@@ -19,8 +19,8 @@ struct secret {
 /* A copy of `len` bytes, in secret memory; NULL when there is no memory. The caller's. */
 struct secret *secret_new(const char *bytes, size_t len);
 
-/* What of a file is the secret. A token has no white space, so what stands around it is no part of it; a
- * password may begin and end with blanks, and ends before the one line break that echo(1) adds. */
+/* Which part of a file is the secret. SECRET_WORD: all but white space at both ends, as for tokens.
+ * SECRET_LINE: all but one line break at the end, since a password may begin and end with blanks. */
 enum secret_form { SECRET_WORD, SECRET_LINE };
 
 /* The content of a file that may say who we are (base/trust.h), at most `max` bytes. 0, -errno of open(2)

@@ -8,7 +8,7 @@ void help_mount_options(void);
 /* The same of `vaultfs login`. */
 void help_login_options(void);
 
-/* What all commands have that ask the server; and what a PATH of theirs is. */
+/* Prints the options of all commands that ask the server; help_remote() also says what a PATH is. */
 void help_server(void);
 void help_remote(void);
 

@@ -144,7 +144,7 @@ static int take_escape(struct reader *r, const char *name)
 	return 0;
 }
 
-/* What stands for itself to most, and not to python-dotenv. */
+/* Refuses what most libraries read as it stands, and python-dotenv does not. */
 static int check_single(struct reader *r, const char *name)
 {
 	if (*r->at == '\\' && is_before(r, "\\'"))

@@ -64,19 +64,9 @@ int names_find(struct tree *t, struct node *dir, const char *name, const struct 
 
 int names_find_again(struct tree *t, struct node *node, const struct request *rq, struct node **out)
 {
-	struct field *now;
-	int r;
 	LOCK_SCOPE(&t->lock);
 
-	*out = NULL;
-	if (!node_is_field(node)) {
-		*out = node_use_locked(node);
-		return 0;
-	}
-	r = field_find_again_locked(t, field_of(node), rq->ask, &now, rq->err);
-	if (r == 0)
-		*out = &now->node;
-	return r;
+	return field_find_again_locked(t, node, rq->ask, out, rq->err);
 }
 
 void names_drop(struct tree *t, struct node *n)

@@ -182,7 +182,7 @@ bool edit_size_for(struct tree *t, struct node *node, struct handle *through, pi
  * on get copies. */
 static void wait_for_readers_locked(struct tree *t, struct node *n)
 {
-	uint64_t until = node_is_field(n) ? field_of(n)->opened + READING_TIME : 0;
+	uint64_t until = node_is_field(n) ? field_read_until_locked(field_of(n)) : 0;
 	struct timespec end = clock_timespec((int64_t)until);
 
 	while (n->cached > 0)

@@ -179,20 +179,17 @@ static struct dir *living_dir_locked(struct dir *d)
 	return n && node_is_dir(n) ? dir_of(n) : NULL;
 }
 
-int field_find_again_locked(struct tree *t, struct field *f, const struct ask *ask,
-			    struct field **out, struct err *err)
+/* Of a removed one. */
+static int find_again_locked(struct tree *t, struct field *f, const struct ask *ask,
+			     struct node **out, struct err *err)
 {
 	_cleanup_object_ struct kv_version *v = NULL;
-	struct dir *d = f->node.gone ? living_dir_locked(field_dir(f)) : field_dir(f);
+	struct dir *d = living_dir_locked(field_dir(f));
 	struct node *known = d ? node_child_locked(&d->node, f->node.name) : NULL;
+	struct field *now;
 	uint64_t ttl;
 	int r = 0;
 
-	*out = NULL;
-	if (!f->node.gone) {
-		*out = field_of(node_use_locked(&f->node));
-		return 0;
-	}
 	if (!d || t->config.fast_open)
 		return no_such_field(f, err);
 	/* A new file of ours is not at the server yet. */
@@ -202,20 +199,31 @@ int field_find_again_locked(struct tree *t, struct field *f, const struct ask *a
 		return r;
 	if (v && !dir_shows_field_locked(d, v, f->raw, f->raw_len))
 		return no_such_field(f, err);
-	*out = field_child_locked(t, d, f->node.name, f->raw, f->raw_len);
-	return *out ? 0 : err_set(err, ENOMEM, "no memory for a file");
+	now = field_child_locked(t, d, f->node.name, f->raw, f->raw_len);
+	if (!now)
+		return err_set(err, ENOMEM, "no memory for a file");
+	*out = &now->node;
+	return 0;
+}
+
+int field_find_again_locked(struct tree *t, struct node *n, const struct ask *ask,
+			    struct node **out, struct err *err)
+{
+	*out = NULL;
+	if (node_is_field(n) && n->gone)
+		return find_again_locked(t, field_of(n), ask, out, err);
+	*out = node_use_locked(n);
+	return 0;
 }
 
 int field_stand_in_locked(struct tree *t, struct node *n, const struct ask *ask, struct node **out)
 {
-	struct field *now = NULL;
-	int r = node_is_field(n) && n->gone
-			? field_find_again_locked(t, field_of(n), ask, &now, NULL)
-			: 0;
+	int r = field_find_again_locked(t, n, ask, out, NULL);
 
 	if (r == PARKED)
 		return r;
-	*out = now && r == 0 ? &now->node : node_use_locked(n);
+	if (r < 0)
+		*out = node_use_locked(n);
 	return 0;
 }
 
@@ -265,16 +273,16 @@ static size_t gone_size_locked(struct tree *t, struct field *f)
 static int attr_again_locked(struct tree *t, struct field *f, const struct ask *ask,
 			     struct stat *attr, uint64_t *ttl, struct err *err)
 {
-	struct field *now;
-	int r = field_find_again_locked(t, f, ask, &now, err);
+	struct node *now;
+	int r = field_find_again_locked(t, &f->node, ask, &now, err);
 
 	if (r != 0)
 		return r;
 	attr->st_nlink = 1;
-	r = now->node.type->attr_locked(t, &now->node, ask, attr, ttl, err);
-	if (now != f)
+	r = now->type->attr_locked(t, now, ask, attr, ttl, err);
+	if (now != &f->node)
 		*ttl = 0;
-	node_unuse_locked(t, &now->node);
+	node_unuse_locked(t, now);
 	return r;
 }
 

@@ -30,6 +30,12 @@ static inline struct field *field_of(struct node *n)
 	return container_of(n, struct field, node);
 }
 
+/* Until when (clock_mono()) somebody may be reading it. */
+static inline uint64_t field_read_until_locked(const struct field *f)
+{
+	return f->opened + READING_TIME;
+}
+
 static inline bool node_is_field(const struct node *n)
 {
 	return n->type == &field_type;
@@ -50,14 +56,14 @@ uint64_t field_ino_now_locked(const struct dir *d, const char *raw, size_t raw_l
 struct field *field_child_locked(struct tree *t, struct dir *d, const char *name, const char *raw,
 				 size_t raw_len);
 
-/* The field that has its name now: itself while it is there. One that was removed may still be reached
- * without its name, by a bind mount of the file or a descriptor of /proc; where a field of that name has
- * been made since, it is that one again, or leads to it while others have it open. `out` is with a use
- * for the caller, NULL on failure. 0, PARKED, -ENOENT, or -errno as cache_get(). */
-int field_find_again_locked(struct tree *t, struct field *f, const struct ask *ask,
-			    struct field **out, struct err *err);
+/* The node that is meant by `n`: itself, unless it is a field that was removed. That may still be
+ * reached without its name, by a bind mount of the file or a descriptor of /proc; where a field of that
+ * name has been made since, it is that one again, or leads to it while others have it open. `out` is with
+ * a use for the caller, NULL on failure. 0, PARKED, -ENOENT, or -errno as cache_get(). */
+int field_find_again_locked(struct tree *t, struct node *n, const struct ask *ask,
+			    struct node **out, struct err *err);
 
-/* The same of any node: itself where nothing else has its place. 0 or PARKED. */
+/* The same, and itself too where nothing else has its place. 0 or PARKED. */
 int field_stand_in_locked(struct tree *t, struct node *n, const struct ask *ask, struct node **out);
 
 /* It is there again, or for other reasons than it was told to be: who is to show it coming or

@@ -129,27 +129,25 @@ static int open_locked(struct tree *t, struct node *node, const struct ask *ask,
 		       struct handle **out, struct err *err)
 {
 	struct content content;
-	struct field *now = NULL;
 	struct handle *h;
-	int r = 0;
+	struct node *now;
+	int r = field_find_again_locked(t, node, ask, &now, err);
 
-	if (node_is_field(node))
-		r = field_find_again_locked(t, field_of(node), ask, &now, err);
-	if (r == 0)
-		r = content_locked(t, now ? &now->node : node, ask, &content, err);
+	if (r != 0)
+		return r;
+	r = content_locked(t, now, ask, &content, err);
 	if (r == 0) {
-		h = handle_new_locked(t, now ? &now->node : node);
+		h = handle_new_locked(t, now);
 		if (h) {
 			h->content = content;
-			count_locked(h, !now || &now->node == node);
+			count_locked(h, now == node);
 		} else {
 			object_put(content.object);
 			r = err_set(err, ENOMEM, "no memory for a file");
 		}
 		*out = h;
 	}
-	if (now)
-		node_unuse_locked(t, &now->node);
+	node_unuse_locked(t, now);
 	return r;
 }
 

@@ -367,12 +367,12 @@ static uint64_t disturbs_locked(struct dir *d, const struct kv_version *v)
 		const struct field *f = field_of(child);
 		const struct kv_field *after;
 
-		if (!node_is_field(child) || !f->readers || f->opened + READING_TIME <= now ||
-		    f->opened + READING_TIME <= until)
+		if (!node_is_field(child) || !f->readers || field_read_until_locked(f) <= now ||
+		    field_read_until_locked(f) <= until)
 			continue;
 		after = kv_version_field(v, f->raw, f->raw_len);
 		if (after && !kv_field_equal(kv_version_field(old, f->raw, f->raw_len), after))
-			until = f->opened + READING_TIME;
+			until = field_read_until_locked(f);
 	}
 	return until;
 }
