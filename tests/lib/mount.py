@@ -42,8 +42,10 @@ def lazy_unmount(path):
 
 
 def clean_environment(**more):
-    """What a daemon is started with: nothing of ours that could log it in by chance."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("VAULT_", "BAO_"))}
+    """The environment of a daemon: without the variables, and without the home, of the person who runs
+    the tests, since either could log it in."""
+    env = {k: v for k, v in os.environ.items()
+           if k != "HOME" and not k.startswith(("VAULT_", "BAO_"))}
     env.update({k: v for k, v in more.items() if v is not None})
     return env
 
