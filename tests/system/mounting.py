@@ -275,11 +275,11 @@ def terminated(t):
 
 @test()
 def killed(t):
-    "a daemon that is killed leaves no dead mount"
+    "auto_unmount: a daemon that is killed leaves no dead mount"
     t.put("db", {"x": "1"})
     # fusermount3 looks once whether the mount is dead, and may look before the kernel has ended it.
     for attempt in range(3):
-        m = t.mount()
+        m = t.mount("auto_unmount")
         assert m.read("db/x") == b"1"
         m.process.kill()
         m.wait_end()
@@ -294,19 +294,23 @@ def killed(t):
 
 @test()
 def dead_mount_is_cleared(t):
-    "a dead mount that was left over is cleared by the next"
+    "a daemon that is killed leaves a dead mount, which keeps root's writes off the disk; the next clears it"
     t.put("db", {"x": "1"})
-    m = t.mount("auto_unmount=no")
+    m = t.mount()
+    assert m.read("db/x") == b"1"
     m.process.kill()
     m.wait_end()
     assert is_mounted(m.path)
     assert m.errno_of(os.statvfs, m.path) == "ENOTCONN"
+    assert m.errno_of(m.write, "new", "plain text") == "ENOTCONN"
+    assert m.errno_of(os.mkdir, m / "new") == "ENOTCONN"
     env = {"VAULT_ADDR": t.server.address, "VAULT_TOKEN": t.server.token}
     status, _, err = run(t, "mount", f"secret/{t.folder}", m.path, **env)
     assert status == 0, err
     assert m.read("db/x") == b"1"
     assert run(t, "umount", m.path)[0] == 0
     wait_for(lambda: not daemons(m.path))
+    assert os.listdir(m.path) == []
 
 
 @test()
