@@ -87,8 +87,9 @@ class Test:
             env = {"VAULT_ADDR": self.server.address, "VAULT_TOKEN": token or self.server.token}
             if self.server.tls:
                 env["VAULT_CACERT"] = self.server.ca_file
-        m = mounts.Mount(root, source, list(options), mounts.clean_environment(**env),
-                         self.canaries, args, wrapper)
+        # One home for all mounts of a test, since what is sealed for a login names its token's file.
+        env = mounts.clean_environment(**{"HOME": self.root, **env})
+        m = mounts.Mount(root, source, list(options), env, self.canaries, args, wrapper)
         self.mounts.append(m)
         if wait:
             m.wait_mounted()
