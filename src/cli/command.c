@@ -70,7 +70,7 @@ void command_help_all(void)
 		printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	printf("\n  vaultfs COMMAND --help    tells more about one\n"
 	       "  vaultfs --version         prints the version\n"
-	       "  man vaultfs               has all of it\n");
+	       "  man vaultfs               leads to all manual pages\n");
 }
 
 _printf_(1, 0) static void say(const char *fmt, va_list ap)

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
-#define LOCKED_ENOUGH (22u << 20) /* vaultfs(1), SECURITY */
+#define LOCKED_ENOUGH (22u << 20) /* vaultfs-security(7) */
 
 /* Prints a line; `advice` is what to do, NULL where nothing is. */
 static void tell(const char *verdict, const char *what, const char *text, const char *advice)

@@ -6,7 +6,7 @@
 #include "base/secret.h"
 #include "store/crypt.h"
 
-/* Where the keys of stores come from. What each protects from is in vaultfs(1), LOCAL STORES. */
+/* Where the keys of stores come from. What each protects from is in vaultfs-local(1). */
 
 enum store_key_kind {
 	STORE_KEY_MACHINE,    /* /etc/machine-id, and a salt beside the store */

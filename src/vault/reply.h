@@ -7,7 +7,7 @@
 #include "http/http.h"
 
 /* What an answer means. HTTP statuses and transport faults become errnos here and nowhere else; the
- * table is in vaultfs(1), ERROR NUMBERS. */
+ * table is in vaultfs-files(7), ERROR NUMBERS. */
 
 /* 0 for success. -errno otherwise, with a sentence that holds the server's own words. `address` is
  * who was asked. */
