@@ -4,6 +4,7 @@
 
 import json
 import os
+import re
 import threading
 import time
 
@@ -191,6 +192,24 @@ def renew_logs_in_anew(t):
     m.write(".vault/renew", "1")
     told = session_of(m)
     assert told["logins"] == 2 and told["method"] == "approle", told
+
+
+@test()
+def manual(t):
+    "the manual has the files of .vault and the metrics that a mount has, and no others"
+    page = {}
+    for name in ("files", "events"):
+        with open(os.path.join(os.path.dirname(__file__), f"../../man/vaultfs-{name}.7"), encoding="utf-8") as f:
+            page[name] = f.read()
+    t.put("s", {"f": "1"})
+    m = t.mount()
+    files = re.findall(r"^\.It Pa ([a-z.]+)/?$", page["files"] + page["events"], re.M)
+    there = set(os.listdir(m / ".vault")) | set(os.listdir(m / "s/.vault"))
+    assert sorted(files) == sorted(there), sorted(set(files) ^ there)
+    items = re.findall(r"^\.It Li (.*)$", page["events"].split("\n.Sh METRICS\n")[1], re.M)
+    metrics = [f"vaultfs_{name}" for item in items for name in item.split(" , ")]
+    there = set(re.findall(r"^# TYPE (\S+)", m.read(".vault/metrics").decode(), re.M))
+    assert sorted(metrics) == sorted(there), sorted(set(metrics) ^ there)
 
 
 main(local=True)
