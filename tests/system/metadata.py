@@ -306,7 +306,7 @@ def metadata_as_a_document(t):
     assert document(t, m)["max_versions"] == 8
     t.shell("""printf '%s\n' '/n.*w"/s//other"/' w q | ed -s "$P" """, P=path)
     assert custom(t) == {"b": "2", "c": "other"}
-    t.shell("""vim -u NONE -es -c '%s/other/vim/' -c 'wq' "$P" """, P=path)
+    t.shell("""vi -u NONE -es -c '%s/other/vim/' -c 'wq' "$P" """, P=path)
     assert custom(t)["c"] == "vim"
     t.shell("""jq '.custom_metadata.c = "jq"' "$P" > "$R/new" && cat "$R/new" > "$P" """, P=path, R=t.root)
     assert custom(t)["c"] == "jq"
