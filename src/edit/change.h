@@ -4,14 +4,9 @@
 
 #include "edit/commit.h"
 #include "edit/draft.h"
+#include "secrets/secret_change.h"
 
 /* What comes before every change of a secret. */
-
-/* The base of a secret that the token may replace as a `whole`, but not read. */
-static inline bool change_is_unseen(const struct kv_version *base)
-{
-	return base->number < 0;
-}
 
 /* Asks the server whether it may be changed, and for what it is now: the version, the caller's. 0,
  * PARKED, -EACCES, -EBUSY where the user has armed another number than the latest, or what the server

@@ -7,7 +7,7 @@
 #include "edit/edit.h"
 #include "tree/handle.h"
 
-#define NO_CAS (-1)
+#define NO_CAS KV_ANY
 
 /* A file that is being written: nobody else sees it until it is committed. A scratch file's is shared
  * by all who have that open. */

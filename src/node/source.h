@@ -6,25 +6,7 @@
 #include "kv/kv.h"
 #include "offline/offline.h"
 #include "rule/rules.h"
-
-/* The kinds of object that the tree keeps in the cache; see tree_cache_kinds. */
-enum {
-	TREE_DATA,
-	TREE_LIST,
-	TREE_METADATA,
-	TREE_RIGHTS,
-	TREE_REACH,
-	TREE_VERSION,
-	TREE_STATUS,
-	TREE_ENTRY_RIGHTS,
-	TREE_KINDS
-};
-
-/* What TREE_RIGHTS and TREE_REACH hold. */
-struct tree_number {
-	struct object object;
-	unsigned number;
-};
+#include "secrets/kinds.h"
 
 /* What TREE_VERSION has in the place of a path: an old version with the time at which it was made, 0
  * where that is not known, since numbers start again when a secret was purged. Heap; NULL: no memory. */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SECRETS_SECRET_CHANGE_H
+#define SECRETS_SECRET_CHANGE_H
+
+#include "base/err.h"
+#include "kv/kv_version.h"
+
+/* One change to one secret, on its way to be one version of it. A plain value; all of it is borrowed. */
+struct secret_change {
+	struct kv_version *base; /* the version that the change was made from */
+	const struct kv_change *fields;
+	size_t count;
+	bool whole;	 /* the fields are all that the secret will hold */
+	bool blind;	 /* the change does not depend on the old values of its fields, */
+	size_t built_on; /* except for the first `built_on` of them */
+	int64_t cas;	 /* the number that the latest version must have; KV_ANY: any */
+};
+
+/* The base of a secret that the token may replace as a whole, but not read. */
+static inline bool change_is_unseen(const struct kv_version *base)
+{
+	return base->number < 0;
+}
+
+/* Whether `latest` may take the place of the base: 0; -EBUSY where somebody else has changed what the
+ * change was built on. With `strict` it is built on everything that it changes. */
+int change_check_merge(const struct secret_change *c, const struct kv_version *latest, bool strict,
+		       struct err *err);
+
+/* Whether a server may spell a value of it differently: it keeps numbers as floating point. */
+bool change_is_respelt(const struct secret_change *c);
+
+#endif
