@@ -26,8 +26,14 @@ section() {
 	shift
 	for page in "${@:-${pages[@]}}"; do sed -n "/^\.Sh $name\$/,/^\.Sh/p" "$page"; done
 }
-# The item of a command, in whichever page has it.
-item() { cat "${pages[@]}" | sed -n "/^\.It Nm vaultfs Cm $1\b/,/^\.It Nm\|^\.S[hs]/p" | sed '1!{/^\.It Nm\|^\.S[hs]/d}'; }
+# The text of a command: a page that has no other, or the item in one that has.
+item() {
+	local page
+	page=$(grep -l "^\.It Nm vaultfs Cm $1\b" "${pages[@]}")
+	if [ "$(grep -c '^\.It Nm vaultfs Cm' "$page")" = 1 ]; then cat "$page"; else
+		sed -n "/^\.It Nm vaultfs Cm $1\b/,/^\.It Nm\|^\.S[hs]/p" "$page" | sed '1!{/^\.It Nm\|^\.S[hs]/d}'
+	fi
+}
 
 help=$("$vaultfs" mount --help)
 commands=$("$vaultfs" --help | sed -n '/^Commands:/,/^$/p' | awk '/^  / { print $1 }')
