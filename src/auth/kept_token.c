@@ -13,13 +13,13 @@
 void kept_token_init(struct kept_token *k, const struct token_cache *cache)
 {
 	*k = (struct kept_token){.cache = cache};
-	pthread_mutex_init(&k->lock, NULL);
+	lock_init(&k->lock, LOCK_KEPT_TOKEN);
 }
 
 void kept_token_fini(struct kept_token *k)
 {
 	secret_put(k->saved);
-	pthread_mutex_destroy(&k->lock);
+	lock_fini(&k->lock);
 }
 
 int kept_token_take(struct kept_token *k, struct vault *v, struct limit limit,

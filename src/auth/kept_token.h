@@ -2,15 +2,14 @@
 #ifndef AUTH_KEPT_TOKEN_H
 #define AUTH_KEPT_TOKEN_H
 
+#include "base/lock.h"
 #include "store/token_cache.h"
 #include "vault/token.h"
-
-#include <pthread.h>
 
 /* The token in the cache, for the next start. */
 struct kept_token {
 	const struct token_cache *cache; /* NULL: none is kept */
-	pthread_mutex_t lock;		 /* guards all below, and the cache */
+	struct lock lock;		 /* guards all below, and the cache */
 	struct secret *saved;
 	uint64_t until; /* clock_mono() */
 };

@@ -24,6 +24,7 @@
 #include "auth/pace.h"
 #include "auth/renewal.h"
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "host/stamp.h"
@@ -41,8 +42,8 @@ struct session {
 	const char *watched;	/* NULL: no file is */
 	struct stamp seen;	/* of it; the watching job's */
 	struct kept_token kept; /* its lock is taken before the other */
-	pthread_mutex_t lock;	/* guards all below */
-	pthread_cond_t changed;
+	struct lock lock;	/* guards all below */
+	struct cond changed;
 	struct secret *token; /* NULL: DEAD, for the reason in `why` */
 	bool persisting;      /* there never was one: the server has not answered yet */
 	struct renewal renewal;
@@ -64,11 +65,8 @@ static struct limit own_limit(const struct session *s)
 /* Waits while another thread is at it. False where it still is at the deadline. */
 static bool wait_locked(struct session *s, const bool *busy, uint64_t deadline)
 {
-	struct timespec end = clock_timespec((int64_t)deadline);
-
 	while (*busy)
-		if (pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &end) ==
-		    ETIMEDOUT)
+		if (!cond_wait_until(&s->changed, &s->lock, deadline))
 			return !*busy;
 	return true;
 }
@@ -112,9 +110,9 @@ static void take_over_locked(struct session *s, struct secret *token, const stru
 	s->logins++;
 	if (!other)
 		return;
-	pthread_mutex_unlock(&s->lock);
+	lock_release(&s->lock);
 	s->config.replaced(s->config.arg);
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 }
 
 /* Whether a login that yields the same token again is as good as any, if it has a longer life now. */
@@ -132,18 +130,18 @@ static int login_locked(struct session *s, const struct secret *old, enum same s
 	int r;
 
 	s->logging_in = true;
-	pthread_mutex_unlock(&s->lock);
+	lock_release(&s->lock);
 	r = s->config.method->login(s->config.vault, s->config.auth, own_limit(s), &token, &info,
 				    &why);
 	metric_count(METRIC_LOGINS, r == 0);
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	if (r == 0 && same != SAME_IS_FINE && token->len && secret_equal(token, old) &&
 	    (same == SAME_IS_NONE || !renewal_is_longer(&s->renewal, &info)))
 		r = err_set(&why, EKEYEXPIRED, "there is no new token to take the old one's place");
 	if (r == 0)
 		take_over_locked(s, steal(token), &info);
 	s->logging_in = false;
-	pthread_cond_broadcast(&s->changed);
+	cond_broadcast(&s->changed);
 	if (r == 0) {
 		log_info("logged in", F_STR("method", s->config.method->name),
 			 F_INT("ttl", info.ttl / NS_PER_SEC));
@@ -167,10 +165,10 @@ static void save(struct session *s)
 	if (!s->config.cache)
 		return;
 	LOCK_SCOPE(&s->kept.lock);
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	token = secret_ref(s->token);
 	until = s->renewal.expires;
-	pthread_mutex_unlock(&s->lock);
+	lock_release(&s->lock);
 	kept_token_save_locked(&s->kept, token, until);
 }
 
@@ -204,7 +202,7 @@ static int replace(struct session *s, const struct secret *token, struct limit l
 	struct err why = {0};
 	int r = 0;
 
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	if (!wait_locked(s, &s->logging_in, limit.deadline)) {
 		r = err_set(&why, ETIMEDOUT, "another login takes too long");
 	} else if (!s->token && clock_mono() < s->pace.after) {
@@ -219,7 +217,7 @@ static int replace(struct session *s, const struct secret *token, struct limit l
 			s->why.code = -r;
 		}
 	}
-	pthread_mutex_unlock(&s->lock);
+	lock_release(&s->lock);
 	save(s);
 	if (died) {
 		log_at(quiet ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "the token is dead",
@@ -236,21 +234,21 @@ static int session_get(void *arg, struct limit limit, struct secret **out, struc
 	struct session *s = arg;
 	int r = 0;
 
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	*out = secret_ref(s->token);
 	if (!*out && s->persisting)
 		r = -s->why.code;
 	if (r < 0 && err)
 		*err = s->why;
-	pthread_mutex_unlock(&s->lock);
+	lock_release(&s->lock);
 	if (*out || r < 0)
 		return r;
 	r = replace(s, NULL, limit, err);
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	*out = secret_ref(s->token);
-	pthread_mutex_unlock(&s->lock);
+	lock_release(&s->lock);
 	return *out ? 0 : err_set(err, EKEYEXPIRED, "the token has expired");
 }
 
@@ -278,7 +276,7 @@ static void end_look(struct session *s, uint64_t alive_at)
 
 	s->alive_at = alive_at;
 	s->looking = false;
-	pthread_cond_broadcast(&s->changed);
+	cond_broadcast(&s->changed);
 }
 
 static int session_rejected(void *arg, const struct secret *token, bool certain, struct limit limit,
@@ -312,7 +310,7 @@ struct vault_tokens session_tokens(struct session *s)
 static void end_renewing_locked(struct session *s)
 {
 	s->renewing = false;
-	pthread_cond_broadcast(&s->changed);
+	cond_broadcast(&s->changed);
 }
 
 /* Whether the step that the timer asked for is still due: then we are the one who renews. */
@@ -346,7 +344,7 @@ static void tick(struct job *job)
 			: RENEWAL_LATER;
 	if (verdict == RENEWAL_DEAD)
 		replace(s, token, own_limit(s), NULL);
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	/* It still lives: what fails is tried again, if not for want of another token. */
 	if (verdict == RENEWAL_REPLACE && !s->stop && !s->logging_in &&
 	    secret_equal(s->token, token)) {
@@ -365,7 +363,7 @@ static void tick(struct job *job)
 	end_renewing_locked(s);
 	if (s->token)
 		schedule_locked(s);
-	pthread_mutex_unlock(&s->lock);
+	lock_release(&s->lock);
 	save(s);
 }
 
@@ -379,7 +377,7 @@ int session_renew(struct session *s, uint64_t asked, struct limit limit, struct 
 
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	if (!wait_locked(s, &s->renewing, limit.deadline)) {
 		r = -ETIMEDOUT;
 	} else { /* it is ours, unless somebody has done it while we waited */
@@ -389,14 +387,14 @@ int session_renew(struct session *s, uint64_t asked, struct limit limit, struct 
 	secret_put(token);
 	token = secret_ref(s->token);
 	renewal = s->renewal;
-	pthread_mutex_unlock(&s->lock);
+	lock_release(&s->lock);
 	if (r < 0)
 		return err_set(err, ETIMEDOUT, "another renewal takes too long");
 	if (done)
 		return 0;
 	begun = clock_mono();
 	r = token ? renewal_demand(&renewal, s->config.vault, token, limit, err) : -EKEYEXPIRED;
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	if (r == 0 && secret_equal(s->token, token)) {
 		s->renewal = renewal;
 		s->demanded = begun;
@@ -404,7 +402,7 @@ int session_renew(struct session *s, uint64_t asked, struct limit limit, struct 
 	end_renewing_locked(s);
 	if (s->token) /* a step that was due meanwhile has left it to us */
 		schedule_locked(s);
-	pthread_mutex_unlock(&s->lock);
+	lock_release(&s->lock);
 	if (r == -EKEYEXPIRED)
 		return replace(s, token, limit, err);
 	save(s);
@@ -433,7 +431,7 @@ static void persist(struct job *job)
 	bool arrived;
 	int r = take_cached(s, &why);
 
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	wait_locked(s, &s->logging_in, INT64_MAX);
 	if (r == -ENOENT && !s->token && !s->stop)
 		r = login_locked(s, NULL, SAME_IS_NONE, &why);
@@ -446,7 +444,7 @@ static void persist(struct job *job)
 	s->persisting = !arrived;
 	if (!arrived && !s->stop)
 		timer_arm(s->config.timers, &s->persist_timer, s->pace.after);
-	pthread_mutex_unlock(&s->lock);
+	lock_release(&s->lock);
 	save(s);
 	if (arrived)
 		s->config.arrived(s->config.arg);
@@ -518,8 +516,8 @@ struct session *session_new(const struct session_config *config, struct err *err
 	s->watch_job.run = watch;
 	s->watched = config->method->watched ? config->method->watched(config->auth) : NULL;
 	kept_token_init(&s->kept, config->cache);
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->changed, NULL);
+	lock_init(&s->lock, LOCK_SESSION);
+	cond_init(&s->changed);
 	return s;
 }
 
@@ -532,9 +530,9 @@ int session_start(struct session *s, struct err *err)
 		stamp_changed(s->watched, &s->seen);
 	r = take_cached(s, err);
 	if (r == -ENOENT) {
-		pthread_mutex_lock(&s->lock);
+		lock_acquire(&s->lock);
 		r = login_locked(s, NULL, SAME_IS_NONE, err);
-		pthread_mutex_unlock(&s->lock);
+		lock_release(&s->lock);
 	}
 	save(s);
 	if (r == 0 && s->watched) {
@@ -566,9 +564,9 @@ void session_stop(struct session *s)
 {
 	if (!s)
 		return;
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	s->stop = true;
-	pthread_mutex_unlock(&s->lock);
+	lock_release(&s->lock);
 	timer_disarm(s->config.timers, &s->timer);
 	timer_disarm(s->config.timers, &s->watch_timer);
 	timer_disarm(s->config.timers, &s->persist_timer);
@@ -593,8 +591,8 @@ void session_free(struct session *s)
 	if (!s)
 		return;
 	secret_put(s->token);
-	pthread_cond_destroy(&s->changed);
+	cond_fini(&s->changed);
 	kept_token_fini(&s->kept);
-	pthread_mutex_destroy(&s->lock);
+	lock_fini(&s->lock);
 	free(s);
 }

@@ -10,19 +10,16 @@
 
 void cancel_init(struct cancel *c)
 {
-	pthread_condattr_t attr;
 
-	*c = (struct cancel){.lock = PTHREAD_MUTEX_INITIALIZER};
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&c->cond, &attr);
-	pthread_condattr_destroy(&attr);
+	*c = (struct cancel){0};
+	lock_init(&c->lock, LOCK_CANCEL);
+	cond_init(&c->cond);
 }
 
 void cancel_fini(struct cancel *c)
 {
-	pthread_cond_destroy(&c->cond);
-	pthread_mutex_destroy(&c->lock);
+	cond_fini(&c->cond);
+	lock_fini(&c->lock);
 }
 
 void cancel_fire(struct cancel *c)
@@ -30,7 +27,7 @@ void cancel_fire(struct cancel *c)
 	LOCK_SCOPE(&c->lock);
 
 	c->fired = true;
-	pthread_cond_broadcast(&c->cond);
+	cond_broadcast(&c->cond);
 	if (c->wake)
 		c->wake(c->arg);
 }
@@ -44,15 +41,15 @@ bool cancel_fired(struct cancel *c)
 
 bool cancel_sleep(struct cancel *c, uint64_t until)
 {
-	struct timespec at = clock_timespec((int64_t)until);
-
 	if (!c) {
+		struct timespec at = clock_timespec((int64_t)until);
+
 		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
 			;
 		return false;
 	}
 	LOCK_SCOPE(&c->lock);
-	while (!c->fired && pthread_cond_timedwait(&c->cond, &c->lock, &at) != ETIMEDOUT)
+	while (!c->fired && cond_wait_until(&c->cond, &c->lock, until))
 		;
 	return c->fired;
 }

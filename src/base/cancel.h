@@ -3,16 +3,16 @@
 #define BASE_CANCEL_H
 
 #include "base/err.h"
+#include "base/lock.h"
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 /* Tells a thread that waits for the network that nobody wants the answer any more. */
 struct cancel {
-	pthread_mutex_t lock; /* guards all below */
-	pthread_cond_t cond;
+	struct lock lock; /* guards all below */
+	struct cond cond;
 	bool fired;
 	void (*wake)(void *arg);
 	void *arg;

@@ -5,7 +5,6 @@
 /* Resources are declared with their cleanup, so that any line may return; what is to outlive the
  * scope leaves by steal(). */
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -26,11 +25,6 @@
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define ARRAY_SIZE(a)			(sizeof(a) / sizeof((a)[0]))
 
-/* Holds a mutex until the end of the enclosing block. */
-#define LOCK_SCOPE(mutex)                                                                          \
-	__attribute__((cleanup(cleanup_unlock), unused)) pthread_mutex_t *lock_scope_ =            \
-		cleanup_lock(mutex)
-
 static inline void cleanup_free(void *p)
 {
 	free(*(void **)p);
@@ -40,17 +34,6 @@ static inline void cleanup_close(int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);
-}
-
-static inline pthread_mutex_t *cleanup_lock(pthread_mutex_t *m)
-{
-	pthread_mutex_lock(m);
-	return m;
-}
-
-static inline void cleanup_unlock(pthread_mutex_t **m)
-{
-	pthread_mutex_unlock(*m);
 }
 
 #endif

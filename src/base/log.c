@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "base/lock.h"
 #include "base/visible.h"
 
 #include <errno.h>
@@ -340,7 +341,7 @@ static struct share {
 	uint64_t begun;
 	unsigned lines, left_out;
 } shares[64], rest;
-static pthread_mutex_t shares_lock = PTHREAD_MUTEX_INITIALIZER; /* guards both */
+static struct lock shares_lock = LOCK_INITIALIZER(LOCK_LOG); /* guards both */
 
 /* How many such lines a second; 0: any number. *uid: whose it is, -1 where it does not say. */
 static unsigned most_of(enum log_level level, const struct log_field *fields, long long *uid)

@@ -5,6 +5,7 @@
 
 #include "base/pool.h"
 
+#include "base/lock.h"
 #include "base/secmem.h"
 
 #include <errno.h>
@@ -19,8 +20,8 @@ struct queue {
 };
 
 struct pool {
-	pthread_mutex_t lock; /* guards all below */
-	pthread_cond_t work;
+	struct lock lock; /* guards all below */
+	struct cond work;
 	struct queue urgent, normal;
 	size_t idle, started, queued, limit;
 	size_t running; /* jobs of the normal queue */
@@ -97,15 +98,15 @@ static void run_locked(struct pool *p, struct thread *t, struct job *job, bool n
 	p->running += normal;
 	t->runs = normal;
 	t->uid = job->uid;
-	pthread_mutex_unlock(&p->lock);
+	lock_release(&p->lock);
 	job->run(job);
 	secmem_clear_registers();
-	pthread_mutex_lock(&p->lock);
+	lock_acquire(&p->lock);
 	p->running -= normal;
 	t->runs = false;
 	/* This thread may go on with something urgent, and leave to another what could not run before. */
 	if (p->queued && p->idle)
-		pthread_cond_signal(&p->work);
+		cond_signal(&p->work);
 }
 
 static void *pool_main(void *arg)
@@ -127,7 +128,7 @@ static void *pool_main(void *arg)
 		if (p->stop)
 			return NULL;
 		p->idle++;
-		pthread_cond_wait(&p->work, &p->lock);
+		cond_wait(&p->work, &p->lock);
 		p->idle--;
 	}
 }
@@ -157,14 +158,14 @@ struct pool *pool_new(size_t threads, struct err *err)
 		err_set(err, ENOMEM, "no memory for %zu threads", threads);
 		return NULL;
 	}
-	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->work, NULL);
+	lock_init(&p->lock, LOCK_POOL);
+	cond_init(&p->work);
 	p->urgent.tail = &p->urgent.head;
 	p->normal.tail = &p->normal.head;
 	p->limit = threads;
-	pthread_mutex_lock(&p->lock);
+	lock_acquire(&p->lock);
 	r = start_locked(p);
-	pthread_mutex_unlock(&p->lock);
+	lock_release(&p->lock);
 	if (r < 0) {
 		err_set(err, -r, "cannot start a thread: %s", strerror(-r));
 		free(p);
@@ -181,15 +182,15 @@ static size_t threads_locked(const struct pool *p, const struct job *job)
 
 static void submit(struct pool *p, struct queue *q, struct job *job)
 {
-	pthread_mutex_lock(&p->lock);
+	lock_acquire(&p->lock);
 	queue_add(q, job);
 	p->queued++;
 	/* Where a thread cannot be started the ones that are there will come to it. */
 	if (p->queued > p->idle && p->started < threads_locked(p, job))
 		start_locked(p);
-	pthread_mutex_unlock(&p->lock);
+	lock_release(&p->lock);
 	/* After the lock: who wakes would only wait for it. */
-	pthread_cond_signal(&p->work);
+	cond_signal(&p->work);
 }
 
 void pool_submit(struct pool *p, struct job *job)
@@ -206,13 +207,13 @@ void pool_free(struct pool *p)
 {
 	if (!p)
 		return;
-	pthread_mutex_lock(&p->lock);
+	lock_acquire(&p->lock);
 	p->stop = true;
-	pthread_cond_broadcast(&p->work);
-	pthread_mutex_unlock(&p->lock);
+	cond_broadcast(&p->work);
+	lock_release(&p->lock);
 	for (size_t i = 0; i < p->started; i++)
 		pthread_join(p->threads[i].id, NULL);
-	pthread_cond_destroy(&p->work);
-	pthread_mutex_destroy(&p->lock);
+	cond_fini(&p->work);
+	lock_fini(&p->lock);
 	free(p);
 }

@@ -17,6 +17,8 @@
 
 #include "base/secmem.h"
 
+#include "base/lock.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <malloc.h>
@@ -63,10 +65,10 @@ struct kept {
 };
 
 static struct {
-	pthread_mutex_t lock; /* guards all below */
+	struct lock lock; /* guards all below */
 	struct kept *blocks[KEPT_SIZES];
 	unsigned count[KEPT_SIZES];
-} keeping = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} keeping = {.lock = LOCK_INITIALIZER(LOCK_SECMEM_KEPT)};
 
 /* Pages that blocks of one size share: 32 bytes, 48, ... 512, header included. A slab begins at a
  * multiple of its own size, so that a block's is known. */
@@ -87,11 +89,11 @@ struct slab {
 #define SLABS_SPARE 4
 
 static struct {
-	pthread_mutex_t lock; /* guards all slabs */
+	struct lock lock; /* guards all slabs */
 	struct slab *open[SLAB_SIZES];
 	struct slab *
 		spare[SLABS_SPARE]; /* those of them that are empty, or NULL; the newest is first */
-} slabs = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} slabs = {.lock = LOCK_INITIALIZER(LOCK_SECMEM_SLABS)};
 
 static atomic_size_t used;
 static atomic_bool unlocked;
@@ -211,13 +213,13 @@ static void *arena_alloc(size_t total)
 
 	if (i == KEPT_SIZES)
 		return arena_take(arena_block(total));
-	pthread_mutex_lock(&keeping.lock);
+	lock_acquire(&keeping.lock);
 	k = keeping.blocks[i];
 	if (k) {
 		keeping.blocks[i] = k->next;
 		keeping.count[i]--;
 	}
-	pthread_mutex_unlock(&keeping.lock);
+	lock_release(&keeping.lock);
 	return k ? k : arena_take((size_t)ARENA_MIN_BLOCK << i);
 }
 
@@ -229,14 +231,14 @@ static void arena_free(void *p, size_t total)
 
 	explicit_bzero(p, total);
 	if (i < KEPT_SIZES) {
-		pthread_mutex_lock(&keeping.lock);
+		lock_acquire(&keeping.lock);
 		kept = keeping.count[i] < KEPT_MAX;
 		if (kept) {
 			k->next = keeping.blocks[i];
 			keeping.blocks[i] = k;
 			keeping.count[i]++;
 		}
-		pthread_mutex_unlock(&keeping.lock);
+		lock_release(&keeping.lock);
 	}
 	if (kept)
 		return;
@@ -325,7 +327,7 @@ static void *slab_alloc(size_t total)
 	struct slab **open = &slabs.open[size / SLAB_STEP], *s;
 	void *p = NULL;
 
-	pthread_mutex_lock(&slabs.lock);
+	lock_acquire(&slabs.lock);
 	if (!*open) {
 		s = slab_new(size);
 		if (s)
@@ -345,7 +347,7 @@ static void *slab_alloc(size_t total)
 		if (slab_is_full(s))
 			DL_DELETE(*open, s);
 	}
-	pthread_mutex_unlock(&slabs.lock);
+	lock_release(&slabs.lock);
 	return p;
 }
 
@@ -356,14 +358,14 @@ static void slab_free(void *p, size_t total)
 	struct kept *k = p;
 
 	explicit_bzero(p, total);
-	pthread_mutex_lock(&slabs.lock);
+	lock_acquire(&slabs.lock);
 	if (slab_is_full(s))
 		DL_PREPEND(*open, s);
 	k->next = s->free;
 	s->free = k;
 	if (--s->used == 0)
 		spare_enter_locked(s);
-	pthread_mutex_unlock(&slabs.lock);
+	lock_release(&slabs.lock);
 }
 
 void *secmem_alloc(size_t n)

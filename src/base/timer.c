@@ -5,14 +5,15 @@
 #include "base/timer.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 
 #include <errno.h>
 #include <string.h>
 
 struct timers {
 	pthread_t thread;
-	pthread_mutex_t lock; /* guards all below, and what is private of every timer */
-	pthread_cond_t changed;
+	struct lock lock; /* guards all below, and what is private of every timer */
+	struct cond changed;
 	struct timer *head;
 	struct timer *running;
 	bool stop;
@@ -31,14 +32,10 @@ static bool unlink_locked(struct timers *ts, struct timer *t)
 
 static void wait_locked(struct timers *ts)
 {
-	struct timespec at;
-
-	if (!ts->head) {
-		pthread_cond_wait(&ts->changed, &ts->lock);
-		return;
-	}
-	at = clock_timespec((int64_t)ts->head->at);
-	pthread_cond_timedwait(&ts->changed, &ts->lock, &at);
+	if (ts->head)
+		cond_wait_until(&ts->changed, &ts->lock, ts->head->at);
+	else
+		cond_wait(&ts->changed, &ts->lock);
 }
 
 static void *timers_main(void *arg)
@@ -55,11 +52,11 @@ static void *timers_main(void *arg)
 		}
 		ts->head = t->next;
 		ts->running = t;
-		pthread_mutex_unlock(&ts->lock);
+		lock_release(&ts->lock);
 		t->fire(t); /* may arm itself anew, or be freed by its owner after disarm */
-		pthread_mutex_lock(&ts->lock);
+		lock_acquire(&ts->lock);
 		ts->running = NULL;
-		pthread_cond_broadcast(&ts->changed);
+		cond_broadcast(&ts->changed);
 	}
 	return NULL;
 }
@@ -67,18 +64,14 @@ static void *timers_main(void *arg)
 struct timers *timers_new(struct err *err)
 {
 	struct timers *ts = calloc(1, sizeof(*ts));
-	pthread_condattr_t attr;
 	int r;
 
 	if (!ts) {
 		err_set(err, ENOMEM, "no memory for timers");
 		return NULL;
 	}
-	pthread_mutex_init(&ts->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&ts->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	lock_init(&ts->lock, LOCK_TIMERS);
+	cond_init(&ts->changed);
 	r = pthread_create(&ts->thread, NULL, timers_main, ts);
 	if (r != 0) {
 		err_set(err, r, "cannot start the timer thread: %s", strerror(r));
@@ -94,11 +87,11 @@ void timers_stop(struct timers *ts)
 
 	if (!ts)
 		return;
-	pthread_mutex_lock(&ts->lock);
+	lock_acquire(&ts->lock);
 	stopped = ts->stop;
 	ts->stop = true;
-	pthread_cond_broadcast(&ts->changed);
-	pthread_mutex_unlock(&ts->lock);
+	cond_broadcast(&ts->changed);
+	lock_release(&ts->lock);
 	if (!stopped)
 		pthread_join(ts->thread, NULL);
 }
@@ -108,8 +101,8 @@ void timers_free(struct timers *ts)
 	if (!ts)
 		return;
 	timers_stop(ts);
-	pthread_cond_destroy(&ts->changed);
-	pthread_mutex_destroy(&ts->lock);
+	cond_fini(&ts->changed);
+	lock_fini(&ts->lock);
 	free(ts);
 }
 
@@ -127,7 +120,7 @@ bool timer_arm(struct timers *ts, struct timer *t, uint64_t at)
 	t->next = *p;
 	*p = t;
 	if (ts->head == t)
-		pthread_cond_broadcast(&ts->changed);
+		cond_broadcast(&ts->changed);
 	return moved;
 }
 
@@ -139,6 +132,6 @@ void timer_disarm(struct timers *ts, struct timer *t)
 	/* A call that arms its own timer for now would run again each time before we are woken. */
 	t->disarming++;
 	while (ts->running == t)
-		pthread_cond_wait(&ts->changed, &ts->lock);
+		cond_wait(&ts->changed, &ts->lock);
 	t->disarming--;
 }

@@ -17,6 +17,7 @@
 
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "base/timer.h"
@@ -38,7 +39,7 @@
 
 struct cache {
 	struct cache_config config;
-	pthread_mutex_t lock; /* guards all below, and all entries and flights */
+	struct lock lock; /* guards all below, and all entries and flights */
 	struct entry *table;
 	struct entry *used; /* the same entries, the latest used first */
 	size_t bytes;
@@ -75,7 +76,7 @@ struct cache *cache_new(const struct cache_config *config, struct err *err)
 		return NULL;
 	}
 	c->config = *config;
-	pthread_mutex_init(&c->lock, NULL);
+	lock_init(&c->lock, LOCK_CACHE);
 	return c;
 }
 
@@ -93,7 +94,7 @@ void cache_free(struct cache *c)
 		return;
 	while (c->used)
 		remove_locked(c, c->used);
-	pthread_mutex_destroy(&c->lock);
+	lock_fini(&c->lock);
 	free(c);
 }
 
@@ -202,7 +203,7 @@ static void land(struct flight *f, int r, struct cache_fetched *got, const struc
 	struct waitq parked;
 	struct entry *e;
 
-	pthread_mutex_lock(&c->lock);
+	lock_acquire(&c->lock);
 	if (!c->config.is_outage(-r)) {
 		c->answered = clock_mono();
 		c->silent = false;
@@ -218,7 +219,7 @@ static void land(struct flight *f, int r, struct cache_fetched *got, const struc
 	}
 	parked = waitq_take_locked(&f->parked);
 	c->ahead -= f->ahead;
-	pthread_mutex_unlock(&c->lock);
+	lock_release(&c->lock);
 	waitq_wake(parked);
 	if (f->timed)
 		timer_disarm(c->config.timers, &f->timer);
@@ -233,14 +234,14 @@ static void on_patience(struct timer *timer)
 	struct waitq parked = {NULL};
 	struct entry *e;
 
-	pthread_mutex_lock(&c->lock);
+	lock_acquire(&c->lock);
 	e = find_locked(c, f->kind, f->path);
 	if (e && e->flight == f) {
 		e->slow = true;
 		c->silent |= c->answered < f->begun;
 		parked = waitq_take_locked(&f->parked);
 	}
-	pthread_mutex_unlock(&c->lock);
+	lock_release(&c->lock);
 	waitq_wake(parked);
 }
 

@@ -76,11 +76,11 @@ static int look(struct tree *t, struct dir *d, const struct request *rq, bool wh
 
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	r = permit_locked(t, d, rq, *base);
 	if (r == 0)
 		*cas = cas_armed_locked(d, rq->caller->uid);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	if (r == 0 && *cas != NO_CAS && !change_is_unseen(*base) && *cas != (*base)->number)
 		r = err_set(rq->err, EBUSY,
 			    "check-and-set: the latest version is %" PRId64 ", not %" PRId64,
@@ -106,9 +106,9 @@ int change_look(struct tree *t, struct dir *d, const struct request *rq, bool wh
 	int64_t cas;
 	int r;
 
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	r = prepare_locked(t, d, rq);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	return r == 0 ? look(t, d, rq, whole, base, &cas) : r;
 }
 
@@ -118,12 +118,12 @@ int change_begin(struct tree *t, struct dir *d, const struct request *rq, bool w
 	int r;
 
 	*cas = NO_CAS;
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	r = prepare_locked(t, d, rq);
 	/* The right is not to be parked with. */
 	if (r == 0)
 		r = commit_begin_locked(t, d, rq->ask);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	if (r != 0)
 		return r;
 	r = look(t, d, rq, whole, base, cas);
@@ -137,10 +137,10 @@ int change_check(struct tree *t, struct dir *d, const struct request *rq, struct
 	int64_t cas;
 	int r;
 
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	r = last_close_wait_locked(t, &d->node, rq->ask);
 	if (r == 0)
 		r = commit_permit_locked(t, d, 0, rq);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	return r == 0 ? look(t, d, rq, false, base, &cas) : r;
 }

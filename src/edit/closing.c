@@ -49,7 +49,7 @@ static void fail_draft(struct tree *t, struct node *n, struct draft *d, int code
 /* The commit is made: what was local is at the server. */
 static void take_version(struct tree *t, struct node *n, struct draft *d, struct kv_version *made)
 {
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	object_put(d->base);
 	d->base = made;
 	object_put(steal(d->seen));
@@ -57,7 +57,7 @@ static void take_version(struct tree *t, struct node *n, struct draft *d, struct
 		field_of(n)->spoilt = 0;
 	node_unlocal_locked(t, n);
 	draft_settle(d);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 }
 
 /* Whether what was written is worth keeping: not what no server would take, or a killed process had
@@ -94,9 +94,9 @@ static int commit_text(struct tree *t, struct node *n, const struct target *at, 
 	struct kv_version *made = NULL;
 	int r;
 
-	pthread_mutex_lock(&d->lock);
+	lock_acquire(&d->lock);
 	c.blind = d->replaces && !d->depends;
-	pthread_mutex_unlock(&d->lock);
+	lock_release(&d->lock);
 	r = target_commit(t, at, text, &c, rq, &made);
 	if (r == 0) {
 		take_version(t, n, d, made);
@@ -125,7 +125,7 @@ int closing_commit(struct tree *t, struct node *n, struct draft *d, bool also_em
 	int r = 0;
 
 	by_opener.caller = &opener;
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	if (n && !n->gone) {
 		at = target_of_locked(n);
 		at.seen = d->seen;
@@ -133,7 +133,7 @@ int closing_commit(struct tree *t, struct node *n, struct draft *d, bool also_em
 		if (r == 0)
 			r = commit_begin_locked(t, at.dir, rq->ask);
 	}
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	if (!at.dir || r != 0)
 		return r; /* a file that was removed goes with its last descriptor */
 	if (draft_take(d, also_emptied, &text))
@@ -165,9 +165,9 @@ int closing_commit_new(struct tree *t, struct field *f, const struct request *rq
 	struct draft *d;
 	int failed, r;
 
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	d = take_unwritten_locked(f, &failed);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	if (!d)
 		return failed ? err_set(rq->err, failed, "the file could not be written") : 0;
 	r = closing_commit(t, &f->node, d, false, rq);
@@ -215,9 +215,9 @@ static void settle(struct tree *t, struct handle *h)
 {
 	struct waitq left;
 
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	left = last_close_end_locked(t, h);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	waitq_wake(left);
 }
 

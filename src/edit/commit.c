@@ -26,12 +26,12 @@ void commit_end(struct tree *t, struct dir *d)
 {
 	struct waitq next;
 
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	d->changing = false;
 	secret_changed_locked(t, d);
 	next = waitq_take_locked(&d->changes);
 	node_unuse_locked(t, &d->node);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	waitq_wake(next);
 }
 
@@ -167,7 +167,7 @@ static void publish(struct tree *t, struct dir *d, const struct secret_outcome *
 {
 	struct kv_version *v = made->made;
 
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	if (v->state == KV_LIVE && made->before == KV_ABSENT && is_folder_locked(t, d))
 		tell_of_folder_locked(t, d, rq);
 	if (v->state == KV_LIVE && made->before != KV_LIVE)
@@ -175,7 +175,7 @@ static void publish(struct tree *t, struct dir *d, const struct secret_outcome *
 	cache_drop(t->config.cache, TREE_METADATA, d->path);
 	if (made->unseen)
 		cache_drop(t->config.cache, TREE_DATA, d->path);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	if (!made->unseen)
 		learn(t, d, v, SECRET_LOCAL, UINT64_MAX);
 }

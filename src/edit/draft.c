@@ -20,7 +20,7 @@ struct draft *draft_new(struct kv_version *base, const struct caller *caller, si
 
 	if (!d)
 		return NULL;
-	pthread_mutex_init(&d->lock, NULL);
+	lock_init(&d->lock, LOCK_DRAFT);
 	d->refs = 1;
 	d->max = max;
 	d->opener = process_of(caller->pid);
@@ -42,7 +42,7 @@ void draft_put_locked(struct draft *d)
 	buf_fini(&d->text);
 	object_put(d->base);
 	object_put(d->seen);
-	pthread_mutex_destroy(&d->lock);
+	lock_fini(&d->lock);
 	free(d);
 }
 

@@ -3,8 +3,9 @@
 #define EDIT_DRAFT_H
 
 #include "base/buf.h"
-#include "base/quota.h"
+#include "base/lock.h"
 #include "edit/edit.h"
+#include "node/quota.h"
 #include "tree/handle.h"
 
 #define NO_CAS KV_ANY
@@ -12,8 +13,8 @@
 /* A file that is being written: nobody else sees it until it is committed. A scratch file's is shared
  * by all who have that open. */
 struct draft {
-	unsigned refs;	      /* the tree's lock */
-	pthread_mutex_t lock; /* guards all below but what says otherwise */
+	unsigned refs;	  /* the tree's lock */
+	struct lock lock; /* guards all below but what says otherwise */
 	struct buf text;
 	size_t max;	     /* bytes */
 	bool is_value;	     /* of one field: `max` is for what the server would store */

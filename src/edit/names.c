@@ -223,9 +223,9 @@ static int remove_dir(struct tree *t, struct dir *d, const struct request *rq)
 	bool purge;
 	int r;
 
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	r = check_empty_locked(t, d, rq, &version);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	if (r != 0)
 		return r;
 	purge = t->config.purge && version->number > 0;
@@ -278,9 +278,9 @@ static int remove_later(struct tree *t, struct field *f, bool announced, const s
 	_cleanup_object_ struct kv_version *base = NULL;
 	int r;
 
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	base = removal_base_locked(field_dir(f), rq);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	r = base ? 0 : change_check(t, field_dir(f), rq, &base);
 	if (r != 0)
 		return r;
@@ -298,14 +298,14 @@ static int remove_field(struct tree *t, struct field *f, const struct request *r
 {
 	bool local, joins, announced = false;
 
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	local = f->node.local;
 	joins = removal_joins_locked(t, f, rq);
 	if (local) { /* the server never knew it */
 		node_detach_locked(&f->node);
 		node_unlocal_locked(t, &f->node);
 	}
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	if (local)
 		return 0;
 	if (!joins)

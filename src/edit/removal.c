@@ -215,7 +215,7 @@ static void finish(struct row *row, int r, const struct err *err)
 	_cleanup_free_ char *path = NULL;
 	struct waitq waiting;
 
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	if (r < 0) {
 		row->failure = *err;
 		row->failure.code = -r;
@@ -234,12 +234,12 @@ static void finish(struct row *row, int r, const struct err *err)
 	forget_first(row);
 	row->busy = false;
 	t->removing--;
-	pthread_cond_broadcast(&t->drained);
+	cond_broadcast(&t->drained);
 	if (row->count)
 		start_locked(row);
 	waiting = waitq_take_locked(&row->waiting);
 	node_unuse_locked(t, &row->d->node); /* the row may be gone now */
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	waitq_wake(waiting);
 }
 
@@ -253,11 +253,11 @@ static void run(struct job *job)
 	size_t count = 0;
 	int r;
 
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	r = commit_begin_locked(t, row->d, &ask);
 	if (r == 0)
 		changes = take_locked(row, &count);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	if (r == PARKED)
 		return; /* the lane's waiter has it run again */
 	r = remove_taken(row, changes, count, &err);
@@ -404,11 +404,11 @@ bool removal_is_announced(struct tree *t, const struct field *f, const struct re
 
 	if (!rq->caller->pid || (rq->caller->uid && rq->caller->uid != geteuid()))
 		return false;
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	o = cache_peek(t->config.cache, TREE_DATA, dir_of(f->node.parent)->path);
 	dir = strdup(f->node.parent->name);
 	armed = has_armed_locked(dir_of(f->node.parent), rq);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	v = o ? container_of(o, const struct kv_version, object) : NULL;
 	if (armed || !dir || !v || v->count < 2)
 		return false;
@@ -542,7 +542,7 @@ void edit_settle(struct tree *t)
 
 	end_locked(t, t->root);
 	while (t->removing > 0) /* each within its own time */
-		pthread_cond_wait(&t->drained, &t->lock);
+		cond_wait(&t->drained, &t->lock);
 }
 
 int removal_make(struct tree *t, struct field *f, const struct request *rq)
@@ -562,12 +562,12 @@ int removal_make(struct tree *t, struct field *f, const struct request *rq)
 		r = err_set(rq->err, ENOENT, "%s is not there any more", f->node.name);
 	else if (r == 0)
 		r = commit_make(t, &c, rq, &made);
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	if (r == 0) {
 		node_detach_locked(&f->node);
 		made_one_locked(t, c.dir, base, made, rq);
 	}
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	commit_end(t, c.dir);
 	return r;
 }

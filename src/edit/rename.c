@@ -209,9 +209,9 @@ static int rename_local(struct tree *t, const struct renaming *m, const struct r
 	if (r == 0)
 		r = write_target(t, m, &nothing, rq, &made);
 	if (r == 0) {
-		pthread_mutex_lock(&t->lock);
+		lock_acquire(&t->lock);
 		node_unlocal_locked(t, &m->from->node); /* the caller has another use */
-		pthread_mutex_unlock(&t->lock);
+		lock_release(&t->lock);
 		r = relabel(t, m, NULL, made, rq->err);
 	}
 	return r;
@@ -293,14 +293,14 @@ static int rename_a_field(struct tree *t, struct field *f, struct node *to, stru
 		r = names_find(t, to, m->name, rq, &there);
 	if (r != 0 && r != -ENOENT)
 		return r;
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	scratch = moves_aside_locked(t, m, there);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	r = permit_move(t, m, scratch, rq);
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	if (r == 0 && there && node_is_scratch(there))
 		scratch_drop_locked(t, scratch_of(there));
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	names_drop(t, there);
 	if (r != 0)
 		return r;
@@ -358,9 +358,9 @@ static int commit_scratch(struct tree *t, struct scratch *s, struct node *n, boo
 	struct target at;
 	int r;
 
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	at = target_of_locked(n);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	r = at.kind == TARGET_METADATA
 		    ? metadata_begin(t, &at, rq, &base)
 		    : change_begin(t, at.dir, rq, at.kind == TARGET_DOCUMENT, &base, &c.cas);
@@ -371,10 +371,10 @@ static int commit_scratch(struct tree *t, struct scratch *s, struct node *n, boo
 	if (r == 0 && no_replace && !change_is_unseen(base) && target_holds(&at, base)) {
 		r = err_set(rq->err, EEXIST, "%s is there already", n->name);
 	} else if (r == 0) {
-		pthread_mutex_lock(&s->draft->lock);
+		lock_acquire(&s->draft->lock);
 		buf_add(&text, s->draft->text.data ? s->draft->text.data : "", s->draft->text.len);
 		s->draft->dirty = s->draft->emptied = false;
-		pthread_mutex_unlock(&s->draft->lock);
+		lock_release(&s->draft->lock);
 		r = target_commit(t, &at, &text, &c, rq, &made);
 	}
 	if (r == 0)
@@ -492,9 +492,9 @@ static int rename_a_scratch(struct tree *t, struct scratch *s, struct node *to, 
 		names_drop(t, there);
 		return err_set(rq->err, EEXIST, "%s is there already", m->name);
 	}
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	stays_scratch = there ? node_is_scratch(there) : scratch_has_name_locked(t, to, m->name);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	if (stays_scratch) {
 		r = move_scratch(t, s, to, m->name, there, rq->err);
 	} else {

@@ -161,9 +161,9 @@ void scratch_keep(struct tree *t, struct dir *d, const char *name, struct draft 
 	struct scratch *s;
 	int r;
 
-	pthread_mutex_lock(&from->lock);
+	lock_acquire(&from->lock);
 	buf_add(&text, from->text.data ? from->text.data : "", from->text.len);
-	pthread_mutex_unlock(&from->lock);
+	lock_release(&from->lock);
 	LOCK_SCOPE(&t->lock);
 	s = new_conflict_locked(t, d, name, &writer);
 	r = s ? draft_write(s->draft, text.data, text.len, 0, false) : -ENOMEM;
@@ -217,10 +217,10 @@ static int scratch_attr_locked(struct tree *t, struct node *n, const struct ask 
 {
 	struct draft *d = scratch_of(n)->draft;
 
-	pthread_mutex_lock(&d->lock);
+	lock_acquire(&d->lock);
 	attr->st_size = (off_t)d->text.len;
 	attr->st_mtim = clock_timespec(d->touched);
-	pthread_mutex_unlock(&d->lock);
+	lock_release(&d->lock);
 	*ttl = 0;
 	return 0;
 }

@@ -51,9 +51,9 @@ static bool arm_drafts_locked(struct node *n, pid_t process, int64_t number)
 
 		if (d->opener != process)
 			continue;
-		pthread_mutex_lock(&d->lock);
+		lock_acquire(&d->lock);
 		d->cas = number;
-		pthread_mutex_unlock(&d->lock);
+		lock_release(&d->lock);
 		any = true;
 	}
 	return any;
@@ -140,11 +140,11 @@ static int set_type(struct tree *t, struct node *n, const char *value, size_t le
 	if (kv_type_parse(value, len, &type) < 0)
 		return err_set(rq->err, EINVAL,
 			       "a type is string, number, boolean, null, object or array");
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	local = n->local;
 	if (local)
 		field_of(n)->type = type;
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	return local ? 0 : change_type(t, field_of(n), type, rq);
 }
 
@@ -197,10 +197,10 @@ static int set_custom(struct tree *t, struct node *n, const char *key, const cha
 		return r;
 	if (asprintf(&attribute, SETTINGS_CUSTOM "%s", key) < 0)
 		return err_set(rq->err, ENOMEM, "no memory");
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	r = settings_text_locked(t, d, attribute, rq->ask, &old, rq->err);
 	count = old ? 0 : settings_count_locked(t, d);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	if (r == PARKED)
 		return r;
 	if (r == -ENODATA && (!value || (flags & XATTR_REPLACE)))
@@ -350,9 +350,9 @@ static struct draft *draft_to_cut(struct tree *t, struct node *node, const struc
 	if (!d)
 		return NULL;
 	LOCK_SCOPE(&t->lock);
-	pthread_mutex_lock(&d->lock);
+	lock_acquire(&d->lock);
 	untouched = draft_is_untouched_locked(d);
-	pthread_mutex_unlock(&d->lock);
+	lock_release(&d->lock);
 	if (!untouched)
 		return d;
 	draft_put_locked(d);
@@ -385,9 +385,9 @@ static int resize_found(struct tree *t, struct node *node, size_t size, const st
 		return permit_refused(rq->err, r);
 	if (node_is_scratch(node))
 		return draft_truncate(scratch_of(node)->draft, size);
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	at = target_of_locked(node);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	if (target_is_order(&at))
 		return target_obey(t, &at, rq);
 	if (at.kind == TARGET_METADATA)

@@ -92,9 +92,9 @@ static void refresh_locked(struct tree *t, struct node *n, struct draft *d, size
 
 int edit_read(struct tree *t, struct handle *h, size_t offset, size_t size, struct buf *out)
 {
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	refresh_locked(t, h->node, h->draft, offset);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	return draft_read(h->draft, offset, size, out);
 }
 
@@ -149,13 +149,13 @@ struct draft *writing_draft_of(struct tree *t, struct node *n, pid_t pid)
 	pid_t process = 0;
 	bool written;
 
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	written = n->drafts != NULL;
 	if (written) {
 		process = process_of(pid);
 		opened = use_locked(opened_by_locked(n, process));
 	}
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	if (opened || !written || holder_process(process, n->ino) != HOLDING_YES)
 		return opened;
 	LOCK_SCOPE(&t->lock);
@@ -183,10 +183,9 @@ bool edit_size_for(struct tree *t, struct node *node, struct handle *through, pi
 static void wait_for_readers_locked(struct tree *t, struct node *n)
 {
 	uint64_t until = node_is_field(n) ? field_read_until_locked(field_of(n)) : 0;
-	struct timespec end = clock_timespec((int64_t)until);
 
 	while (n->cached > 0)
-		if (pthread_cond_timedwait(&t->drained, &t->lock, &end) == ETIMEDOUT)
+		if (!cond_wait_until(&t->drained, &t->lock, until))
 			return;
 }
 
@@ -280,9 +279,9 @@ static int open_found(struct tree *t, struct node *node, int flags, const struct
 		return permit_refused(rq->err, r);
 	if (node_is_scratch(node))
 		return open_scratch(t, node, flags, rq, out);
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	at = target_of_locked(node);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	if (at.kind == TARGET_NONE)
 		return permit_refused(rq->err, -EROFS);
 	if (target_is_order(&at) || at.kind == TARGET_METADATA)
@@ -413,10 +412,10 @@ static int create_in_control(struct tree *t, struct node *dir, const char *name,
 
 	if (dir->type == &control_dir_type && !strcmp(name, "data.json"))
 		return create_document(t, dir, flags, rq, view, out);
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	scratch = dir->type == &control_dir_type &&
 		  (scratch_is_made_by(flags, mode) || scratch_has_name_locked(t, dir, name));
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	if (scratch)
 		return create_scratch(t, dir, name, flags, rq, view, out);
 	return err_set(rq->err, EPERM, "there are no files like %s here", name);
@@ -452,9 +451,9 @@ static int create_field(struct tree *t, struct dir *d, const char *name,
 	struct node *known;
 	int r;
 
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	revoked = removal_revoke_locked(t, d, new->raw, new->len, rq);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	r = change_look(t, d, rq, false, &base);
 	if (r == 0)
 		r = layered_permit(t, d, new->raw, new->len, rq->err);
@@ -512,9 +511,9 @@ static int create_any(struct tree *t, struct node *dir, const char *name, int fl
 		return r;
 	if (node_is_fields(dir))
 		return create_in_fields(t, dir, name, &new, flags, mode, rq, view, out);
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	r = wants_scratch_locked(t, dir_of(dir), name, flags, mode, &new, rq, &scratch);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	if (r != 0)
 		return r;
 	if (scratch)

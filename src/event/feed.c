@@ -14,9 +14,9 @@
 #include "event/feed.h"
 
 #include "base/cleanup.h"
+#include "base/lock.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -40,7 +40,7 @@ struct feed_reader {
 };
 
 struct feed {
-	pthread_mutex_t lock; /* guards all below, and the readers */
+	struct lock lock; /* guards all below, and the readers */
 	struct row rows[KEPT];
 	uint64_t next;
 	struct feed_reader *readers;
@@ -53,7 +53,7 @@ struct feed *feed_new(void)
 	struct feed *f = calloc(1, sizeof(*f));
 
 	if (f)
-		pthread_mutex_init(&f->lock, NULL);
+		lock_init(&f->lock, LOCK_FEED);
 	return f;
 }
 
@@ -71,7 +71,7 @@ void feed_free(struct feed *f)
 		return;
 	for (size_t i = 0; i < KEPT; i++)
 		row_fini(&f->rows[i]);
-	pthread_mutex_destroy(&f->lock);
+	lock_fini(&f->lock);
 	free(f);
 }
 
@@ -170,13 +170,13 @@ void feed_add(struct feed *f, const struct event *e)
 	struct wakes wakes = {0};
 	struct waitq waiting;
 
-	pthread_mutex_lock(&f->lock);
+	lock_acquire(&f->lock);
 	lose_oldest_locked(f);
 	row_fini(&f->rows[f->next % KEPT]);
 	f->rows[f->next++ % KEPT] = row;
 	waiting = waitq_take_locked(&f->waiting);
 	take_wakes_locked(f, &wakes);
-	pthread_mutex_unlock(&f->lock);
+	lock_release(&f->lock);
 	waitq_wake(waiting);
 	for (size_t i = 0; i < wakes.count; i++)
 		wakes.all[i].wake(wakes.all[i].arg);
@@ -199,10 +199,10 @@ struct feed_reader *feed_open(struct feed *f, const struct feed_filter *filter)
 	}
 	r->feed = f;
 	r->filter = *filter;
-	pthread_mutex_lock(&f->lock);
+	lock_acquire(&f->lock);
 	r->line = f->next;
 	DL_APPEND(f->readers, r);
-	pthread_mutex_unlock(&f->lock);
+	lock_release(&f->lock);
 	return r;
 }
 
@@ -211,11 +211,11 @@ void feed_close(struct feed_reader *r)
 	struct feed *f = r->feed;
 	struct waitq waiting;
 
-	pthread_mutex_lock(&f->lock);
+	lock_acquire(&f->lock);
 	DL_DELETE(f->readers, r);
 	/* Who was interrupted while he waited is still in the queue: the others come back to it. */
 	waiting = waitq_take_locked(&f->waiting);
-	pthread_mutex_unlock(&f->lock);
+	lock_release(&f->lock);
 	waitq_wake(waiting);
 	if (r->waker.drop)
 		r->waker.drop(r->waker.arg);
@@ -286,7 +286,7 @@ bool feed_poll(struct feed_reader *r, const struct feed_waker *waker)
 	struct feed_waker old = {0};
 	bool is_ready;
 
-	pthread_mutex_lock(&r->feed->lock);
+	lock_acquire(&r->feed->lock);
 	is_ready = is_ready_locked(r);
 	if (waker && is_ready) {
 		old = *waker;
@@ -294,7 +294,7 @@ bool feed_poll(struct feed_reader *r, const struct feed_waker *waker)
 		old = r->waker;
 		r->waker = *waker;
 	}
-	pthread_mutex_unlock(&r->feed->lock);
+	lock_release(&r->feed->lock);
 	if (old.drop)
 		old.drop(old.arg);
 	return is_ready;
@@ -304,10 +304,10 @@ void feed_end(struct feed *f)
 {
 	struct waitq waiting;
 
-	pthread_mutex_lock(&f->lock);
+	lock_acquire(&f->lock);
 	f->ended = true;
 	waiting = waitq_take_locked(&f->waiting);
-	pthread_mutex_unlock(&f->lock);
+	lock_release(&f->lock);
 	waitq_wake(waiting);
 }
 

@@ -52,17 +52,17 @@ static void put(struct call *c)
 	struct calls *calls = &c->fs->calls;
 	bool last;
 
-	pthread_mutex_lock(&calls->lock);
+	lock_acquire(&calls->lock);
 	last = --c->refs == 0;
-	pthread_mutex_unlock(&calls->lock);
+	lock_release(&calls->lock);
 	if (!last)
 		return;
 	free_call(c);
 	/* After that all of it may go, the tree too. */
-	pthread_mutex_lock(&calls->lock);
+	lock_acquire(&calls->lock);
 	if (--calls->running == 0)
-		pthread_cond_broadcast(&calls->none);
-	pthread_mutex_unlock(&calls->lock);
+		cond_broadcast(&calls->none);
+	lock_release(&calls->lock);
 }
 
 static void unlist_locked(struct call *c)
@@ -153,17 +153,17 @@ static void run(struct call *c)
 	for (;;) {
 		int r = c->op->run(c);
 
-		pthread_mutex_lock(&calls->lock);
+		lock_acquire(&calls->lock);
 		if (r != PARKED) {
 			c->state = CALL_DONE;
 			unlist_locked(c);
-			pthread_mutex_unlock(&calls->lock);
+			lock_release(&calls->lock);
 			answer_heap(c, r);
 			return;
 		}
 		if (c->woken) {
 			c->woken = false;
-			pthread_mutex_unlock(&calls->lock);
+			lock_release(&calls->lock);
 			continue;
 		}
 		if (c->interrupted || (calls->stopping && c->req)) {
@@ -171,12 +171,12 @@ static void run(struct call *c)
 			unlist_locked(c);
 			c->refs++; /* the queue keeps the other */
 			r = give_up_reason(c);
-			pthread_mutex_unlock(&calls->lock);
+			lock_release(&calls->lock);
 			answer_heap(c, r);
 			return;
 		}
 		c->state = CALL_PARKED;
-		pthread_mutex_unlock(&calls->lock);
+		lock_release(&calls->lock);
 		return; /* it may be gone by now */
 	}
 }
@@ -186,11 +186,11 @@ static void run_in_pool(struct job *job)
 	struct call *c = container_of(job, struct call, job);
 	bool answered;
 
-	pthread_mutex_lock(&c->fs->calls.lock);
+	lock_acquire(&c->fs->calls.lock);
 	answered = c->state == CALL_DONE;
 	if (!answered)
 		c->state = CALL_RUNNING;
-	pthread_mutex_unlock(&c->fs->calls.lock);
+	lock_release(&c->fs->calls.lock);
 	if (answered)
 		put(c);
 	else
@@ -202,19 +202,19 @@ static void ready(struct waiter *w)
 	struct call *c = container_of(w, struct call, waiter);
 	struct calls *calls = &c->fs->calls;
 
-	pthread_mutex_lock(&calls->lock);
+	lock_acquire(&calls->lock);
 	if (c->state == CALL_RUNNING) {
 		c->woken = true;
-		pthread_mutex_unlock(&calls->lock);
+		lock_release(&calls->lock);
 		return;
 	}
 	if (c->state == CALL_DONE) {
-		pthread_mutex_unlock(&calls->lock);
+		lock_release(&calls->lock);
 		put(c);
 		return;
 	}
 	c->state = c->op->pool ? CALL_QUEUED : CALL_RUNNING;
-	pthread_mutex_unlock(&calls->lock);
+	lock_release(&calls->lock);
 	if (c->op->pool)
 		pool_submit(c->fs->config.pool, &c->job);
 	else
@@ -241,11 +241,11 @@ static void on_interrupt(fuse_req_t req, void *arg)
 
 	if (c->op->interrupted && !c->op->interrupted(c))
 		return;
-	pthread_mutex_lock(&calls->lock);
+	lock_acquire(&calls->lock);
 	claimed = claim_locked(c);
 	if (!claimed && c->state == CALL_RUNNING)
 		c->interrupted = true;
-	pthread_mutex_unlock(&calls->lock);
+	lock_release(&calls->lock);
 	if (!claimed) {
 		cancel_fire(&c->cancel);
 		return;
@@ -263,7 +263,7 @@ static bool sweep(struct fs *fs, uint64_t now)
 		struct call *c, *due = NULL;
 		bool left;
 
-		pthread_mutex_lock(&calls->lock);
+		lock_acquire(&calls->lock);
 		DL_FOREACH (calls->list, c) {
 			if ((calls->stopping || now >= c->ask.deadline) && claim_locked(c)) {
 				due = c;
@@ -271,7 +271,7 @@ static bool sweep(struct fs *fs, uint64_t now)
 			}
 		}
 		left = calls->list != NULL;
-		pthread_mutex_unlock(&calls->lock);
+		lock_release(&calls->lock);
 		if (!due)
 			return left;
 		err_set(&due->err, ETIMEDOUT, "no answer from the server in time");
@@ -356,11 +356,11 @@ static void go_on(const struct call *from)
 		fail(from, -ENOMEM);
 		return;
 	}
-	pthread_mutex_lock(&calls->lock);
+	lock_acquire(&calls->lock);
 	DL_APPEND(calls->list, c);
 	c->listed = true;
 	calls->running++;
-	pthread_mutex_unlock(&calls->lock);
+	lock_release(&calls->lock);
 	keep_sweeping(c->fs);
 	/* Not before that may others answer it, and so free the request. */
 	if (c->req)
@@ -369,9 +369,9 @@ static void go_on(const struct call *from)
 		run(c);
 		return;
 	}
-	pthread_mutex_lock(&calls->lock);
+	lock_acquire(&calls->lock);
 	c->state = CALL_QUEUED;
-	pthread_mutex_unlock(&calls->lock);
+	lock_release(&calls->lock);
 	pool_submit(from->fs->config.pool, &c->job);
 }
 
@@ -426,24 +426,24 @@ void calls_init(struct fs *fs)
 	bool shared = fs->config.allow_other;
 
 	quota_init(&fs->calls.waiting, shared ? WAITING_MAX : SIZE_MAX, shared);
-	pthread_mutex_init(&fs->calls.lock, NULL);
-	pthread_cond_init(&fs->calls.none, NULL);
+	lock_init(&fs->calls.lock, LOCK_CALLS);
+	cond_init(&fs->calls.none);
 	fs->calls.timer.fire = on_timer;
 }
 
 void calls_fini(struct fs *fs)
 {
 	timer_disarm(fs->config.timers, &fs->calls.timer);
-	pthread_cond_destroy(&fs->calls.none);
-	pthread_mutex_destroy(&fs->calls.lock);
+	cond_fini(&fs->calls.none);
+	lock_fini(&fs->calls.lock);
 	quota_fini(&fs->calls.waiting);
 }
 
 void calls_stop(struct fs *fs)
 {
-	pthread_mutex_lock(&fs->calls.lock);
+	lock_acquire(&fs->calls.lock);
 	fs->calls.stopping = true;
-	pthread_mutex_unlock(&fs->calls.lock);
+	lock_release(&fs->calls.lock);
 	sweep(fs, 0);
 }
 
@@ -453,7 +453,7 @@ void calls_wait(struct fs *fs)
 	LOCK_SCOPE(&calls->lock);
 
 	while (calls->running > 0)
-		pthread_cond_wait(&calls->none, &calls->lock);
+		cond_wait(&calls->none, &calls->lock);
 }
 
 fuse_ino_t call_ino(const struct fs *fs, const struct node *n)

@@ -4,9 +4,10 @@
 
 #define FUSE_USE_VERSION 314
 
-#include "base/quota.h"
+#include "base/lock.h"
 #include "edit/edit.h"
 #include "fs/fs.h"
+#include "node/quota.h"
 #include "tree/listing.h"
 #include "tree/open.h"
 #include "tree/xattr.h"
@@ -67,8 +68,8 @@ struct call {
 
 /* Of the fs: the calls that are not answered yet. */
 struct calls {
-	pthread_mutex_t lock; /* guards all below, and the private part of every call */
-	pthread_cond_t none;  /* no call is left */
+	struct lock lock; /* guards all below, and the private part of every call */
+	struct cond none; /* no call is left */
 	struct call *list;
 	size_t running;	      /* calls on the heap that are not freed */
 	struct quota waiting; /* the same by uid; a lock of its own */

@@ -33,6 +33,7 @@
 #include "fs/internal.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "node/node.h"
 
@@ -49,8 +50,8 @@ struct step {
 	void (*work)(struct fs *fs, struct notice *notice);
 	struct step *then;
 	pthread_t thread;
-	pthread_mutex_t lock; /* guards all below */
-	pthread_cond_t more;
+	struct lock lock; /* guards all below */
+	struct cond more;
 	struct notice *head, **tail;
 	bool stop;
 };
@@ -64,9 +65,9 @@ struct drop {
 struct notifier {
 	struct fs *fs;
 	struct step pages, names;
-	pthread_mutex_t lock; /* guards all below */
-	struct drop drop;     /* name is NULL: none */
-	struct node *clear;   /* the file of which the kernel is to drop its pages; NULL: none */
+	struct lock lock;   /* guards all below */
+	struct drop drop;   /* name is NULL: none */
+	struct node *clear; /* the file of which the kernel is to drop its pages; NULL: none */
 };
 
 struct node *notifier_clears(struct notifier *n)
@@ -242,7 +243,7 @@ static void push(struct step *s, struct notice *notice)
 	notice->next = NULL;
 	*s->tail = notice;
 	s->tail = &notice->next;
-	pthread_cond_signal(&s->more);
+	cond_signal(&s->more);
 }
 
 static struct notice *pull(struct step *s)
@@ -251,7 +252,7 @@ static struct notice *pull(struct step *s)
 	struct notice *notice;
 
 	while (!s->head && !s->stop)
-		pthread_cond_wait(&s->more, &s->lock);
+		cond_wait(&s->more, &s->lock);
 	notice = s->head;
 	if (notice)
 		s->head = notice->next;
@@ -280,20 +281,20 @@ static int step_start(struct step *s, struct notifier *n, struct step *then,
 	s->work = work;
 	s->then = then;
 	s->tail = &s->head;
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->more, NULL);
+	lock_init(&s->lock, LOCK_NOTIFY_STEP);
+	cond_init(&s->more);
 	return pthread_create(&s->thread, NULL, step_main, s);
 }
 
 static void step_end(struct step *s)
 {
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	s->stop = true;
-	pthread_cond_signal(&s->more);
-	pthread_mutex_unlock(&s->lock);
+	cond_signal(&s->more);
+	lock_release(&s->lock);
 	pthread_join(s->thread, NULL);
-	pthread_cond_destroy(&s->more);
-	pthread_mutex_destroy(&s->lock);
+	cond_fini(&s->more);
+	lock_fini(&s->lock);
 }
 
 struct notifier *notifier_new(struct fs *fs, struct err *err)
@@ -303,7 +304,7 @@ struct notifier *notifier_new(struct fs *fs, struct err *err)
 
 	if (n) {
 		n->fs = fs;
-		pthread_mutex_init(&n->lock, NULL);
+		lock_init(&n->lock, LOCK_NOTIFY);
 		r = step_start(&n->names, n, NULL, drop_names);
 		if (r == 0) {
 			r = step_start(&n->pages, n, &n->names, drop_pages);
@@ -315,7 +316,7 @@ struct notifier *notifier_new(struct fs *fs, struct err *err)
 		return n;
 	err_set(err, r, "cannot start the notice threads: %s", strerror(r));
 	if (n)
-		pthread_mutex_destroy(&n->lock);
+		lock_fini(&n->lock);
 	free(n);
 	return NULL;
 }
@@ -326,7 +327,7 @@ void notifier_free(struct notifier *n)
 		return;
 	step_end(&n->pages);
 	step_end(&n->names);
-	pthread_mutex_destroy(&n->lock);
+	lock_fini(&n->lock);
 	free(n);
 }
 

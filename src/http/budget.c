@@ -25,14 +25,14 @@ struct budget_wait {
 
 void budget_init(struct budget *b, unsigned rate)
 {
-	*b = (struct budget){.lock = PTHREAD_MUTEX_INITIALIZER};
+	*b = (struct budget){.burst = NS_PER_SEC / 10};
+	lock_init(&b->lock, LOCK_BUDGET);
 	b->interval = rate ? NS_PER_SEC / rate : 0;
-	b->burst = NS_PER_SEC / 10;
 }
 
 void budget_fini(struct budget *b)
 {
-	pthread_mutex_destroy(&b->lock);
+	lock_fini(&b->lock);
 }
 
 static void join(struct budget *b, struct budget_wait *w)

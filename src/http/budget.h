@@ -3,6 +3,7 @@
 #define HTTP_BUDGET_H
 
 #include "base/cancel.h"
+#include "base/lock.h"
 
 #include <stdint.h>
 
@@ -11,11 +12,11 @@ struct budget_wait;
 /* A token bucket: at most so many requests a second, whatever the callers do. Where they ask for more,
  * each user has as many as any other. */
 struct budget {
-	pthread_mutex_t lock; /* guards all below */
-	uint64_t interval;    /* ns between two; 0: unbounded */
-	uint64_t burst;	      /* ns that may be saved up */
-	uint64_t next;	      /* clock_mono() of the next that is free to go */
-	uint64_t round;	      /* the highest number that was served */
+	struct lock lock;  /* guards all below */
+	uint64_t interval; /* ns between two; 0: unbounded */
+	uint64_t burst;	   /* ns that may be saved up */
+	uint64_t next;	   /* clock_mono() of the next that is free to go */
+	uint64_t round;	   /* the highest number that was served */
 	struct budget_wait *waiting;
 };
 

@@ -17,6 +17,7 @@
 #include "http/http.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/metric.h"
 #include "base/secmem.h"
 #include "base/trust.h"
@@ -37,7 +38,7 @@ struct exchange {
 	atomic_bool abandoned;
 	bool read; /* changes nothing at the server */
 	bool done;
-	pthread_cond_t cond;   /* `done` */
+	struct cond cond;      /* `done` */
 	struct exchange *next; /* in incoming, then in active */
 	struct http *http;
 };
@@ -50,7 +51,7 @@ struct http {
 	CURLM *multi;		 /* the driver's */
 	struct exchange *active; /* the driver's */
 	atomic_bool drop_reads;
-	pthread_mutex_t lock; /* guards all below, and `done` of every exchange */
+	struct lock lock; /* guards all below, and `done` of every exchange */
 	bool driven;
 	struct exchange *incoming, **incoming_tail;
 	CURL *idle[IDLE_HANDLES]; /* clean ones, to be used again */
@@ -68,10 +69,10 @@ void http_reply_fini(struct http_reply *r)
 static void finish(struct http *h, struct exchange *x, CURLcode code)
 {
 	transfer_result(&x->transfer, code);
-	pthread_mutex_lock(&h->lock);
+	lock_acquire(&h->lock);
 	x->done = true;
-	pthread_cond_signal(&x->cond);
-	pthread_mutex_unlock(&h->lock);
+	cond_signal(&x->cond);
+	lock_release(&h->lock);
 }
 
 static void start_incoming(struct http *h, struct exchange *list)
@@ -171,10 +172,10 @@ static CURL *handle_get(struct http *h)
 static void handle_put(struct http *h, CURL *easy)
 {
 	curl_easy_reset(easy); /* keeps its memory, forgets the token */
-	pthread_mutex_lock(&h->lock);
+	lock_acquire(&h->lock);
 	if (h->idle_count < IDLE_HANDLES)
 		h->idle[h->idle_count++] = steal(easy);
-	pthread_mutex_unlock(&h->lock);
+	lock_release(&h->lock);
 	curl_easy_cleanup(easy);
 }
 
@@ -203,7 +204,7 @@ static void hand_over_locked(struct http *h)
 
 	h->driven = false;
 	if (heir)
-		pthread_cond_signal(&heir->cond);
+		cond_signal(&heir->cond);
 }
 
 static void wait_done(struct http *h, struct exchange *x)
@@ -212,13 +213,13 @@ static void wait_done(struct http *h, struct exchange *x)
 
 	while (!x->done) {
 		if (h->driven) {
-			pthread_cond_wait(&x->cond, &h->lock);
+			cond_wait(&x->cond, &h->lock);
 			continue;
 		}
 		h->driven = true;
-		pthread_mutex_unlock(&h->lock);
+		lock_release(&h->lock);
 		drive(h, x);
-		pthread_mutex_lock(&h->lock);
+		lock_acquire(&h->lock);
 		hand_over_locked(h);
 	}
 }
@@ -230,12 +231,13 @@ bool http_reads(const struct http_request *req)
 
 void http_exchange(struct http *h, const struct http_request *req, struct http_reply *reply)
 {
-	struct exchange x = {.cond = PTHREAD_COND_INITIALIZER, .http = h};
+	struct exchange x = {.http = h};
 	CURL *easy = handle_get(h);
 	uint64_t begun = clock_mono();
 	int r = -ENOMEM;
 
 	*reply = (struct http_reply){0};
+	cond_init(&x.cond);
 	x.read = http_reads(req);
 	if (easy)
 		r = transfer_init(&x.transfer, easy, &h->config, req, reply);
@@ -255,7 +257,7 @@ void http_exchange(struct http *h, const struct http_request *req, struct http_r
 	transfer_fini(&x.transfer);
 	if (easy)
 		handle_put(h, easy);
-	pthread_cond_destroy(&x.cond);
+	cond_fini(&x.cond);
 }
 
 void http_drop_reads(struct http *h)
@@ -330,7 +332,7 @@ struct http *http_new(const struct http_config *config, struct err *err)
 	}
 	h->config = *config;
 	h->incoming_tail = &h->incoming;
-	pthread_mutex_init(&h->lock, NULL);
+	lock_init(&h->lock, LOCK_HTTP);
 	h->config.srv = config->srv_lookup ? srv_new() : NULL;
 	if (http_start(h, err) < 0) {
 		curl_multi_cleanup(h->multi);
@@ -350,6 +352,6 @@ void http_free(struct http *h)
 	curl_multi_cleanup(h->multi);
 	curl_global_cleanup();
 	srv_free(h->config.srv);
-	pthread_mutex_destroy(&h->lock);
+	lock_fini(&h->lock);
 	free(h);
 }

@@ -41,13 +41,13 @@
 void restraint_init(struct restraint *r, unsigned rate)
 {
 	memset(r, 0, sizeof(*r));
-	pthread_mutex_init(&r->lock, NULL);
+	lock_init(&r->lock, LOCK_RESTRAINT);
 	r->interval = NS_PER_SEC / rate;
 }
 
 void restraint_fini(struct restraint *r)
 {
-	pthread_mutex_destroy(&r->lock);
+	lock_fini(&r->lock);
 }
 
 /* FNV-1a, 64 bits. Names that meet share their fate for a while, and no more. */

@@ -3,6 +3,7 @@
 #define HTTP_RESTRAINT_H
 
 #include "base/cancel.h"
+#include "base/lock.h"
 
 #include <stdint.h>
 
@@ -40,10 +41,10 @@ struct restraint_slot {
 };
 
 struct restraint {
-	pthread_mutex_t lock; /* guards all below */
-	uint64_t interval;    /* ns that a failure costs */
-	uint64_t owed;	      /* clock_mono() at which the failures of all are paid for */
-	unsigned flying;      /* of all */
+	struct lock lock;  /* guards all below */
+	uint64_t interval; /* ns that a failure costs */
+	uint64_t owed;	   /* clock_mono() at which the failures of all are paid for */
+	unsigned flying;   /* of all */
 	struct restraint_purse purses[RESTRAINT_PURSES + 1]; /* the last: of those who have none */
 	/* Two tables, so that no number of failures displaces what was good. A key is in one of them at
 	 * most. */

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/lock.h"
 
 #include <arpa/nameser.h>
 #include <netinet/in.h>
@@ -19,7 +20,7 @@
 #define ANSWER_MAX 4096
 
 struct srv {
-	pthread_mutex_t lock; /* guards all below */
+	struct lock lock; /* guards all below */
 	char name[SRV_NAME_MAX];
 	uint64_t until; /* clock_mono() */
 	bool found;
@@ -31,7 +32,7 @@ struct srv *srv_new(void)
 	struct srv *s = calloc(1, sizeof(*s));
 
 	if (s)
-		pthread_mutex_init(&s->lock, NULL);
+		lock_init(&s->lock, LOCK_SRV);
 	return s;
 }
 
@@ -39,7 +40,7 @@ void srv_free(struct srv *s)
 {
 	if (!s)
 		return;
-	pthread_mutex_destroy(&s->lock);
+	lock_fini(&s->lock);
 	free(s);
 }
 
@@ -134,14 +135,14 @@ bool srv_find(struct srv *s, const char *name, uint64_t deadline, struct srv_tar
 
 	if (strlen(name) >= SRV_NAME_MAX)
 		return false;
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	if (!strcmp(s->name, name) && clock_mono() < s->until) {
 		found = s->found;
 		*out = s->target;
-		pthread_mutex_unlock(&s->lock);
+		lock_release(&s->lock);
 		return found;
 	}
-	pthread_mutex_unlock(&s->lock);
+	lock_release(&s->lock);
 	found = ask(name, deadline, &target);
 	LOCK_SCOPE(&s->lock);
 	snprintf(s->name, sizeof(s->name), "%s", name);

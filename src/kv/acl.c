@@ -128,13 +128,13 @@ int acl_fetch(struct vault *v, struct limit limit, struct acl **out, struct err 
 void acl_memory_init(struct acl_memory *m)
 {
 	*m = (struct acl_memory){0};
-	pthread_mutex_init(&m->lock, NULL);
+	lock_init(&m->lock, LOCK_ACL);
 }
 
 void acl_memory_fini(struct acl_memory *m)
 {
 	object_put(m->acl);
-	pthread_mutex_destroy(&m->lock);
+	lock_fini(&m->lock);
 }
 
 int acl_current(struct acl_memory *m, struct vault *v, struct limit limit, struct acl **out,
@@ -143,19 +143,19 @@ int acl_current(struct acl_memory *m, struct vault *v, struct limit limit, struc
 	struct acl *acl;
 	int r;
 
-	pthread_mutex_lock(&m->lock);
+	lock_acquire(&m->lock);
 	*out = clock_mono() < m->until ? object_ref(m->acl) : NULL;
-	pthread_mutex_unlock(&m->lock);
+	lock_release(&m->lock);
 	if (*out)
 		return 0;
 	r = acl_fetch(v, limit, &acl, err);
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&m->lock);
+	lock_acquire(&m->lock);
 	object_put(m->acl);
 	m->acl = object_ref(acl);
 	m->until = clock_mono() + MEMORY_TIME;
-	pthread_mutex_unlock(&m->lock);
+	lock_release(&m->lock);
 	*out = acl;
 	return 0;
 }

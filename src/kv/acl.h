@@ -2,6 +2,7 @@
 #ifndef KV_ACL_H
 #define KV_ACL_H
 
+#include "base/lock.h"
 #include "base/object.h"
 #include "vault/client.h"
 #include "kv/kv_list.h"
@@ -16,7 +17,7 @@ int acl_fetch(struct vault *v, struct limit limit, struct acl **out, struct err 
 
 /* Its answer, kept for a minute. Thread-safe. */
 struct acl_memory {
-	pthread_mutex_t lock; /* guards all below */
+	struct lock lock; /* guards all below */
 	struct acl *acl;
 	uint64_t until; /* clock_mono() */
 };

@@ -13,6 +13,7 @@
 #include "kv/kv1.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/secmem.h"
 #include "kv/acl.h"
@@ -44,7 +45,7 @@ struct kv1 {
 	char *mount;
 	char *key; /* of the digests; secret memory */
 	struct acl_memory rules;
-	pthread_mutex_t lock; /* guards all below */
+	struct lock lock;     /* guards all below */
 	struct sight *sights; /* the oldest first */
 	int64_t last_number;
 };
@@ -431,7 +432,7 @@ static void kv1_free(struct kv *kv)
 		free(s);
 	}
 	acl_memory_fini(&k->rules);
-	pthread_mutex_destroy(&k->lock);
+	lock_fini(&k->lock);
 	secmem_free(k->key);
 	free(k->mount);
 	free(k);
@@ -472,7 +473,7 @@ struct kv *kv1_new(struct vault *vault, const char *mount)
 	k->mount = strdup(mount);
 	k->key = secmem_alloc(KEY_LEN);
 	acl_memory_init(&k->rules);
-	pthread_mutex_init(&k->lock, NULL);
+	lock_init(&k->lock, LOCK_KV1);
 	if (!k->mount || !k->key || RAND_bytes((unsigned char *)k->key, KEY_LEN) != 1) {
 		kv1_free(&k->kv);
 		return NULL;

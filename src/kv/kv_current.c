@@ -12,6 +12,7 @@
 #include "kv/kv_current.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "kv/kv1.h"
 #include "kv/kv2.h"
@@ -19,7 +20,6 @@
 #include "vault/reply.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,7 +37,7 @@ struct current {
 	struct kv kv;
 	struct vault *vault;
 	char path[sizeof(((struct mount_info *)0)->path)];
-	pthread_mutex_t lock; /* guards all below */
+	struct lock lock; /* guards all below */
 	struct engine *engine;
 	uint64_t next_ask; /* clock_mono() */
 	bool missing;	   /* it was told that it is not there */
@@ -77,9 +77,9 @@ static void give(struct current *c, struct engine *e)
 {
 	bool last;
 
-	pthread_mutex_lock(&c->lock);
+	lock_acquire(&c->lock);
 	last = --e->refs == 0;
-	pthread_mutex_unlock(&c->lock);
+	lock_release(&c->lock);
 	if (!last)
 		return;
 	kv_free(e->kv);
@@ -102,10 +102,10 @@ static void tell_missing(struct current *c, bool missing, const struct err *why)
 {
 	bool news;
 
-	pthread_mutex_lock(&c->lock);
+	lock_acquire(&c->lock);
 	news = missing && !c->missing;
 	c->missing = missing;
-	pthread_mutex_unlock(&c->lock);
+	lock_release(&c->lock);
 	if (news)
 		log_warning("the engine is not where it was: move it back, or mount it where it is",
 			    F_STR("engine", c->path), F_ERR(why));
@@ -121,14 +121,14 @@ static void replace(struct current *c, struct engine *then, int version)
 
 	if (!now)
 		return; /* asked again later */
-	pthread_mutex_lock(&c->lock);
+	lock_acquire(&c->lock);
 	first = c->engine == then;
 	if (first) {
 		c->engine = now;
 		changed = c->changed;
 		arg = c->arg;
 	}
-	pthread_mutex_unlock(&c->lock);
+	lock_release(&c->lock);
 	give(c, first ? then : now);
 	if (!first)
 		return;
@@ -449,7 +449,7 @@ static void current_free(struct kv *kv)
 
 	if (c->engine)
 		give(c, c->engine);
-	pthread_mutex_destroy(&c->lock);
+	lock_fini(&c->lock);
 	free(c);
 }
 
@@ -489,7 +489,7 @@ struct kv *kv_current_new(struct vault *vault, const struct mount_info *info)
 	c->kv.ops = &current_ops;
 	c->vault = vault;
 	strcpy(c->path, info->path);
-	pthread_mutex_init(&c->lock, NULL);
+	lock_init(&c->lock, LOCK_CURRENT);
 	c->engine = engine_new(vault, c->path, info->version, 1ull << ERA_SHIFT);
 	if (!c->engine) {
 		current_free(&c->kv);

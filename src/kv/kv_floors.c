@@ -19,6 +19,7 @@
 #include "kv/kv_floors.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -50,8 +51,8 @@ struct floor {
 
 struct floors {
 	size_t addresses;
-	pthread_mutex_t lock; /* guards all below */
-	struct floor *table;  /* the oldest first */
+	struct lock lock;    /* guards all below */
+	struct floor *table; /* the oldest first */
 	struct floor *written;
 	uint64_t era;
 };
@@ -64,7 +65,7 @@ struct floors *floors_new(size_t addresses)
 		return NULL;
 	f->addresses = addresses;
 	f->era = 1;
-	pthread_mutex_init(&f->lock, NULL);
+	lock_init(&f->lock, LOCK_FLOORS);
 	return f;
 }
 
@@ -92,7 +93,7 @@ void floors_free(struct floors *f)
 		return;
 	HASH_ITER (hh, f->table, row, next)
 		remove_locked(f, row);
-	pthread_mutex_destroy(&f->lock);
+	lock_fini(&f->lock);
 	free(f);
 }
 

@@ -11,6 +11,7 @@
 #include "kv/kv_router.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "kv/kv_current.h"
 #include "vault/mounts.h"
@@ -38,7 +39,7 @@ struct router {
 	struct kv kv;
 	struct vault *vault;
 	uint64_t ttl;
-	pthread_mutex_t lock;	/* guards all below */
+	struct lock lock;	/* guards all below */
 	struct engine *engines; /* by path: all that ever were */
 	struct table *table;
 	uint64_t fetched; /* clock_mono(), of the last attempt; 0: to be asked for anew */
@@ -140,9 +141,9 @@ static void tell_versions(struct router *r, const struct found *found)
 	for (size_t i = 0; i < found->count; i++) {
 		struct engine *e;
 
-		pthread_mutex_lock(&r->lock);
+		lock_acquire(&r->lock);
 		HASH_FIND_STR(r->engines, found->all[i].path, e);
-		pthread_mutex_unlock(&r->lock);
+		lock_release(&r->lock);
 		if (e)
 			kv_current_found(e->kv, found->all[i].version);
 	}
@@ -158,14 +159,14 @@ static int fetch(struct router *r, struct limit limit, struct err *err)
 		free(found.all);
 		return s == -ENOMEM ? no_memory(err) : s;
 	}
-	pthread_mutex_lock(&r->lock);
+	lock_acquire(&r->lock);
 	table = table_locked(r, &found);
 	if (table) {
 		object_put(r->table);
 		r->table = table;
 		r->fetched = clock_mono();
 	}
-	pthread_mutex_unlock(&r->lock);
+	lock_release(&r->lock);
 	tell_versions(r, &found);
 	free(found.all);
 	return table ? 0 : no_memory(err);
@@ -187,11 +188,11 @@ static struct table *table_fresh(struct router *r, uint64_t age, struct limit li
 	uint64_t now = clock_mono();
 	bool old;
 
-	pthread_mutex_lock(&r->lock);
+	lock_acquire(&r->lock);
 	old = now - r->fetched >= age;
 	if (old)
 		r->fetched = now;
-	pthread_mutex_unlock(&r->lock);
+	lock_release(&r->lock);
 	if (old && fetch(r, limit, &err) < 0)
 		log_warning("the engines cannot be listed", F_ERR(&err));
 	return table_get(r);
@@ -506,7 +507,7 @@ static void router_free(struct kv *kv)
 		kv_free(e->kv);
 		free(e);
 	}
-	pthread_mutex_destroy(&r->lock);
+	lock_fini(&r->lock);
 	free(r);
 }
 
@@ -571,7 +572,7 @@ int kv_router_new(struct vault *vault, uint64_t ttl, struct limit limit, struct 
 	r->kv.ops = &router_ops;
 	r->vault = vault;
 	r->ttl = ttl;
-	pthread_mutex_init(&r->lock, NULL);
+	lock_init(&r->lock, LOCK_ROUTER);
 	s = fetch(r, limit, err);
 	if (s < 0)
 		router_free(&r->kv);

@@ -2,10 +2,11 @@
 #ifndef NODE_NODE_H
 #define NODE_NODE_H
 
-#include "base/quota.h"
+#include "base/lock.h"
 #include "node/failures.h"
 #include "node/node_type.h"
 #include "node/outline.h"
+#include "node/quota.h"
 #include "node/source.h"
 #include "node/tree_config.h"
 
@@ -16,9 +17,9 @@
 
 struct tree {
 	struct tree_config config;
-	int64_t started;	/* clock_wall(), the time of directories without one */
-	pthread_mutex_t lock;	/* guards all below, and all nodes and handles */
-	pthread_cond_t drained; /* a directory's handles or phase have changed */
+	int64_t started;     /* clock_wall(), the time of directories without one */
+	struct lock lock;    /* guards all below, and all nodes and handles */
+	struct cond drained; /* a directory's handles or phase have changed */
 	struct node *root;
 	struct handle *handles;	  /* that are open */
 	struct listing *listings; /* the same of directories */

@@ -15,6 +15,7 @@
 #include "offline/offline.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/secmem.h"
 #include "offline/copy.h"
@@ -58,8 +59,8 @@ struct offline {
 	struct copy copy;
 	uint64_t told; /* the writer's: when it last complained */
 	pthread_t writer;
-	pthread_mutex_t lock; /* guards all below */
-	pthread_cond_t work;
+	struct lock lock; /* guards all below */
+	struct cond work;
 	char *who; /* NULL: nobody, and nothing is kept */
 	struct said *pending;
 	size_t bytes; /* of the objects in `pending` */
@@ -127,7 +128,7 @@ static void forget_locked(struct offline *o)
 	free_all(&o->pending);
 	o->bytes = 0;
 	o->forget = true;
-	pthread_cond_signal(&o->work);
+	cond_signal(&o->work);
 }
 
 static bool has_room_locked(const struct offline *o, const struct object *object)
@@ -162,7 +163,7 @@ void offline_keep(struct offline *o, size_t kind, const char *path, struct objec
 	s->at = clock_wall();
 	HASH_ADD(hh, o->pending, key, s->key_len, s);
 	o->bytes += weight(s);
-	pthread_cond_signal(&o->work);
+	cond_signal(&o->work);
 }
 
 void offline_forget(struct offline *o)
@@ -209,7 +210,7 @@ int offline_set_who(struct offline *o, const char *who)
 	o->forget = false;
 	free(o->who);
 	o->who = copy;
-	pthread_cond_signal(&o->work);
+	cond_signal(&o->work);
 	return who && !copy ? -ENOMEM : 0;
 }
 
@@ -285,9 +286,9 @@ static void give_back_locked(struct offline *o)
 
 static void sleep_locked(struct offline *o, uint64_t time)
 {
-	struct timespec until = clock_timespec((int64_t)(clock_mono() + time));
+	uint64_t until = clock_mono() + time;
 
-	while (!o->stop && pthread_cond_timedwait(&o->work, &o->lock, &until) != ETIMEDOUT)
+	while (!o->stop && cond_wait_until(&o->work, &o->lock, until))
 		;
 }
 
@@ -309,22 +310,22 @@ static void *write_on(void *arg)
 {
 	struct offline *o = arg;
 
-	pthread_mutex_lock(&o->lock);
+	lock_acquire(&o->lock);
 	for (;;) {
 		struct err err = {0};
 		int r;
 
 		while (!o->stop && !has_work_locked(o))
-			pthread_cond_wait(&o->work, &o->lock);
+			cond_wait(&o->work, &o->lock);
 		if (!has_work_locked(o))
 			break;
 		sleep_locked(o, GATHER_TIME);
 		take_locked(o);
-		pthread_mutex_unlock(&o->lock);
+		lock_release(&o->lock);
 		r = o->taken ? write_taken(o, o->taken, &err)
 			     : err_set(&err, ENOMEM, "no memory for the copy");
 		secmem_clear_registers();
-		pthread_mutex_lock(&o->lock);
+		lock_acquire(&o->lock);
 		if (r < 0) {
 			tell(o, &err);
 			if (o->taken)
@@ -335,7 +336,7 @@ static void *write_on(void *arg)
 		}
 		batch_free(steal(o->taken));
 	}
-	pthread_mutex_unlock(&o->lock);
+	lock_release(&o->lock);
 	return NULL;
 }
 
@@ -478,17 +479,13 @@ int offline_get_text(struct offline *o, const char *who, const char *name, struc
 int offline_open(const struct offline_config *config, struct offline **out, struct err *err)
 {
 	struct offline *o = calloc(1, sizeof(*o));
-	pthread_condattr_t attr;
 	int r;
 
 	if (!o)
 		return err_set(err, ENOMEM, "no memory");
 	o->config = *config;
-	pthread_mutex_init(&o->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&o->work, &attr);
-	pthread_condattr_destroy(&attr);
+	lock_init(&o->lock, LOCK_OFFLINE);
+	cond_init(&o->work);
 	o->copy = (struct copy){.path = config->path, .max = config->bytes};
 	r = copy_open(&o->copy, config->key, config->limit, err);
 	if (r == 0) {
@@ -510,17 +507,17 @@ void offline_close(struct offline *o)
 
 	if (!o)
 		return;
-	pthread_mutex_lock(&o->lock);
+	lock_acquire(&o->lock);
 	o->stop = true;
-	pthread_cond_signal(&o->work);
-	pthread_mutex_unlock(&o->lock);
+	cond_signal(&o->work);
+	lock_release(&o->lock);
 	pthread_join(o->writer, NULL);
 	free_all(&o->pending);
 	LL_FOREACH_SAFE(o->past, b, next)
 	batch_free(b);
 	copy_close(&o->copy);
-	pthread_cond_destroy(&o->work);
-	pthread_mutex_destroy(&o->lock);
+	cond_fini(&o->work);
+	lock_fini(&o->lock);
 	free(o->who);
 	free(o);
 }

@@ -105,12 +105,11 @@ int sealed_tx_run(struct sealed_tx *tx, const char *sql, struct err *err)
 /* One thread at a time has the connection. */
 static int take(struct sealed_tx *tx, struct limit limit, struct err *err)
 {
-	struct timespec until = clock_timespec((int64_t)limit.deadline);
-	int r = 0;
+	bool in_time = true;
 	LOCK_SCOPE(&tx->lock);
 
-	while (tx->taken && r == 0)
-		r = pthread_cond_timedwait(&tx->freed, &tx->lock, &until);
+	while (tx->taken && in_time)
+		in_time = cond_wait_until(&tx->freed, &tx->lock, limit.deadline);
 	if (tx->taken)
 		return err_set(err, ETIMEDOUT, "%s is held by others", tx->db->path);
 	tx->taken = true;
@@ -122,7 +121,7 @@ static void give_back(struct sealed_tx *tx)
 	LOCK_SCOPE(&tx->lock);
 
 	tx->taken = false;
-	pthread_cond_signal(&tx->freed);
+	cond_signal(&tx->freed);
 }
 
 /* Whether the file that is open is still the one of that name: what is written to one that was removed,

@@ -34,21 +34,17 @@ static int no_memory(struct err *err)
 
 static void tx_init(struct sealed_tx *tx, struct sealed_db *db)
 {
-	pthread_condattr_t attr;
 
 	tx->db = db;
-	pthread_mutex_init(&tx->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&tx->freed, &attr);
-	pthread_condattr_destroy(&attr);
+	lock_init(&tx->lock, LOCK_SEALED_DB);
+	cond_init(&tx->freed);
 }
 
 static void tx_fini(struct sealed_tx *tx)
 {
 	sealed_tx_close(tx);
-	pthread_cond_destroy(&tx->freed);
-	pthread_mutex_destroy(&tx->lock);
+	cond_fini(&tx->freed);
+	lock_fini(&tx->lock);
 }
 
 static struct sealed_db *db_new(const struct sealed_db_config *c)

@@ -2,10 +2,10 @@
 #ifndef STORE_SEALED_DB_PARTS_H
 #define STORE_SEALED_DB_PARTS_H
 
+#include "base/lock.h"
 #include "store/sealed_db.h"
 #include "store/sealed_state.h"
 
-#include <pthread.h>
 #include <sys/types.h>
 
 /* What sealed_db.c and sealed_db_open.c share, and nobody else sees. */
@@ -23,8 +23,8 @@ struct sealed_tx {
 		const char *text;
 		sqlite3_stmt *s;
 	} kept[STATEMENTS_MAX];
-	pthread_mutex_t lock; /* guards what follows */
-	pthread_cond_t freed;
+	struct lock lock; /* guards what follows */
+	struct cond freed;
 	bool taken;
 };
 

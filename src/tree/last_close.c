@@ -27,7 +27,7 @@ static void lapse(struct timer *timer)
 	struct waitq left;
 	struct handle *h;
 
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	DL_FOREACH2(t->handles, h, after)
 	{
 		if (h->leaves && h->leaves_by <= now) {
@@ -40,7 +40,7 @@ static void lapse(struct timer *timer)
 	if (next != UINT64_MAX)
 		timer_arm(t->config.timers, &t->lapse, next);
 	left = waitq_take_locked(&t->left);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	waitq_wake(left);
 }
 

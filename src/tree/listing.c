@@ -341,7 +341,7 @@ int tree_opendir(struct tree *t, struct node *dir, const struct caller *caller,
 	*unchanged = false;
 	if (!l)
 		return err_set(err, ENOMEM, "no memory");
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	l->node = node_use_locked(dir);
 	DL_APPEND(t->listings, l);
 	l->opened = clock_mono();
@@ -367,7 +367,7 @@ int tree_opendir(struct tree *t, struct node *dir, const struct caller *caller,
 	} else if (r == 0) {
 		r = fill_control_locked(t, l, ask, err);
 	}
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	if (r == 0)
 		r = charge(t, l, err);
 	if (r == 0)
@@ -385,12 +385,12 @@ void tree_closedir(struct tree *t, struct listing *l)
 	quota_move_of(&t->listed, l->uid, l->charged, 0);
 	object_put(l->list);
 	object_put(l->version);
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	DL_DELETE(t->listings, l);
 	if (node_is_dir(l->node) && dir_of(l->node)->removals)
 		dir_of(l->node)->removals->listed_locked(t, dir_of(l->node), l->process);
 	node_unuse_locked(t, l->node);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	free(l);
 }
 

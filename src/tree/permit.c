@@ -84,8 +84,8 @@ int tree_permit(struct tree *t, struct node *node, const struct caller *caller, 
 
 	if ((mask & W_OK) && is_unchangeable(t, node))
 		return -EROFS;
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	node_stat_locked(t, node, &attr);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	return judge(t, &attr, caller, mask); /* reads /proc: not with the lock */
 }

@@ -350,7 +350,7 @@ static void proceed_locked(struct tree *t, struct dir *d, struct kv_version *v,
 	adopt_locked(t, d, v);
 	notify_locked(t, d, v, origin);
 	let_go_locked(s);
-	pthread_cond_broadcast(&t->drained);
+	cond_broadcast(&t->drained);
 }
 
 /* Until when (clock_mono()) a field might change under somebody who is just reading it; 0: under nobody.
@@ -474,7 +474,7 @@ void secret_withdraw_locked(struct tree *t, struct dir *d, int code)
 		object_put(steal(s->version));
 	object_put(steal(s->next));
 	notify_locked(t, d, NULL, SECRET_SEEN);
-	pthread_cond_broadcast(&t->drained);
+	cond_broadcast(&t->drained);
 }
 
 /* An answer that says no; not one that did not come. */
@@ -567,7 +567,7 @@ void secret_closed_locked(struct tree *t, struct field *f)
 	if (s->phase == SECRET_DRAINING && s->next && !disturbs_locked(d, s->next))
 		end_drain_locked(t, d);
 	let_go_locked(s);
-	pthread_cond_broadcast(&t->drained);
+	cond_broadcast(&t->drained);
 }
 
 void secret_moved_locked(struct field *f, struct dir *from)
@@ -583,7 +583,7 @@ struct waitq secret_settled_locked(struct tree *t, struct dir *d)
 
 	if (--s->notices == 0 && s->phase == SECRET_SETTLING)
 		s->phase = SECRET_STEADY;
-	pthread_cond_broadcast(&t->drained);
+	cond_broadcast(&t->drained);
 	if (s->phase != SECRET_STEADY)
 		return (struct waitq){NULL};
 	let_go_locked(s);
@@ -593,5 +593,5 @@ struct waitq secret_settled_locked(struct tree *t, struct dir *d)
 void secret_wait_drained_locked(struct tree *t, struct dir *d)
 {
 	while (d->secret.phase == SECRET_DRAINING)
-		pthread_cond_wait(&t->drained, &t->lock);
+		cond_wait(&t->drained, &t->lock);
 }

@@ -29,7 +29,6 @@
 struct tree *tree_new(const struct tree_config *config, struct err *err)
 {
 	struct tree *t = calloc(1, sizeof(*t));
-	pthread_condattr_t attr;
 	struct dir *root;
 
 	if (!t) {
@@ -43,11 +42,8 @@ struct tree *tree_new(const struct tree_config *config, struct err *err)
 	quota_init(&t->made, MADE_MAX, config->shared);
 	quota_init(&t->listed, LISTED_MAX, config->shared);
 	t->digests = outline_key_new();
-	pthread_mutex_init(&t->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&t->drained, &attr);
-	pthread_condattr_destroy(&attr);
+	lock_init(&t->lock, LOCK_TREE);
+	cond_init(&t->drained);
 	root = dir_new_root(t, config->prefix);
 	if (!root) {
 		err_set(err, ENOMEM, "no memory for the tree");
@@ -188,8 +184,8 @@ void tree_free(struct tree *t)
 	quota_fini(&t->drafts);
 	quota_fini(&t->made);
 	quota_fini(&t->listed);
-	pthread_cond_destroy(&t->drained);
-	pthread_mutex_destroy(&t->lock);
+	cond_fini(&t->drained);
+	lock_fini(&t->lock);
 	free(t);
 }
 
@@ -202,9 +198,9 @@ void tree_noticed(struct tree *t, struct notice *notice)
 {
 	struct waitq opens;
 
-	pthread_mutex_lock(&t->lock);
+	lock_acquire(&t->lock);
 	opens = secret_settled_locked(t, dir_of(notice->dir));
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 	waitq_wake(opens);
 }
 

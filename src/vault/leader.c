@@ -79,13 +79,13 @@ enum leader leader_find(struct vault *v, const char *asked, struct limit limit, 
 void leader_memory_init(struct leader_memory *m)
 {
 	*m = (struct leader_memory){0};
-	pthread_mutex_init(&m->lock, NULL);
+	lock_init(&m->lock, LOCK_LEADER);
 }
 
 void leader_memory_fini(struct leader_memory *m)
 {
 	free(m->address);
-	pthread_mutex_destroy(&m->lock);
+	lock_fini(&m->lock);
 }
 
 static bool recall(struct leader_memory *m, enum leader *found, char **address)
@@ -111,12 +111,12 @@ enum leader leader_recall(struct leader_memory *m, struct vault *v, struct limit
 	if (recall(m, &found, address))
 		return *address || found != LEADER_ELSEWHERE ? found : LEADER_UNKNOWN;
 	found = leader_find(v, NULL, limit, address);
-	pthread_mutex_lock(&m->lock);
+	lock_acquire(&m->lock);
 	free(m->address);
 	m->address = *address ? strdup(*address) : NULL;
 	m->found = found;
 	m->until = clock_mono() + times[found];
-	pthread_mutex_unlock(&m->lock);
+	lock_release(&m->lock);
 	return found;
 }
 

@@ -2,6 +2,7 @@
 #ifndef VAULT_LEADER_H
 #define VAULT_LEADER_H
 
+#include "base/lock.h"
 #include "vault/client.h"
 
 /* Which server of a cluster has the last word. The others may answer from a copy that lags behind, and
@@ -22,7 +23,7 @@ enum leader leader_find(struct vault *v, const char *asked, struct limit limit, 
 
 /* What whichever serves says, kept for some seconds. Thread-safe. */
 struct leader_memory {
-	pthread_mutex_t lock; /* guards all below */
+	struct lock lock; /* guards all below */
 	enum leader found;
 	char *address;	/* with LEADER_ELSEWHERE */
 	uint64_t until; /* clock_mono() */

@@ -85,9 +85,9 @@ struct servers *servers_new(struct http *http, const char *addresses, bool redir
 	s->http = http;
 	s->redirects = redirects;
 	s->text = rest;
-	pthread_mutex_init(&s->report_lock, NULL);
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->changed, NULL);
+	lock_init(&s->report_lock, LOCK_SERVERS_REPORT);
+	lock_init(&s->lock, LOCK_SERVERS);
+	cond_init(&s->changed);
 	restraint_init(&s->restraint, FAILURES_PER_SECOND);
 	for (char *a; (a = next_address(&rest));) {
 		struct server *server = &s->list[s->count++];
@@ -116,9 +116,9 @@ void servers_free(struct servers *s)
 	for (size_t i = 0; i < s->count; i++)
 		cancel_fini(&s->list[i].stop);
 	restraint_fini(&s->restraint);
-	pthread_cond_destroy(&s->changed);
-	pthread_mutex_destroy(&s->lock);
-	pthread_mutex_destroy(&s->report_lock);
+	cond_fini(&s->changed);
+	lock_fini(&s->lock);
+	lock_fini(&s->report_lock);
 	free(s->text);
 	free(s);
 }
@@ -169,7 +169,7 @@ static void spare_probe(struct asking *a, struct server *server)
 
 	if (a->probe)
 		breaker_spare(&server->breakers[a->kind]);
-	pthread_cond_broadcast(&a->s->changed);
+	cond_broadcast(&a->s->changed);
 }
 
 /* Whether the server at `i`, which is not the one that is asked now, says of itself that it serves;
@@ -187,12 +187,12 @@ static bool is_well(struct asking *a, size_t i, bool any)
 	limit.deadline = now + (left / 2 < HEALTH_TIME ? left / 2 : HEALTH_TIME);
 	if (a->limit.deadline > now)
 		r = servers_look(s, server, limit, &why);
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	if (r == 0)
 		well = any || !servers_behind_locked(s, server);
 	else if (r != -EINTR && r != -ENOMEM)
 		fail_locked(a, server, a->probe, true, 0, &why);
-	pthread_mutex_unlock(&s->lock);
+	lock_release(&s->lock);
 	if (!well)
 		spare_probe(a, server);
 	if (r < 0)
@@ -217,14 +217,14 @@ static bool pick(struct asking *a, bool any)
 	struct servers *s = a->s;
 	size_t first, current;
 
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	current = s->current;
 	first = current;
 	if (current && clock_mono() >= s->return_at) {
 		first = 0;
 		s->return_at = clock_mono() + clock_jitter(RETURN_TIME);
 	}
-	pthread_mutex_unlock(&s->lock);
+	lock_release(&s->lock);
 	for (size_t k = 0; k < s->count; k++) {
 		size_t i = (first + k) % s->count;
 		enum breaker_says says = ask_breaker(a, i, !any);
@@ -235,9 +235,9 @@ static bool pick(struct asking *a, bool any)
 		if (i != current && !is_well(a, i, any))
 			continue;
 		a->server = i;
-		pthread_mutex_lock(&s->lock);
+		lock_acquire(&s->lock);
 		servers_move_locked(s, &s->list[i]);
-		pthread_mutex_unlock(&s->lock);
+		lock_release(&s->lock);
 		return true;
 	}
 	a->server = current;
@@ -256,7 +256,7 @@ static void wake(void *arg)
 	LOCK_SCOPE(&w->s->lock);
 
 	w->cancelled = true;
-	pthread_cond_broadcast(&w->s->changed);
+	cond_broadcast(&w->s->changed);
 }
 
 static bool may_ask_locked(const struct servers *s, int kind)
@@ -278,22 +278,20 @@ static bool await_news(struct asking *a)
 	/* With several, one may be well that was not looked for while another served. */
 	uint64_t now = clock_mono(), soon = s->count > 1 ? now + LOOKS_TIME : now;
 	uint64_t end = a->limit.deadline;
-	struct timespec until;
 	bool may;
-	int r = 0;
+	bool in_time = true;
 
 	if (s->count > 1 && soon < end)
 		end = soon;
-	until = clock_timespec((int64_t)end);
 
 	if (a->limit.cancel)
 		cancel_on(a->limit.cancel, wake, &w);
-	pthread_mutex_lock(&s->lock);
-	while (!w.cancelled && r == 0 && !may_ask_locked(s, a->kind) &&
+	lock_acquire(&s->lock);
+	while (!w.cancelled && in_time && !may_ask_locked(s, a->kind) &&
 	       servers_pending_locked(s, a->kind, soon))
-		r = pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &until);
-	may = !w.cancelled && r == 0 && may_ask_locked(s, a->kind);
-	pthread_mutex_unlock(&s->lock);
+		in_time = cond_wait_until(&s->changed, &s->lock, end);
+	may = !w.cancelled && in_time && may_ask_locked(s, a->kind);
+	lock_release(&s->lock);
 	if (a->limit.cancel)
 		cancel_on(a->limit.cancel, NULL, NULL);
 	return may;
@@ -369,9 +367,9 @@ static bool is_hidden(struct asking *a, struct server *server)
 	bool told;
 	int r;
 
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	told = server->told;
-	pthread_mutex_unlock(&s->lock);
+	lock_release(&s->lock);
 	if (!told)
 		return false;
 	r = servers_look(s, server, limit, NULL);
@@ -395,7 +393,7 @@ static void settle(struct asking *a, const struct http_reply *reply)
 		a->blame = REPLY_BLAME_SERVER;
 	if (a->blame == REPLY_BLAME_SERVER)
 		reply_verdict(reply, server->address, &why);
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	if (a->blame == REPLY_BLAME_SERVER) {
 		opened = fail_locked(a, server, a->probe,
 				     reply->status == 0 || reply->fault == HTTP_FOREIGN, pause,
@@ -414,8 +412,8 @@ static void settle(struct asking *a, const struct http_reply *reply)
 	}
 	/* With several, whoever finds that none serves still waits a little for one that does. */
 	a->spared = breaker_state(&b[a->kind]) != BREAKER_GO && (a->probe || s->count == 1);
-	pthread_cond_broadcast(&s->changed);
-	pthread_mutex_unlock(&s->lock);
+	cond_broadcast(&s->changed);
+	lock_release(&s->lock);
 	servers_look_after(s, server);
 	/* A token's end says nothing of the path. Who says it surely is not asked with that one again,
 	 * and so need not be spared; what is in doubt may be any number of refusals. */
@@ -441,9 +439,9 @@ static void attempt(struct asking *a, struct http_reply *reply)
 	struct http_request *req = a->ask->request;
 
 	a->begun = clock_mono();
-	pthread_mutex_lock(&a->s->lock);
+	lock_acquire(&a->s->lock);
 	a->s->list[a->server].asked_at = a->begun;
-	pthread_mutex_unlock(&a->s->lock);
+	lock_release(&a->s->lock);
 	a->others = has_others(a);
 	req->address = a->s->list[a->server].address;
 	req->limit = a->limit;

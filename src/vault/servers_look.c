@@ -160,12 +160,12 @@ static int look_locked(struct servers *s, struct server *server, struct limit li
 
 	server->looking = true;
 	server->looked_at = begun;
-	pthread_mutex_unlock(&s->lock);
+	lock_release(&s->lock);
 	r = health_check(s->http, server->address, s->count > 1, limit, &health, why);
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	server->looking = false;
 	take_in_locked(s, server, r, &health, why);
-	pthread_cond_broadcast(&s->changed);
+	cond_broadcast(&s->changed);
 	return r;
 }
 
@@ -175,23 +175,22 @@ static void look_after(struct job *job)
 	struct servers *s = server->servers;
 	uint64_t due;
 
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	while (!s->stopping && (due = due_locked(s, server))) {
 		uint64_t now = clock_mono();
 		struct limit limit = {.deadline = now + patience_locked(server),
 				      .cancel = &server->stop};
-		struct timespec until = clock_timespec((int64_t)due);
 		struct err why = {0};
 
 		if (server->looking) /* a request does */
-			pthread_cond_wait(&s->changed, &s->lock);
+			cond_wait(&s->changed, &s->lock);
 		else if (now < due)
-			pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &until);
+			cond_wait_until(&s->changed, &s->lock, due);
 		else
 			look_locked(s, server, limit, &why);
 	}
 	server->looked_after = false;
-	pthread_mutex_unlock(&s->lock);
+	lock_release(&s->lock);
 }
 
 static bool begin_locked(struct servers *s, struct server *server)
@@ -211,7 +210,7 @@ void servers_look_after(struct servers *s, struct server *server)
 {
 	bool others, begins;
 
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	others = servers_behind_locked(s, &s->list[s->current]) ||
 		 s->list[s->current].health.leads_since;
 	begins = begin_locked(s, server);
@@ -225,18 +224,17 @@ void servers_look_after(struct servers *s, struct server *server)
 			pool_submit(s->lookers, &s->list[i].job);
 		}
 	}
-	pthread_mutex_unlock(&s->lock);
+	lock_release(&s->lock);
 }
 
 int servers_look(struct servers *s, struct server *server, struct limit limit, struct err *err)
 {
 	LOCK_SCOPE(&s->lock);
-	struct timespec until = clock_timespec((int64_t)limit.deadline);
 	struct err why = {0};
 	int r;
 
 	while (server->looking)
-		if (pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &until) != 0)
+		if (!cond_wait_until(&s->changed, &s->lock, limit.deadline))
 			return err_set(err, ETIMEDOUT, "no answer in time from %s",
 				       server->address);
 	if (!server->looked_at || clock_mono() > server->looked_at + LOOK_HOLDS)
@@ -250,10 +248,10 @@ int servers_look(struct servers *s, struct server *server, struct limit limit, s
 
 void servers_stop_looking(struct servers *s)
 {
-	pthread_mutex_lock(&s->lock);
+	lock_acquire(&s->lock);
 	s->stopping = true;
-	pthread_cond_broadcast(&s->changed);
-	pthread_mutex_unlock(&s->lock);
+	cond_broadcast(&s->changed);
+	lock_release(&s->lock);
 	for (size_t i = 0; i < s->count; i++)
 		cancel_fire(&s->list[i].stop);
 	pool_free(s->lookers);

@@ -2,6 +2,7 @@
 #ifndef VAULT_SERVERS_PARTS_H
 #define VAULT_SERVERS_PARTS_H
 
+#include "base/lock.h"
 #include "base/pool.h"
 #include "http/breaker.h"
 #include "http/restraint.h"
@@ -36,12 +37,12 @@ struct servers {
 	struct restraint restraint;
 	char *text; /* of all addresses */
 	size_t count;
-	pthread_mutex_t report_lock; /* guards who is told; no other lock is taken in it */
+	struct lock report_lock; /* guards who is told; no other lock is taken in it */
 	void (*report)(void *arg, const struct err *why);
 	void *report_arg;
-	pthread_mutex_t lock;	/* guards all below */
-	pthread_cond_t changed; /* a look or a probe has ended, or one is due */
-	struct pool *lookers;	/* NULL: nobody had to look yet */
+	struct lock lock;     /* guards all below */
+	struct cond changed;  /* a look or a probe has ended, or one is due */
+	struct pool *lookers; /* NULL: nobody had to look yet */
 	bool stopping;
 	size_t current;
 	uint64_t return_at; /* clock_mono() */

@@ -10,6 +10,7 @@
 #include "watch/hooks.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "watch/runner.h"
 
@@ -44,8 +45,8 @@ struct due {
 struct hooks {
 	struct hooks_config config;
 	pthread_t thread;
-	int wake;	      /* eventfd */
-	pthread_mutex_t lock; /* guards all below */
+	int wake;	  /* eventfd */
+	struct lock lock; /* guards all below */
 	struct due *all;
 	size_t count;
 	uint32_t last_id;
@@ -135,11 +136,11 @@ void hooks_happened(struct hooks *h, const struct event *e)
 {
 	if (!h)
 		return;
-	pthread_mutex_lock(&h->lock);
+	lock_acquire(&h->lock);
 	for (const struct on_change *hook = h->config.list; hook; hook = hook->next)
 		if (matches(hook, h->config.label, e->secret))
 			add_locked(h, hook, e);
-	pthread_mutex_unlock(&h->lock);
+	lock_release(&h->lock);
 	wake(h);
 }
 
@@ -364,7 +365,7 @@ struct hooks *hooks_new(const struct hooks_config *config, struct err *err)
 
 	if (h) {
 		h->config = *config;
-		pthread_mutex_init(&h->lock, NULL);
+		lock_init(&h->lock, LOCK_HOOKS);
 		h->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		r = h->wake < 0 ? errno : pthread_create(&h->thread, NULL, hooks_main, h);
 	}
@@ -381,9 +382,9 @@ void hooks_free(struct hooks *h)
 
 	if (!h)
 		return;
-	pthread_mutex_lock(&h->lock);
+	lock_acquire(&h->lock);
 	h->stop = true;
-	pthread_mutex_unlock(&h->lock);
+	lock_release(&h->lock);
 	wake(h);
 	pthread_join(h->thread, NULL);
 	DL_FOREACH_SAFE (h->all, d, next) {
@@ -391,6 +392,6 @@ void hooks_free(struct hooks *h)
 		free(d);
 	}
 	close(h->wake);
-	pthread_mutex_destroy(&h->lock);
+	lock_fini(&h->lock);
 	free(h);
 }

@@ -332,7 +332,7 @@ static int settle_gone(struct poll *p, struct dir *d, const struct kv_list *now)
 		struct node *child, *next;
 		struct dir *gone = NULL;
 
-		pthread_mutex_lock(&t->lock);
+		lock_acquire(&t->lock);
 		HASH_ITER (hh, d->node.children, child, next) {
 			if (!gone && node_is_dir(child) && !child->local && !child->coming &&
 			    dir_of(child)->secret.told && !dir_of(child)->changing &&
@@ -343,13 +343,13 @@ static int settle_gone(struct poll *p, struct dir *d, const struct kv_list *now)
 		}
 		if (gone)
 			gone->watch.settled = d->watch.polled;
-		pthread_mutex_unlock(&t->lock);
+		lock_release(&t->lock);
 		if (!gone)
 			return failed;
 		r = poll_secret(p, gone);
-		pthread_mutex_lock(&t->lock);
+		lock_acquire(&t->lock);
 		node_unuse_locked(t, &gone->node);
-		pthread_mutex_unlock(&t->lock);
+		lock_release(&t->lock);
 		if (r < 0)
 			failed = r;
 	}

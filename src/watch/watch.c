@@ -17,6 +17,7 @@
 #include "watch/watch.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "event/feed.h"
 #include "vault/client.h"
@@ -58,8 +59,8 @@ struct watch {
 	struct watch_config config;
 	struct poll poll;
 	struct timer timer;
-	pthread_mutex_t lock; /* guards all below; never taken with the tree's */
-	pthread_cond_t idle;  /* no job is left */
+	struct lock lock; /* guards all below; never taken with the tree's */
+	struct cond idle; /* no job is left */
 	struct round now;
 	size_t next; /* in it */
 	uint64_t begun, spacing, planned;
@@ -338,15 +339,15 @@ static void drop_targets(struct watch *w)
 	struct tree *t = w->config.tree;
 	size_t from, to;
 
-	pthread_mutex_lock(&w->lock);
+	lock_acquire(&w->lock);
 	from = w->next;
 	to = w->now.count;
 	w->next = w->now.count = 0;
-	pthread_mutex_unlock(&w->lock);
-	pthread_mutex_lock(&t->lock);
+	lock_release(&w->lock);
+	lock_acquire(&t->lock);
 	while (from < to)
 		node_unuse_locked(t, &w->now.targets[from++].dir->node);
-	pthread_mutex_unlock(&t->lock);
+	lock_release(&t->lock);
 }
 
 /* The next that is due. Its use is the caller's. */
@@ -409,10 +410,10 @@ static void run_look(struct job *job)
 		end_look(w, &target);
 	}
 	free(look);
-	pthread_mutex_lock(&w->lock);
+	lock_acquire(&w->lock);
 	if (--w->jobs == 0)
-		pthread_cond_broadcast(&w->idle);
-	pthread_mutex_unlock(&w->lock);
+		cond_broadcast(&w->idle);
+	lock_release(&w->lock);
 }
 
 static void start_jobs_locked(struct watch *w, uint64_t now)
@@ -528,8 +529,8 @@ struct watch *watch_new(const struct watch_config *config, struct err *err)
 	w->job_max = config->parallel / 2 < JOBS_MAX ? config->parallel / 2 : JOBS_MAX;
 	if (!w->job_max)
 		w->job_max = 1;
-	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->idle, NULL);
+	lock_init(&w->lock, LOCK_WATCH);
+	cond_init(&w->idle);
 	w->timer.fire = on_timer;
 	config->tree->watching.interval = config->interval;
 	config->tree->watching.every = config->interval;
@@ -547,11 +548,11 @@ void watch_stop(struct watch *w)
 	if (!w)
 		return;
 	timer_disarm(w->config.timers, &w->timer);
-	pthread_mutex_lock(&w->lock);
+	lock_acquire(&w->lock);
 	w->stopping = true;
 	while (w->jobs > 0)
-		pthread_cond_wait(&w->idle, &w->lock);
-	pthread_mutex_unlock(&w->lock);
+		cond_wait(&w->idle, &w->lock);
+	lock_release(&w->lock);
 	timer_disarm(w->config.timers, &w->timer);
 	drop_targets(w);
 }
@@ -562,7 +563,7 @@ void watch_free(struct watch *w)
 		return;
 	free(w->now.targets);
 	free(w->coming.targets);
-	pthread_cond_destroy(&w->idle);
-	pthread_mutex_destroy(&w->lock);
+	cond_fini(&w->idle);
+	lock_fini(&w->lock);
 	free(w);
 }

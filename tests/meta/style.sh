@@ -9,7 +9,7 @@ report() {
 	[ -z "$2" ] && echo "ok $n - $1" || { echo "not ok $n - $1"; sed 's/^/# /' <<<"$2"; }
 }
 
-echo 1..9
+echo 1..10
 report "every source says its licence in its first lines" \
 	"$(find src tests contrib .ci -type f \( -name '*.[ch]' -o -name '*.py' -o -name '*.sh' -o -perm -u+x \) \
 		! -path '*/__pycache__/*' | while read -r f; do
@@ -21,6 +21,9 @@ report "nothing below cli/ ends the process" \
 	"$(grep -nE '\b(exit|abort|assert)\(' src/*/*.c | grep -v '^src/cli/' | grep -v '_exit(0)')"
 report "no gotos but the one way out of cli/" \
 	"$(grep -nE '\bgoto\b' src/*/*.c | grep -v '^src/cli/')"
+report "every lock has a name: base/lock alone calls pthread_mutex_*() and its like" \
+	"$(grep -nE '(pthread|PTHREAD)_(mutex|cond|rwlock|spin|barrier|MUTEX|COND|RWLOCK)' src/*/*.[ch] \
+		| grep -v '^src/base/lock\.[ch]:')"
 report "nothing is unfinished" \
 	"$(grep -nE "\b(TODO|FIXME|XXX)\b" -r src contrib tests --include='*' | grep -v 'tests/meta/style.sh' \
 		| grep -v 'mktemp\|XXXXXX' | grep -v '^Binary')"

@@ -374,7 +374,7 @@ Test(draft, it_lives_in_secret_memory_and_gives_all_back, .init = support_init)
 Test(draft, without_memory_it_is_as_before, .init = support_init)
 {
 	const struct caller caller = {.pid = getpid()};
-	struct quota q = {PTHREAD_MUTEX_INITIALIZER, 0, SIZE_MAX, false, NULL};
+	struct quota q = {LOCK_INITIALIZER(LOCK_QUOTA), 0, SIZE_MAX, false, NULL};
 	struct draft *d = draft_new(NULL, &caller, SIZE_MAX);
 
 	d->quota = &q;

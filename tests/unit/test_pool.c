@@ -3,6 +3,7 @@
  * once than there are threads, and as many as that; what is queued when the pool is freed still
  * runs, and what those jobs submit. */
 
+#include "base/lock.h"
 #include "unit_support.h"
 
 #include "base/pool.h"
@@ -17,7 +18,7 @@ struct task {
 };
 
 static struct tally done = TALLY_INIT, gate = TALLY_INIT, inside = TALLY_INIT;
-static pthread_mutex_t order_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lock order_lock = LOCK_INITIALIZER(LOCK_TEST);
 static char order[64];
 
 static void count(struct job *job)

@@ -4,14 +4,14 @@
 
 #include "unit_support.h"
 
-#include "base/quota.h"
+#include "node/quota.h"
 #include "edit/draft.h"
 
 TestSuite(quota, .fini = support_fini, .timeout = 120);
 
 #define QUOTA(n)                                                                                   \
 	{                                                                                          \
-		PTHREAD_MUTEX_INITIALIZER, 0, n                                                    \
+		LOCK_INITIALIZER(LOCK_QUOTA), 0, n                                                 \
 	}
 
 Test(quota, shares_grow_up_to_the_bound)
@@ -87,9 +87,9 @@ static void *mover(void *arg)
 	for (size_t i = 0; i < 20000; i++) {
 		if (!quota_move(q, 0, 10))
 			continue;
-		pthread_mutex_lock(&q->lock);
+		lock_acquire(&q->lock);
 		cr_assert(q->used == 10 || q->used == 20, "%zu", q->used);
-		pthread_mutex_unlock(&q->lock);
+		lock_release(&q->lock);
 		quota_move(q, 10, 0);
 	}
 	return NULL;

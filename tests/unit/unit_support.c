@@ -165,28 +165,34 @@ struct limit support_limit(void)
 
 void tally_add(struct tally *t)
 {
-	LOCK_SCOPE(&t->lock);
-
+	pthread_mutex_lock(&t->lock);
 	t->count++;
 	pthread_cond_broadcast(&t->changed);
+	pthread_mutex_unlock(&t->lock);
 }
 
 int tally_count(struct tally *t)
 {
-	LOCK_SCOPE(&t->lock);
+	int count;
 
-	return t->count;
+	pthread_mutex_lock(&t->lock);
+	count = t->count;
+	pthread_mutex_unlock(&t->lock);
+	return count;
 }
 
 bool tally_reaches(struct tally *t, int count)
 {
 	struct timespec end = clock_timespec(clock_wall() + 30 * (int64_t)NS_PER_SEC);
-	LOCK_SCOPE(&t->lock);
+	bool reached;
+	int r = 0;
 
-	while (t->count < count)
-		if (pthread_cond_timedwait(&t->changed, &t->lock, &end) == ETIMEDOUT)
-			return false;
-	return true;
+	pthread_mutex_lock(&t->lock);
+	while (t->count < count && r == 0)
+		r = pthread_cond_timedwait(&t->changed, &t->lock, &end);
+	reached = t->count >= count;
+	pthread_mutex_unlock(&t->lock);
+	return reached;
 }
 
 static void on_ready(struct waiter *w)

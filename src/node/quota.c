@@ -2,7 +2,7 @@
 /* Quotas. One user can never take all: some is always left for the next who comes, however many have come
  * before. */
 
-#include "base/quota.h"
+#include "node/quota.h"
 
 #include "base/cleanup.h"
 
@@ -18,7 +18,7 @@ struct quota_share {
 void quota_init(struct quota *q, size_t max, bool shared)
 {
 	*q = (struct quota){.max = max, .shared = shared};
-	pthread_mutex_init(&q->lock, NULL);
+	lock_init(&q->lock, LOCK_QUOTA);
 }
 
 void quota_fini(struct quota *q)
@@ -29,7 +29,7 @@ void quota_fini(struct quota *q)
 		HASH_DELETE(hh, q->shares, s);
 		free(s);
 	}
-	pthread_mutex_destroy(&q->lock);
+	lock_fini(&q->lock);
 }
 
 /* NULL: no memory. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef BASE_QUOTA_H
-#define BASE_QUOTA_H
+#ifndef NODE_QUOTA_H
+#define NODE_QUOTA_H
 
-#include <pthread.h>
+#include "base/lock.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -10,7 +11,7 @@
 /* What several may hold together: bytes, or things. Where it is `shared`, a uid other than root may
  * hold no more than it leaves to all others: alone half of it, two a third each, and so on. */
 struct quota {
-	pthread_mutex_t lock; /* guards all below */
+	struct lock lock; /* guards all below */
 	size_t used, max;
 	bool shared;
 	struct quota_share *shares; /* where it is shared: one for each uid that holds something */
