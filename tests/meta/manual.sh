@@ -10,7 +10,7 @@ top=$(cd .. && pwd)
 vaultfs=$(cd "$OLDPWD" && realpath "$vaultfs")
 pages=(*.[1-9])
 n=0
-echo 1..16
+echo 1..17
 report() {
 	n=$((n + 1))
 	[ -z "$2" ] && echo "ok $n - $1" || { echo "not ok $n - $1"; sed 's/^/# /' <<<"$2"; }
@@ -72,6 +72,10 @@ report "the error numbers of the manual are those of the program" "$(
 	for e in $errnos; do grep -rqwF --include='*.c' "$e" "$top/src" || echo "only in the manual: $e"; done
 	sed -nE 's/^\t\{[A-Z0-9_]+, ("[^"]*", )?(E[A-Z0-9]+),.*/\2/p' "$top/src/vault/reply.c" | sort -u |
 		while read -r e; do grep -qx "$e" <<<"$errnos" || echo "only in the program: $e"; done)"
+report "the kinds of events of the program and of the manual are the same" "$(difference \
+	"$(cat "$top"/src/*/*.[ch] | tr '\n\t' '  ' | grep -oE 'enum event_kind \{[^}]*\}|"kind", "[a-z]+"' | grep -oE 'EVENT_[A-Z]+|[a-z]+"$' |
+		sed 's/EVENT_//; s/"//' | tr '[:upper:]' '[:lower:]')" \
+	"$(section EVENTS | sed -n 's/^\.It Cm \([a-z]*\)$/\1/p')")"
 report "no file is in the lists of two pages" "$(
 	for page in "${pages[@]}"; do grep -hoE '^\.It Pa [^ ]+' "$page" | sort -u; done | sort | uniq -d)"
 # Of a table of contents, each page is in the tarball and in the list that installs it.
