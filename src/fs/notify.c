@@ -3,7 +3,7 @@
  *
  *      notice --> [pages: drop them, touch the files] --> tree_noticed()
  *                      |
- *                      `--> [names: drop, make, remove them] --> tree_notice_free()
+ *                      `--> [names: drop, make, remove them] --> notice_free()
  *
  * No thread of ours may wait in the kernel for a lock. A request that holds it is answered by us; if we
  * are killed before that, the thread cannot end, /dev/fuse stays open, and the request is never
@@ -36,6 +36,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "node/node.h"
+#include "node/notice.h"
 
 #include <errno.h>
 #include <string.h>
@@ -233,7 +234,7 @@ static void drop_names(struct fs *fs, struct notice *notice)
 		find_again(fs, notice);
 	if (notice->event)
 		fs->config.happened(fs->config.arg, notice->event);
-	tree_notice_free(fs->tree, notice);
+	notice_free(fs->tree, notice);
 }
 
 static void push(struct step *s, struct notice *notice)

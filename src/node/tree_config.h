@@ -14,33 +14,7 @@
 
 struct tree;
 struct node;
-struct event;
-
-/* What those are told who have asked the kernel to be told of changes (inotify(7)): the kernel tells
- * them only of what is done to a file, so it is done, by a process of ours. */
-enum notice_act {
-	NOTICE_QUIET,  /* nothing, or the kernel has done so itself */
-	NOTICE_TOUCH,  /* it has other content */
-	NOTICE_APPEAR, /* the name has come: tree_appear(); until then it is hidden */
-	NOTICE_LEAVE,  /* it is going: tree_leave() */
-	NOTICE_PROBE,  /* nothing: the kernel is to let go of what it keeps of it for nobody */
-};
-
-/* Files of which the kernel's copy is out of date. */
-struct notice {
-	struct notice *next; /* the receiver's */
-	struct node *dir;
-	struct event *event; /* what has happened, to be told when all is in place; NULL: nothing */
-	size_t count;
-	struct notice_item {
-		struct node *node; /* NULL: the kernel knows the name alone */
-		char *name;	   /* in dir */
-		char *path;	   /* below the mount's root */
-		bool gone;	   /* it has no content any more */
-		bool kept;	   /* its pages are right: another has the name now */
-		enum notice_act act;
-	} items[];
-};
+struct notice;
 
 struct tree_config {
 	struct kv *kv;

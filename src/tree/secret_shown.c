@@ -26,6 +26,7 @@
 #include "tree/fields.h"
 #include "event/event.h"
 #include "node/name.h"
+#include "node/notice.h"
 #include "vault/reply.h"
 
 #include <errno.h>
@@ -37,26 +38,6 @@ static bool is_told(const struct secret_shown *s, const struct kv_version *v)
 {
 	return s->told && s->number == v->number && s->state == v->state &&
 	       s->created == v->created;
-}
-
-static struct notice_item *add_item(struct notice *n, struct dir *d, struct node *node,
-				    const char *name, bool gone)
-{
-	struct notice_item *item = &n->items[n->count];
-	char *dir = node_path_locked(&d->node);
-
-	*item = (struct notice_item){.name = strdup(name), .gone = gone};
-	if (dir && asprintf(&item->path, "%s%s%s", dir, dir[1] ? "/" : "", name) < 0)
-		item->path = NULL;
-	free(dir);
-	if (!item->name || !item->path) {
-		free(item->name);
-		free(item->path);
-		return NULL;
-	}
-	item->node = node ? node_use_locked(node) : NULL;
-	n->count++;
-	return item;
 }
 
 /* What a notice is made from: the version, and what others are to be told of it. */
@@ -80,11 +61,11 @@ static void add_new_name(struct tree *t, struct notice *n, struct dir *d,
 		(!known || node_is_field(known));
 	if (!fresh) {
 		if (clock_mono() < d->negatives_until)
-			add_item(n, d, NULL, name, false);
+			notice_add_locked(n, NULL, name, false);
 		return;
 	}
 	field = field_child_locked(t, d, name, f->name, f->name_len);
-	item = field ? add_item(n, d, &field->node, name, false) : NULL;
+	item = field ? notice_add_locked(n, &field->node, name, false) : NULL;
 	if (item) {
 		item->act = NOTICE_APPEAR;
 		field->node.coming = true;
@@ -114,7 +95,7 @@ static void add_new_names(struct tree *t, struct notice *n, struct dir *d,
  * it is; with none it is to be given up too. */
 static void add_fixed(struct notice *n, struct dir *d, struct node *child, bool replaced)
 {
-	struct notice_item *item = add_item(n, d, child, child->name, true);
+	struct notice_item *item = notice_add_locked(n, child, child->name, true);
 
 	if (item)
 		item->kept = replaced;
@@ -128,7 +109,7 @@ static void add_known_field(struct tree *t, struct notice *n, struct dir *d,
 	const struct kv_version *v = told->v;
 	bool gone = v && !kv_version_field(v, f->raw, f->raw_len) && !layered_has(t, f);
 	struct kv_field other;
-	struct notice_item *item = add_item(n, d, &f->node, f->node.name, gone);
+	struct notice_item *item = notice_add_locked(n, &f->node, f->node.name, gone);
 
 	f->node.leaving = false;
 	if (item && told->acts && gone && !f->node.writers && !fields_name(&f->node)) {
@@ -152,7 +133,7 @@ static void add_document(struct notice *n, struct dir *d, const struct telling *
 
 	if (!told->acts || !document || !document->lookups || told->v->state != KV_LIVE)
 		return;
-	item = add_item(n, d, document, ".vault/data.json", false);
+	item = notice_add_locked(n, document, ".vault/data.json", false);
 	if (item)
 		item->act = NOTICE_TOUCH;
 }
@@ -259,7 +240,7 @@ static void notify_locked(struct tree *t, struct dir *d, const struct kv_version
 
 	if (t->config.fast_open && !v)
 		DL_COUNT(d->node.removed, child, left);
-	n = calloc(1, sizeof(*n) + (room + (size_t)left) * sizeof(n->items[0]));
+	n = notice_new_locked(&d->node, room + (size_t)left);
 	if (n)
 		fill_notice(t, n, d, &told);
 	if (told.now) {
@@ -273,11 +254,10 @@ static void notify_locked(struct tree *t, struct dir *d, const struct kv_version
 	}
 	if (n->count == 0 && s->notices == 0 && !s->opens.head && !event) {
 		s->phase = SECRET_STEADY;
-		free(n);
+		notice_free_locked(t, n);
 		return;
 	}
 	n->event = event;
-	n->dir = node_use_locked(&d->node);
 	s->phase = SECRET_SETTLING;
 	s->notices++;
 	t->config.changed(t->config.arg, n);
@@ -285,12 +265,11 @@ static void notify_locked(struct tree *t, struct dir *d, const struct kv_version
 
 void secret_forget_name_locked(struct tree *t, struct dir *d, const char *name)
 {
-	struct notice *n = calloc(1, sizeof(*n) + sizeof(n->items[0]));
+	struct notice *n = notice_new_locked(&d->node, 1);
 
 	if (!n)
 		return; /* it asks by itself when the entry's time is over */
-	n->dir = node_use_locked(&d->node);
-	add_item(n, d, NULL, name, false);
+	notice_add_locked(n, NULL, name, false);
 	d->secret.notices++;
 	t->config.changed(t->config.arg, n);
 }
@@ -311,11 +290,10 @@ void secret_tell_again_locked(struct tree *t, struct field *f, const struct time
 	if (!d->secret.told || d->secret.phase == SECRET_DRAINING ||
 	    (mtime->tv_sec == now.tv_sec && mtime->tv_nsec == now.tv_nsec))
 		return;
-	n = calloc(1, sizeof(*n) + sizeof(n->items[0]));
+	n = notice_new_locked(&d->node, 1);
 	if (!n)
 		return; /* it asks by itself when the time of the attributes is over */
-	n->dir = node_use_locked(&d->node);
-	add_item(n, d, &f->node, f->node.name, false);
+	notice_add_locked(n, &f->node, f->node.name, false);
 	d->secret.phase = SECRET_SETTLING;
 	d->secret.notices++;
 	t->config.changed(t->config.arg, n);

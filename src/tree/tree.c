@@ -7,12 +7,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "event/event.h"
 #include "node/fixed.h"
 #include "tree/control.h"
 #include "tree/last_close.h"
 #include "tree/listing.h"
 #include "node/name.h"
+#include "node/notice.h"
 #include "node/writable.h"
 #include "tree/open.h"
 #include "tree/dir_traits.h"
@@ -78,40 +78,6 @@ static bool gather(struct nodes *to, struct node *n)
 	DL_FOREACH (n->removed, child)
 		done = done && gather(to, child);
 	return done;
-}
-
-/* What has not been done to the name by now is done without a word. */
-static void end_item_locked(struct tree *t, struct notice_item *item)
-{
-	struct node *n = item->node;
-
-	if (item->act == NOTICE_APPEAR)
-		n->coming = false;
-	if (item->act == NOTICE_LEAVE && n->leaving) {
-		n->leaving = false;
-		node_detach_locked(n);
-	}
-	node_unuse_locked(t, n);
-}
-
-static void notice_free_locked(struct tree *t, struct notice *notice)
-{
-	for (size_t i = 0; i < notice->count; i++) {
-		if (notice->items[i].node)
-			end_item_locked(t, &notice->items[i]);
-		free(notice->items[i].name);
-		free(notice->items[i].path);
-	}
-	node_unuse_locked(t, notice->dir);
-	event_free(notice->event);
-	free(notice);
-}
-
-void tree_notice_free(struct tree *t, struct notice *notice)
-{
-	LOCK_SCOPE(&t->lock);
-
-	notice_free_locked(t, notice);
 }
 
 static void on_deaf(void *arg, struct notice *notice)

@@ -15,9 +15,8 @@ void tree_free(struct tree *t);
 struct node *tree_root(struct tree *t);
 
 /* The kernel's pages of all files in it are put right: who waits for that goes on. To be called once
- * for each notice, and then, when the names are put right too, tree_notice_free(). */
+ * for each notice, and then, when the names are put right too, notice_free(). */
 void tree_noticed(struct tree *t, struct notice *notice);
-void tree_notice_free(struct tree *t, struct notice *notice);
 
 /* From now on there is no kernel to be told of anything. */
 void tree_deafen(struct tree *t);
@@ -46,7 +45,7 @@ void tree_hold(struct tree *t, struct node *node);
  * node, was nothing to it: where there is a newer version by now it is told anew. The node is held. */
 void tree_told(struct tree *t, const struct view *view);
 
-/* Between tree_noticed() and tree_notice_free(): NOTICE_APPEAR and NOTICE_LEAVE, as the kernel asks for
+/* Between tree_noticed() and notice_free(): NOTICE_APPEAR and NOTICE_LEAVE, as the kernel asks for
  * them, from memory. The first as tree_lookup(). 0 or -errno. */
 int tree_appear(struct tree *t, struct node *dir, const char *name, const struct ask *ask,
 		struct view *view);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "event/event.h"
 #include "node/name.h"
+#include "node/notice.h"
 #include "tree/field.h"
 #include "watch/hooks.h"
 #include "vault/reply.h"
@@ -132,23 +133,20 @@ int poll_secret(struct poll *p, struct dir *d)
 /* Has a name appear or leave, for all to see, and tells of it. */
 static void tell_name_locked(struct tree *t, struct dir *parent, struct dir *d, enum notice_act act)
 {
-	struct notice *n = calloc(1, sizeof(*n) + sizeof(n->items[0]));
-	char *name = strdup(d->node.name), *path = node_path_locked(&d->node);
+	struct notice *n = notice_new_locked(&parent->node, 1);
+	struct notice_item *item = n ? notice_add_locked(n, &d->node, d->node.name, true) : NULL;
 	bool come = act == NOTICE_APPEAR;
 
-	if (!n || !name || !path) {
-		free(n);
-		free(name);
-		free(path);
+	if (!item) {
+		if (n)
+			notice_free_locked(t, n);
 		return;
 	}
-	n->items[0] = (struct notice_item){.name = name, .path = path, .act = act, .gone = true};
-	n->items[0].node = node_use_locked(&d->node);
-	n->count = 1;
-	n->dir = node_use_locked(&parent->node);
+	item->act = act;
 	/* Of a secret that was read its fields have told. */
 	if ((d->kinds & KV_ENTRY_SECRET) && !d->secret.outline)
-		n->event = event_new(come ? EVENT_CREATED : EVENT_DELETED, path, d->path, 0, false);
+		n->event = event_new(come ? EVENT_CREATED : EVENT_DELETED, item->path, d->path, 0,
+				     false);
 	if (come)
 		d->node.coming = true;
 	else

@@ -20,6 +20,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "event/feed.h"
+#include "node/notice.h"
 #include "vault/client.h"
 #include "watch/hooked.h"
 #include "watch/hooks.h"
@@ -140,23 +141,12 @@ static bool is_idle(const struct tree *t, const struct dir *d, uint64_t now)
 static struct notice *probe_locked(struct notice *n, struct dir *parent, struct dir *d)
 {
 	struct notice_item *item;
-	char *path = node_path_locked(&d->node);
 
 	if (!n)
-		n = calloc(1, sizeof(*n) + HASH_COUNT(parent->node.children) * sizeof(n->items[0]));
-	if (!n || !path) {
-		free(path);
-		return n;
-	}
-	item = &n->items[n->count];
-	*item = (struct notice_item){
-		.name = strdup(d->node.name), .path = path, .act = NOTICE_PROBE};
-	if (!item->name) {
-		free(path);
-		return n;
-	}
-	item->node = node_use_locked(&d->node);
-	n->count++;
+		n = notice_new_locked(&parent->node, HASH_COUNT(parent->node.children));
+	item = n ? notice_add_locked(n, &d->node, d->node.name, false) : NULL;
+	if (item)
+		item->act = NOTICE_PROBE;
 	return n;
 }
 
@@ -185,7 +175,6 @@ static void judge_idle_locked(struct tree *t, struct dir *parent, uint64_t now)
 	}
 	if (!n)
 		return;
-	n->dir = node_use_locked(&parent->node);
 	parent->secret.notices++;
 	t->config.changed(t->config.arg, n);
 }
