@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Attributes that can be set: a table; and the size of a file by its path. Reading them is tree/xattr.c's
- * business. */
+/* Attributes that can be set: a table; and the size of a file by its path. They are read in
+ * control/xattr.c. */
 
 #include "base/clock.h"
 #include "base/json.h"

@@ -10,7 +10,7 @@
 #include "node/quota.h"
 #include "tree/listing.h"
 #include "tree/open.h"
-#include "tree/xattr.h"
+#include "control/xattr.h"
 
 #include <fuse_lowlevel.h>
 #include <stdatomic.h>

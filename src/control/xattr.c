@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Attributes that can be read. The names are in a table; outside "user." there is nothing. */
 
-#include "tree/xattr.h"
+#include "control/xattr.h"
 
 #include "tree/control.h"
 #include "tree/field.h"

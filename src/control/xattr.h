@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TREE_XATTR_H
-#define TREE_XATTR_H
+#ifndef CONTROL_XATTR_H
+#define CONTROL_XATTR_H
 
 #include "tree/tree.h"
 
