@@ -129,8 +129,9 @@ int commit_check(const struct tree *t, const struct commit *c, struct err *err)
 {
 	struct secrets secrets = secrets_of(t, NULL);
 	struct secret_change change = change_of(c);
+	bool forbidden;
 
-	return secrets_check(&secrets, c->dir->path, &change, err);
+	return secrets_check(&secrets, c->dir->path, &change, &forbidden, err);
 }
 
 /* Whether the directory is a folder by the listing above it, and no secret yet. */

@@ -218,7 +218,7 @@ static void restore_marks(const struct kv_writing *w, struct kv_remark *marks, s
 		w->kv->ops->mark(w->kv, w->path, marks, n, w->onto->number, limit, NULL);
 }
 
-static int send(const struct kv_writing *w, struct limit limit, struct err *err)
+static int send_patch(const struct kv_writing *w, struct limit limit, struct err *err)
 {
 	const struct kv_ops *ops = w->kv->ops;
 	int r = -EOPNOTSUPP;
@@ -228,9 +228,31 @@ static int send(const struct kv_writing *w, struct limit limit, struct err *err)
 			       err);
 	if (r == -ENOENT) /* it was deleted meanwhile, which check-and-set does not notice */
 		return err_set(err, EBUSY, "the secret was deleted meanwhile");
-	if (r == -EOPNOTSUPP || r == -EACCES)
-		r = ops->write(w->kv, w->path, w->next, w->cas, limit, err);
 	return r;
+}
+
+/* Whether the server has refused this way, and the other may be tried. */
+static bool is_barred(int r)
+{
+	return r == -EOPNOTSUPP || r == -EACCES;
+}
+
+static int send(const struct kv_writing *w, struct limit limit, struct err *err)
+{
+	struct err refusal = {0};
+	int r = w->patch_last ? -EOPNOTSUPP : send_patch(w, limit, err), s;
+
+	if (!is_barred(r))
+		return r;
+	r = w->kv->ops->write(w->kv, w->path, w->next, w->cas, limit, err);
+	if (r != -EACCES || !w->patch_last)
+		return r;
+	s = send_patch(w, limit, &refusal);
+	if (is_barred(s))
+		return r;
+	if (s < 0 && err)
+		*err = refusal;
+	return s;
 }
 
 /* Codes of answers after which nothing was written for sure. */

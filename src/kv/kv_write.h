@@ -14,9 +14,10 @@ struct kv_writing {
 	struct kv_version *next;
 	int64_t cas; /* as of kv->ops->write() */
 
-	/* What `next` has otherwise than `onto`, where only that may be sent; else NULL. */
+	/* The changes that turn `onto` into `next`, where a patch may carry them; else NULL. */
 	const struct kv_change *patch;
 	size_t patch_count;
+	bool patch_last; /* only after the whole version was refused with EACCES */
 };
 
 /* Checks, sets and removes the marks that the new values need, and writes. 0, as kv_write_check(), or

@@ -403,10 +403,32 @@ static int apply_draft(struct edit *e, struct kv_version **out, struct err *err)
 	return *out ? 0 : err_set(err, ENOMEM, "no memory");
 }
 
+/* The fields that the draft has changed; all that it has, where nothing was there or nothing is to be. */
+static int send_draft(struct edit *e, const struct kv_version *mine, int64_t *number,
+		      struct err *err)
+{
+	bool whole = e->base->state != KV_LIVE || mine->count == 0;
+	struct secret_change change = {.base = e->base, .whole = whole, .cas = KV_ANY};
+	_cleanup_free_ struct kv_change *fields = change_between(e->base, mine, &change.count);
+	struct secret_outcome out;
+	int s;
+
+	if (!fields)
+		return err_set(err, ENOMEM, "no memory");
+	change.fields = fields;
+	if (mine->count == 0)
+		change.count = 0;
+	s = remote_change(e->r, &e->at, &change, &out, err);
+	*number = s == 0 ? out.made->number : 0;
+	object_put(out.made);
+	return s;
+}
+
 static int write_draft(struct edit *e, struct err *err)
 {
 	_cleanup_object_ struct kv_version *mine = NULL;
 	struct kv *kv = e->r->kv;
+	int64_t number = 0;
 	int s;
 
 	drop_theirs(e);
@@ -419,7 +441,7 @@ static int write_draft(struct edit *e, struct err *err)
 		printf("%s: nothing was changed\n", e->at.full);
 		return 0;
 	}
-	s = remote_write(e->r, &e->at, e->base, mine, e->base->number, err);
+	s = send_draft(e, mine, &number, err);
 	if (s == -EBUSY) {
 		s = merge(e, mine, err);
 		return s < 0 ? s : -EBUSY;
@@ -427,7 +449,7 @@ static int write_draft(struct edit *e, struct err *err)
 	if (s == 0 && (kv_traits(kv, e->at.path) & KV_FLAT))
 		printf("%s: written\n", e->at.full);
 	else if (s == 0)
-		printf("%s: version %" PRId64 "\n", e->at.full, mine->number);
+		printf("%s: version %" PRId64 "\n", e->at.full, number);
 	return s;
 }
 

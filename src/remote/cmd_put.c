@@ -169,52 +169,20 @@ static int read_words(struct remote *r, struct put *p, struct err *err)
 	return s < 0 ? s : check_each_once(r, p, err);
 }
 
-/* The latest version, or what stands for it where it may be written and not read. */
-static int read_latest(struct remote *r, const struct place *at, struct kv_version **latest,
-		       struct err *err)
+static int write_version(struct remote *r, const struct place *at, const struct put *p,
+			 long long cas, struct err *err)
 {
-	int s = r->kv->ops->read(r->kv, at->path, remote_limit(r), latest, err);
+	const struct secret_change change = {.fields = p->changes,
+					     .count = p->count,
+					     .whole = !r->flags.value[MERGE],
+					     .blind = true,
+					     .cas = cas < 0 ? KV_ANY : cas};
+	struct secret_outcome out;
+	int s = remote_change(r, at, &change, &out, err);
 
-	if (s != -EACCES || r->flags.value[MERGE])
-		return s;
-	*latest = kv_version_empty(KV_ABSENT, -1);
-	return *latest ? 0 : err_set(err, ENOMEM, "no memory");
-}
-
-/* What `latest` becomes. A binary value in a document is the one that is there, or text. */
-static struct kv_version *apply(struct remote *r, const struct put *p,
-				const struct kv_version *latest)
-{
-	_cleanup_free_ struct kv_change *changes = calloc(p->count + 1, sizeof(*changes));
-
-	for (size_t i = 0; changes && i < p->count; i++) {
-		changes[i] = p->changes[i];
-		if (kv_change_read(&changes[i], latest) < 0)
-			return NULL;
-	}
-	return changes ? kv_version_apply(latest, changes, p->count, !r->flags.value[MERGE]) : NULL;
-}
-
-static int write_once(struct remote *r, const struct place *at, const struct put *p, long long cas,
-		      struct err *err)
-{
-	_cleanup_object_ struct kv_version *latest = NULL, *next = NULL;
-	int s = read_latest(r, at, &latest, err);
-
-	if (s < 0)
-		return s;
-	if (cas < 0)
-		cas = latest->number < 0 ? KV_ANY : latest->number;
-	else if (latest->number >= 0 && latest->number != cas)
-		return err_set(err, EBUSY,
-			       "check-and-set: the latest version of %s is %" PRId64 ", not %lld",
-			       at->full, latest->number, cas);
-	next = apply(r, p, latest);
-	if (!next)
-		return err_set(err, ENOMEM, "no memory");
-	s = remote_write(r, at, latest, next, cas, err);
 	if (s == 0 && !(kv_traits(r->kv, at->path) & KV_FLAT))
-		visible_print(stdout, "%s: version %" PRId64 "\n", at->full, next->number);
+		visible_print(stdout, "%s: version %" PRId64 "\n", at->full, out.made->number);
+	object_put(out.made);
 	return s;
 }
 
@@ -237,14 +205,7 @@ static int put_into(struct remote *r, struct put *p, struct err *err)
 		return err_set(err, EOPNOTSUPP, "the engine has no check-and-set");
 	if (kv_traits(r->kv, at.path) & (KV_ROOT | KV_OUTSIDE))
 		return err_set(err, EINVAL, "%s is an engine, and no secret", at.full);
-	for (unsigned i = 1;; i++) {
-		s = write_once(r, &at, p, cas, err);
-		if (s != -EBUSY || cas >= 0)
-			return s;
-		if (!remote_again(r, i))
-			return err_set(err, EBUSY, "others keep changing %s: nothing was written",
-				       at.full);
-	}
+	return write_version(r, &at, p, cas, err);
 }
 
 static int put(struct remote *r, struct err *err)

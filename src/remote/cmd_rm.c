@@ -8,48 +8,33 @@
 #include <errno.h>
 #include <string.h>
 
-/* The last field goes with the version that holds it, as in a mount. */
-static int remove_field(struct remote *r, const struct place *at, const struct kv_version *latest,
-			struct err *err)
-{
-	struct kv_change change = {
-		.name = at->field, .name_len = strlen(at->field), .remove = true};
-	_cleanup_object_ struct kv_version *next = NULL;
-
-	if (!kv_version_field(latest, at->field, strlen(at->field)))
-		return remote_wrong(r, err, "%s has no field %s", at->full, at->field);
-	next = kv_version_apply(latest, &change, 1, false);
-	if (!next)
-		return err_set(err, ENOMEM, "no memory");
-	if (next->count == 0)
-		return r->kv->ops->delete_version(r->kv, at->path, latest->number, remote_limit(r),
-						  err);
-	return remote_write(r, at, latest, next, latest->number, err);
-}
-
 static int rm(struct remote *r, struct err *err)
 {
+	_cleanup_object_ struct kv_version *latest = NULL;
 	_cleanup_place_ struct place at = {0};
+	struct kv_change field = {.remove = true};
+	struct secret_change change = {.blind = true, .cas = KV_ANY};
+	struct secret_outcome out;
 	int s = remote_find(r, r->flags.words[0], &at, err);
 
-	for (unsigned i = 1; s == 0; i++) {
-		_cleanup_object_ struct kv_version *latest = NULL;
-
+	if (s == 0)
 		s = remote_read(r, &at, 0, &latest, err);
-		if (s < 0)
-			return s;
-		if (at.field)
-			s = remove_field(r, &at, latest, err);
-		else
-			s = r->kv->ops->delete_version(r->kv, at.path, latest->number,
-						       remote_limit(r), err);
-		if (s != -EBUSY)
-			return s;
-		s = remote_again(r, i)
-			    ? 0
-			    : err_set(err, EBUSY, "others keep changing %s: nothing was removed",
-				      at.full);
+	if (s < 0)
+		return s;
+	change.base = latest;
+	change.deletes = !at.field;
+	if (at.field) {
+		field.name = at.field;
+		field.name_len = strlen(at.field);
+		change.fields = &field;
+		change.count = 1;
+		if (!kv_version_field(latest, at.field, field.name_len))
+			return remote_wrong(r, err, "%s has no field %s", at.full, at.field);
 	}
+	s = remote_change(r, &at, &change, &out, err);
+	object_put(out.made);
+	if (out.overtaken)
+		return err_set(err, EBUSY, "others keep changing %s: nothing was removed", at.full);
 	return s;
 }
 

@@ -43,9 +43,29 @@ static int words_to_versions(struct remote *r, const char *flag, long long *numb
 	return s;
 }
 
+static int write_again(struct remote *r, const struct place *at, const struct kv_version *old,
+		       struct err *err)
+{
+	_cleanup_free_ struct kv_change *fields = kv_version_changes(old, old);
+	const struct secret_change change = {
+		.fields = fields, .count = old->count, .whole = true, .blind = true, .cas = KV_ANY};
+	struct secret_outcome out;
+	int s;
+
+	if (!fields)
+		return err_set(err, ENOMEM, "no memory");
+	s = remote_change(r, at, &change, &out, err);
+	if (s == 0)
+		visible_print(stdout,
+			      "%s: version %" PRId64 " has the content of version %" PRId64 "\n",
+			      at->full, out.made->number, old->number);
+	object_put(out.made);
+	return s;
+}
+
 static int rollback(struct remote *r, struct err *err)
 {
-	_cleanup_object_ struct kv_version *old = NULL, *latest = NULL;
+	_cleanup_object_ struct kv_version *old = NULL;
 	_cleanup_place_ struct place at = {0};
 	long long numbers[VERSIONS_MAX];
 	size_t count = 0;
@@ -57,15 +77,7 @@ static int rollback(struct remote *r, struct err *err)
 		s = remote_find_secret(r, r->flags.words[0], &at, err);
 	if (s == 0)
 		s = remote_read(r, &at, numbers[0], &old, err);
-	if (s == 0)
-		s = r->kv->ops->read(r->kv, at.path, remote_limit(r), &latest, err);
-	if (s == 0)
-		s = remote_write(r, &at, latest, old, latest->number, err);
-	if (s < 0)
-		return s;
-	visible_print(stdout, "%s: version %" PRId64 " has the content of version %lld\n", at.full,
-		      old->number, numbers[0]);
-	return EXIT_OK;
+	return s < 0 ? s : write_again(r, &at, old, err);
 }
 
 static const struct flag rollback_flags[] = {

@@ -9,8 +9,6 @@
 #include "base/log.h"
 #include "base/secmem.h"
 #include "host/memory.h"
-#include "kv/kv_write.h"
-#include "rule/rule_check.h"
 #include "vault/path.h"
 #include "store/local.h"
 
@@ -204,28 +202,38 @@ int remote_find_secret(struct remote *r, const char *word, struct place *place, 
 	return s;
 }
 
-int remote_write(struct remote *r, const struct place *at, const struct kv_version *onto,
-		 struct kv_version *next, int64_t cas, struct err *err)
+struct secrets remote_secrets(const struct remote *r, struct kv *kv, const char *label)
 {
-	struct rules rules = {.first = r->conf.rules, .label = r->engine.info.path};
-	struct kv_writing w = {
-		.kv = r->kv, .path = at->path, .onto = onto, .next = next, .cas = cas};
-	int s = rule_check(&rules, at->path, onto, next, err);
-
-	r->local = s < 0;
-	return s < 0 ? s : kv_write(&w, remote_limit(r), err);
+	return (struct secrets){.kv = kv,
+				.rules = {.first = r->conf.rules, .label = label},
+				.strict = r->conf.conflict == CONF_CONFLICT_STRICT,
+				.timeout = r->conf.timeout};
 }
 
-bool remote_again(struct remote *r, unsigned attempt)
+struct limit remote_change_limit(const struct remote *r)
 {
-	uint64_t now = clock_mono(), pause = (attempt < 8 ? attempt : 8) * 10 * NS_PER_MS;
+	struct limit limit = remote_limit(r);
 
-	if (!r->give_up)
-		r->give_up = now + r->conf.timeout;
-	if (now >= r->give_up)
-		return false;
-	cancel_sleep(NULL, now + clock_jitter(pause));
-	return true;
+	limit.deadline += r->conf.timeout;
+	return limit;
+}
+
+int remote_change(struct remote *r, const struct place *at, const struct secret_change *c,
+		  struct secret_outcome *out, struct err *err)
+{
+	struct secrets secrets = remote_secrets(r, r->kv, r->engine.info.path);
+	int s = secrets_change(&secrets, at->path, c, remote_change_limit(r), out, err);
+
+	r->local = out->forbidden;
+	if (out->overtaken)
+		return err_set(err, EBUSY, "others keep changing %s: nothing was written",
+			       at->full);
+	if (s == -EBUSY && c->cas != KV_ANY && out->latest >= 0 && out->latest != c->cas)
+		return err_set(err, EBUSY,
+			       "check-and-set: the latest version of %s is %" PRId64
+			       ", not %" PRId64,
+			       at->full, out->latest, c->cas);
+	return s;
 }
 
 /* "version 3 of secret/app/db" */

@@ -10,6 +10,7 @@
 #include "kv/kv_local.h"
 #include "kv/kv_engine.h"
 #include "remote/place.h"
+#include "secrets/secrets.h"
 
 /* What a command has that asks the server: the options of a mount, a session, an engine. */
 struct remote {
@@ -28,7 +29,6 @@ struct remote {
 	struct embedded embedded; /* in place of these, for local:FILE */
 	struct kv_engine engine;  /* of remote_find() */
 	struct kv *kv;		  /* its */
-	uint64_t give_up;	  /* clock_mono(), of remote_again() */
 	struct cancel *cancel;	  /* of all calls; NULL: only time ends them */
 };
 
@@ -68,14 +68,14 @@ int remote_find_secret(struct remote *r, const char *word, struct place *place, 
 /* The same; "db/.vault/versions/3" of a mount is a version. */
 int remote_find_version(struct remote *r, const char *word, struct place *place, struct err *err);
 
-/* Writes `next` in the place of `onto`, where the sections of the configuration allow it, as in a mount;
- * see kv_write(). */
-int remote_write(struct remote *r, const struct place *at, const struct kv_version *onto,
-		 struct kv_version *next, int64_t cas, struct err *err);
+/* Makes one version of the place by the change, as a mount does: see secrets_change(). */
+int remote_change(struct remote *r, const struct place *at, const struct secret_change *c,
+		  struct secret_outcome *out, struct err *err);
 
-/* After an attempt that others' writing has overtaken: waits a moment, longer each time. False when the
- * time for it has passed. */
-bool remote_again(struct remote *r, unsigned attempt);
+/* The secrets of a store, under the options of the command. `label`: of the engine. */
+struct secrets remote_secrets(const struct remote *r, struct kv *kv, const char *label);
+/* The time for one change, which may take several requests. */
+struct limit remote_change_limit(const struct remote *r);
 
 /* The whole of a file, or ("-") of standard input, which has `max` bytes at most. */
 int remote_read_file(struct remote *r, const char *file, size_t max, struct buf *to,

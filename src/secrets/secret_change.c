@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 
 int change_check_merge(const struct secret_change *c, const struct kv_version *latest, bool strict,
 		       struct err *err)
@@ -14,7 +15,9 @@ int change_check_merge(const struct secret_change *c, const struct kv_version *l
 		return err_set(err, EBUSY,
 			       "check-and-set: the latest version is %" PRId64 ", not %" PRId64,
 			       latest->number, c->cas);
-	if (c->whole && (!c->blind || strict) && !kv_version_same(c->base, latest))
+	if (!c->base)
+		return 0;
+	if ((c->whole || c->deletes) && (!c->blind || strict) && !kv_version_same(c->base, latest))
 		return err_set(err, EBUSY,
 			       "the secret was changed meanwhile: the change was made from version "
 			       "%" PRId64 ", the latest is %" PRId64,
@@ -32,6 +35,43 @@ int change_check_merge(const struct secret_change *c, const struct kv_version *l
 				       c->base->number, latest->number);
 	}
 	return 0;
+}
+
+struct kv_change *change_between(const struct kv_version *from, const struct kv_version *to,
+				 size_t *count)
+{
+	struct kv_change *changes = calloc(from->count + to->count + 1, sizeof(*changes));
+
+	*count = 0;
+	for (size_t i = 0; changes && i < to->count; i++) {
+		const struct kv_field *f = &to->fields[i];
+		const struct kv_field *old = kv_version_field(from, f->name, f->name_len);
+
+		if (kv_field_equal(old, f) && old->binary == f->binary)
+			continue;
+		changes[(*count)++] = (struct kv_change){.name = f->name,
+							 .name_len = f->name_len,
+							 .type = f->type,
+							 .binary = f->binary,
+							 .text = f->text,
+							 .len = f->len};
+	}
+	for (size_t i = 0; changes && i < from->count; i++) {
+		const struct kv_field *f = &from->fields[i];
+
+		if (!kv_version_field(to, f->name, f->name_len))
+			changes[(*count)++] = (struct kv_change){
+				.name = f->name, .name_len = f->name_len, .remove = true};
+	}
+	return changes;
+}
+
+bool change_empties(const struct secret_change *c, const struct kv_version *next)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->fields[i].remove)
+			return next->count == 0 && !c->whole;
+	return false;
 }
 
 bool change_is_respelt(const struct secret_change *c)

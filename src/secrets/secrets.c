@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/metric.h"
+#include "kv/kv_write.h"
 #include "rule/rule_check.h"
 #include "secrets/kinds.h"
 #include "secrets/send.h"
@@ -26,7 +27,7 @@ int secrets_look(const struct secrets *s, const char *path, struct limit limit,
 		 struct kv_version **out, struct err *err)
 {
 	uint64_t mark = s->cache ? cache_mark(s->cache) : 0;
-	int r = s->kv->ops->read(s->kv, path, limit, out, err);
+	int r = s->kv->ops->read(s->kv, path, sending_limit(s, limit), out, err);
 
 	if (r == 0 && s->listener)
 		s->listener->read(s->arg, *out, mark);
@@ -34,25 +35,50 @@ int secrets_look(const struct secrets *s, const char *path, struct limit limit,
 }
 
 int secrets_check(const struct secrets *s, const char *path, const struct secret_change *c,
-		  struct err *err)
+		  bool *forbidden, struct err *err)
 {
-	_cleanup_object_ struct kv_version *next =
-		kv_version_apply(c->base, c->fields, c->count, c->whole);
+	_cleanup_object_ struct kv_version *next = sending_apply(c, c->base);
+	int r;
 
+	*forbidden = false;
 	if (!next)
 		return err_set(err, ENOMEM, "no memory for a version");
-	if (next->count == 0 && !c->whole)
+	if (change_empties(c, next))
 		return 0;
-	return rule_check(&s->rules, path, c->base, next, err);
+	r = kv_write_check(s->kv, path, c->base, next, err);
+	if (r < 0)
+		return r;
+	r = rule_check(&s->rules, path, c->base, next, err);
+	*forbidden = r < 0;
+	return r;
+}
+
+/* The latest version; or a stand-in, where the token may replace it as a whole and not read it. */
+static int look_or_not(const struct secrets *s, const char *path, const struct secret_change *c,
+		       struct limit limit, struct kv_version **onto, struct err *err)
+{
+	int r = secrets_look(s, path, limit, onto, err);
+
+	if (r != -EACCES || !c->whole)
+		return r;
+	*onto = kv_version_empty(KV_ABSENT, -1);
+	return *onto ? 0 : err_set(err, ENOMEM, "no memory");
 }
 
 /* The version that the change is made on first: the base, or what is known to have come since. */
 static int first_onto(const struct secrets *s, const char *path, const struct secret_change *c,
-		      struct kv_version **onto, struct err *err)
+		      struct limit limit, struct kv_version **onto, struct err *err)
 {
-	_cleanup_object_ struct object *o = s->cache ? cache_peek(s->cache, TREE_DATA, path) : NULL;
-	struct kv_version *known = o ? container_of(o, struct kv_version, object) : NULL;
+	_cleanup_object_ struct object *o = NULL;
+	struct kv_version *known;
+	int r;
 
+	if (!c->base) {
+		r = look_or_not(s, path, c, limit, onto, err);
+		return r < 0 ? r : change_check_merge(c, *onto, s->strict, err);
+	}
+	o = s->cache ? cache_peek(s->cache, TREE_DATA, path) : NULL;
+	known = o ? container_of(o, struct kv_version, object) : NULL;
 	if (!known || known->number < c->base->number || kv_version_same(known, c->base))
 		known = c->base;
 	*onto = object_ref(known);
@@ -76,44 +102,52 @@ static void read_back(const struct secrets *s, const char *path, uint64_t deadli
 	}
 }
 
-/* After attempt number `attempt` met somebody else's version: *onto becomes that. */
-static int follow(const struct secrets *s, const char *path, const struct secret_change *c,
-		  unsigned attempt, struct limit limit, struct kv_version **onto, struct err *err)
+/* After an attempt that met somebody else's version: *onto becomes that. */
+static int follow(const struct sending *a, struct kv_version **onto, struct secret_outcome *out,
+		  struct err *err)
 {
 	struct kv_version *latest = NULL;
 	int r;
 
+	out->overtaken = clock_mono() >= a->limit.deadline;
+	if (out->overtaken)
+		return err_set(err, EBUSY, "others keep changing %s: nothing was written", a->path);
 	/* Those who write it are all in this place: they come back at different times. */
-	if (attempt > 1)
-		cancel_sleep(NULL, clock_mono() + clock_jitter(attempt * 2 * NS_PER_MS));
-	r = secrets_look(s, path, limit, &latest, err);
+	if (a->attempt > 1)
+		cancel_sleep(NULL, clock_mono() + clock_jitter(a->attempt * 2 * NS_PER_MS));
+	r = secrets_look(a->s, a->path, a->limit, &latest, err);
 	if (r < 0)
 		return r;
 	metric_count(METRIC_COMMIT_RETRIES, 0);
 	object_put(*onto);
 	*onto = latest;
-	return change_check_merge(c, latest, s->strict, err);
+	return change_check_merge(a->c, latest, a->s->strict, err);
 }
 
 int secrets_change(const struct secrets *s, const char *path, const struct secret_change *c,
 		   struct limit limit, struct secret_outcome *out, struct err *err)
 {
 	_cleanup_object_ struct kv_version *onto = NULL;
-	bool unseen = change_is_unseen(c->base);
-	int r = first_onto(s, path, c, &onto, err);
+	struct sending a = {.s = s, .path = path, .c = c, .limit = limit};
+	int r;
 
-	*out = (struct secret_outcome){.unseen = unseen};
-	for (unsigned attempt = 1; r == 0; attempt++) {
-		r = send_change(s, path, c, onto, attempt == 1, limit, &out->made, err);
-		if (r != -EBUSY || c->cas != KV_ANY || unseen)
+	*out = (struct secret_outcome){0};
+	r = first_onto(s, path, c, limit, &onto, err);
+	a.unseen = r == 0 && change_is_unseen(c->base ? c->base : onto);
+	for (a.attempt = 1; r == 0; a.attempt++) {
+		r = sending_try(&a, onto, out, err);
+		if (r != -EBUSY || c->cas != KV_ANY || a.unseen)
 			break;
-		r = follow(s, path, c, attempt, limit, &onto, err);
+		r = follow(&a, &onto, out, err);
 	}
+	out->latest = onto ? onto->number : KV_ANY;
 	if (r < 0)
 		return r;
+	out->unseen = a.unseen;
 	out->before = onto->state;
-	out->merged = !unseen && !kv_version_same(onto, c->base);
-	if (!unseen && change_is_respelt(c))
+	out->merged = a.attempt > 1 || (c->base && !a.unseen && !kv_version_same(onto, c->base));
+	/* Readers are shown it as the server keeps it. */
+	if (s->cache && !a.unseen && change_is_respelt(c))
 		read_back(s, path, limit.deadline, &out->made);
 	return 0;
 }

@@ -24,33 +24,38 @@ struct secrets {
 	struct cache *cache; /* what is known already, by secrets/kinds.h; NULL: nothing */
 	struct rules rules;  /* what sections of the configuration allow */
 	bool strict;	     /* conflict=strict */
+	uint64_t timeout;    /* ns for each request; 0: they share the limit of the call */
 	const struct secrets_listener *listener; /* NULL: nobody listens */
 	void *arg;				 /* its */
 };
 
 /* What became of a change. */
 struct secret_outcome {
-	struct kv_version *made; /* the new latest version; the caller's */
+	struct kv_version *made; /* the new latest version; the caller's. NULL: none was made */
 	enum kv_state before;	 /* of the version that it followed */
-	bool unseen; /* `made` is not what the secret holds: the token may not read it */
-	bool merged; /* others had written since the base; their fields are in `made` */
+	int64_t latest; /* the number of the latest version that was seen; KV_ANY: none was */
+	bool unseen;	/* `made` is not what the secret holds: the token may not read it */
+	bool merged;	/* others had written since the base; their fields are in `made` */
+	bool forbidden; /* a section of the configuration has refused it, and no server */
+	bool overtaken; /* others kept changing the secret until the limit had passed */
 };
 
 /* The latest version, from the server itself. The caller's. */
 int secrets_look(const struct secrets *s, const char *path, struct limit limit,
 		 struct kv_version **out, struct err *err);
 
-/* Makes one version of the secret, on top of the latest, by check-and-set: if others write at the same
- * time, it merges their change with this one and tries again. Sets and removes the marks of binary
- * values. A change that leaves no field, and is not `whole`, deletes the latest version. Waits for the
+/* Makes one version of the secret, on top of the latest, by check-and-set. If others write at the same
+ * time, it merges their change with this one and tries again, until the limit has passed. Sets and
+ * removes the marks of binary values. Sends a patch where the token may send one and not the whole
+ * version. A change that leaves no field, and is not `whole`, deletes the latest version. Waits for the
  * server. 0; -EBUSY where others have changed what this change was built on; -EINVAL where a section of
  * the configuration or the store forbids a value; or what the server says. */
 int secrets_change(const struct secrets *s, const char *path, const struct secret_change *c,
 		   struct limit limit, struct secret_outcome *out, struct err *err);
 
-/* Whether sections of the configuration allow the change, as far as its base tells: 0 or -EINVAL.
- * secrets_change() asks for itself. */
+/* Whether the configuration and the store allow the change, as far as its base tells: 0; -EINVAL or
+ * -EILSEQ, *forbidden where it is the configuration that does not. secrets_change() asks for itself. */
 int secrets_check(const struct secrets *s, const char *path, const struct secret_change *c,
-		  struct err *err);
+		  bool *forbidden, struct err *err);
 
 #endif

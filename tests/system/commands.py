@@ -682,6 +682,37 @@ def put_beside_others(t):
 
 
 @test()
+def rollback_beside_others(t):
+    "a rollback that others write beside is made on top of what they wrote"
+    s = Shell(t)
+    t.put("db", {"a": "1"})
+    t.put("db", {"a": "2"})
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda n: s.ok("rollback", s.path("db"), "1"), range(8)))
+    assert t.get("db") == {"a": "1"} and t.version("db") == 10
+    assert len(set(done)) == 8, done
+
+
+@test()
+def patch_alone(t):
+    "a token that may patch and not update writes as in a mount: put, rm of a field, edit and rollback"
+    t.put("db", {"a": "1", "b": "2"})
+    t.server.policy("cmd-patch", {f"secret/data/{t.path('db')}": ["read", "patch"]})
+    s = Shell(t, t.server.make_token(policies=["cmd-patch"]))
+    p = s.path("db")
+    assert s.ok("put", "-m", p, "a=new", "c=3") == f"{p}: version 2\n"
+    assert t.get("db") == {"a": "new", "b": "2", "c": "3"}
+    s.ok("rm", f"{p}#b")
+    assert t.get("db") == {"a": "new", "c": "3"} and t.version("db") == 3
+    assert s.ok("edit", p, EDITOR=editor(t, 'd["d"] = "4"; del d["c"]')) == f"{p}: version 4\n"
+    assert t.get("db") == {"a": "new", "d": "4"}
+    assert s.ok("put", p, "d=5") == f"{p}: version 5\n" and t.get("db") == {"d": "5"}
+    s.ok("rollback", p, "1")
+    assert t.get("db") == {"a": "1", "b": "2"} and t.version("db") == 6
+    s.fails(2, "permission denied", "put", "-m", s.path("other"), "x=1")
+
+
+@test()
 def no_room_for_the_output(t):
     "what cannot be printed is an error, of every command"
     s = Shell(t)
