@@ -26,11 +26,11 @@ void buf_add(struct buf *b, const void *bytes, size_t len);
 void buf_add_str(struct buf *b, const char *s);
 void buf_printf(struct buf *b, const char *fmt, ...) _printf_(2, 3);
 
-/* Makes it `len` bytes long; what is new is zero. */
+/* Sets the length to `len`; bytes that are new are zero. */
 void buf_resize(struct buf *b, size_t len);
 
-/* Adds what a descriptor has left to read. 0, -EFBIG where that makes it longer than `max`, -ENOMEM, or
- * -errno of read(2). */
+/* Appends the rest of a descriptor. 0, -EFBIG if the buffer would exceed `max` bytes, -ENOMEM, or -errno
+ * of read(2). */
 int buf_read(struct buf *b, int fd, size_t max);
 
 /* 0, or -ENOMEM if anything above failed. */

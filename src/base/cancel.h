@@ -18,25 +18,25 @@ struct cancel {
 	void *arg;
 };
 
-/* How long, by whose leave and on whose account a call may wait for the network. */
+/* How long a call may wait for the network, what cancels it, and which user it is charged to. */
 struct limit {
 	uint64_t deadline;     /* clock_mono() */
 	struct cancel *cancel; /* NULL: only the deadline ends it */
-	uid_t uid;	       /* whose share of the budgets it uses; 0: root's and our own */
+	uid_t uid;	       /* the budgets of this user are charged; 0: root's and our own */
 };
 
 void cancel_init(struct cancel *c);
 void cancel_fini(struct cancel *c);
 
-/* For good; calls the wake function if one is set. */
+/* Cannot be undone; calls the wake function if one is set. */
 void cancel_fire(struct cancel *c);
 bool cancel_fired(struct cancel *c);
 
-/* Sleeps until clock_mono() is `until`, or it is fired: true then. NULL never fires. */
+/* Sleeps until clock_mono() is `until`; returns true early if `c` is fired. NULL never fires. */
 bool cancel_sleep(struct cancel *c, uint64_t until);
 
-/* The waiting thread says how to wake it: `wake` is called under the lock of `c`, at once if it has
- * fired already. NULL takes it back, and returns only when no call is under way. */
+/* Sets how to wake the waiting thread: `wake` is called under the lock of `c`, and at once if it has
+ * fired already. NULL removes it, and returns only when no call is under way. */
 void cancel_on(struct cancel *c, void (*wake)(void *), void *arg);
 
 #endif

@@ -2,13 +2,13 @@
 #ifndef BASE_CLEANUP_H
 #define BASE_CLEANUP_H
 
-/* Resources are declared with their cleanup, so that any line may return; what is to outlive the
- * scope leaves by steal(). */
+/* Resources are declared with their cleanup, so that any line may return; steal() lets a resource outlive
+ * its scope. */
 
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Some are there for their cleanup alone, which clang would call unused. */
+/* Some variables exist for their cleanup alone; clang would call them unused. */
 #define _cleanup_(f)	__attribute__((cleanup(f), unused))
 #define _printf_(f, a)	__attribute__((format(printf, f, a)))
 #define _cleanup_free_	_cleanup_(cleanup_free)

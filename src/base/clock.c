@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Time: points of it, spans of it, and how servers and people write both. */
+/* Points in time, durations, and the ways in which servers and people write both. */
 
 #include "base/clock.h"
 
@@ -28,7 +28,7 @@ int64_t clock_wall(void)
 	return (int64_t)t.tv_sec * (int64_t)NS_PER_SEC + t.tv_nsec;
 }
 
-/* ".123" as nanoseconds; *s is moved behind it. */
+/* Parses ".123" as nanoseconds and moves *s past it. */
 static int64_t parse_fraction(const char **s)
 {
 	int64_t ns = 0, unit = NS_PER_SEC / 10;
@@ -59,7 +59,7 @@ int64_t clock_parse_rfc3339(const char *s)
 	} else if (strcmp(s, "Z") != 0 && strcmp(s, "z") != 0) {
 		return INT64_MIN;
 	}
-	/* Beyond the years that nanoseconds in 64 bits can hold. */
+	/* 64 bits of nanoseconds cannot hold these years. */
 	if (tm.tm_year < 70 || tm.tm_year > 350)
 		return INT64_MIN;
 	return ((int64_t)timegm(&tm) - offset) * (int64_t)NS_PER_SEC + fraction;

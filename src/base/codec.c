@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The length of the well-formed character at p, 0 where there is none. */
+/* The length of the well-formed character at p; 0 if it is malformed. */
 static size_t utf8_char(const unsigned char *p, size_t room)
 {
 	unsigned char low = 0x80, high = 0xbf;
@@ -29,7 +29,7 @@ static size_t utf8_char(const unsigned char *p, size_t room)
 		return 0;
 	if (len > room)
 		return 0;
-	/* The second byte's range shuts out overlong forms, surrogates and what is over U+10FFFF. */
+	/* The second byte's range excludes overlong forms, surrogates and anything over U+10FFFF. */
 	if (p[0] == 0xe0)
 		low = 0xa0;
 	else if (p[0] == 0xed)
@@ -120,7 +120,7 @@ char *url_encode_path(const char *path)
 	return out;
 }
 
-/* EVP_sha256() is looked up anew by each that uses it, which takes longer than the hash. */
+/* Each use of EVP_sha256() looks the algorithm up again, which takes longer than the hash. */
 static EVP_MD *fetched;
 
 static void fetch(void)
@@ -174,9 +174,9 @@ bool base64_decode(const char *text, size_t len, char *to, size_t *to_len)
 		int n = len < sizeof(again) - 1 ? (int)len : (int)sizeof(again) - 1;
 		int got = EVP_DecodeBlock(block, (const unsigned char *)text, n);
 
-		if (got > 0 && (size_t)n == len) /* what stands for the padding is no data */
+		if (got > 0 && (size_t)n == len) /* padding decodes to bytes that are no data */
 			got -= (text[n - 1] == '=') + (text[n - 2] == '=');
-		/* OpenSSL is lenient: blanks, and bits that are left over. */
+		/* OpenSSL also accepts blanks and nonzero spare bits. */
 		same = got > 0 && EVP_EncodeBlock(again, block, got) == n &&
 		       !memcmp(again, text, (size_t)n);
 		if (same)

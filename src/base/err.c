@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Errors that a person will read.
  *
- * The one convention of the program: a function returns 0 or -errno, and says the why in a
- * `struct err` that its caller owns. Words that come from a server pass through here, so control
- * characters are taken out: they would break a log line or steer a terminal (base/visible.h). */
+ * The one convention of the program: a function returns 0 or -errno, and explains it in a `struct err`
+ * that its caller owns. Words of a server pass through here, so control characters are removed: they
+ * would break a log line or steer a terminal (base/visible.h). */
 
 #include "base/err.h"
 

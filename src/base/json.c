@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 /* cJSON, made lossless.
  *
- * cJSON keeps numbers as doubles and strings as C strings, so that 12345678901234567890 and "a\u0000b"
- * do not survive it. A lexer therefore rewrites the text before cJSON sees it, and an inverse puts it
- * right after cJSON has printed:
+ * cJSON keeps numbers as doubles and strings as C strings: 12345678901234567890 and "a\u0000b" do
+ * not survive it. So a lexer rewrites the text before cJSON sees it, and printing reverses that:
  *
  *      in the text        in cJSON's tree (M is the byte 0x01)
  *      12.50              a raw item with the text 12.50
  *      \u0000             M 0
  *      \u0001             M 1
  *
- * A node of a tree takes eighty bytes, and the text of one can be two: "[],[],[]". So a text may have
- * no more values than its length makes likely. Where only the outer ones matter, as in a secret, of
- * which a field may be any JSON, an inner object or array is a raw item too: its text, spelt as cJSON
- * would.
+ * A node of a tree takes eighty bytes, and its text can be as short as two: "[],[],[]". So a text
+ * may have no more values than its length makes likely. A secret's fields may be any JSON, and only
+ * the outer members matter. There an inner object or array becomes a raw item too: its text, as
+ * cJSON would print it.
  *
- * The lexer also checks the grammar, of which cJSON lets much pass (control characters in strings, loose
- * numbers, half a surrogate pair, bytes that are not UTF-8, text after the end) and of which it cannot
- * tell the place. */
+ * The lexer also checks the grammar and says where it is broken. cJSON cannot say where, and lets
+ * much pass: control characters in strings, loose numbers, half a surrogate pair, bytes that are
+ * not UTF-8, text after the end. */
 
 #include "base/json.h"
 
@@ -31,10 +30,10 @@
 #include <utlist.h>
 
 #define MARK	    '\x01'
-#define NUMBER_MARK "\"\\u0001#" /* a string that starts so is a number */
+#define NUMBER_MARK "\"\\u0001#" /* a string with this beginning is a number */
 #define DEPTH_MAX   JSON_WHOLE
 
-/* More values than these, and one for so many bytes, are no answer of a server, nor a document. */
+/* No document or server's answer needs more values than this, plus one for so many bytes. */
 #define VALUES_MAX	32768
 #define BYTES_PER_VALUE 16
 
@@ -45,7 +44,7 @@ enum expect {
 	EXPECT_NAME,
 	EXPECT_NAME_OR_END, /* after '{' */
 	EXPECT_COLON,
-	EXPECT_END, /* of the text or what it is in, or a comma */
+	EXPECT_END, /* a comma, or the end of the text, object or array */
 };
 
 struct lexer {
@@ -53,10 +52,10 @@ struct lexer {
 	struct buf *out;
 	const char *what;
 	enum expect expect;
-	size_t values, most;   /* the tree's, and how many there may be */
-	size_t depth, shallow; /* objects and arrays deeper than that are raw items */
-	size_t raw; /* where in `out` the one that is being read begins; SIZE_MAX: none is */
-	bool in_object[DEPTH_MAX]; /* rather than in an array; the last is [depth - 1] */
+	size_t values, most;	   /* values so far, and the most there may be */
+	size_t depth, shallow;	   /* objects and arrays deeper than `shallow` are raw items */
+	size_t raw;		   /* where in `out` the current raw item begins; SIZE_MAX: none */
+	bool in_object[DEPTH_MAX]; /* rather than in an array; the innermost is [depth - 1] */
 };
 
 static bool is_raw(const struct lexer *x)
@@ -120,7 +119,7 @@ static bool lex_number(struct lexer *x)
 	return true;
 }
 
-/* The number that "\uXXXX" stands for; -1 where that is not what stands there. */
+/* The number that "\uXXXX" stands for; -1 if `p` is at no such escape. */
 static int hex_escape(const char *p, const char *end)
 {
 	int number = 0;
@@ -135,7 +134,7 @@ static int hex_escape(const char *p, const char *end)
 	return number;
 }
 
-/* For the escape of 0 or 1. */
+/* Writes the escape of 0 or 1. */
 static void add_mark(struct buf *to, int number)
 {
 	buf_add_str(to, number ? "\\u00011" : "\\u00010");
@@ -262,7 +261,7 @@ static bool lex_open(struct lexer *x)
 	return true;
 }
 
-/* Turns the text read since `raw` into a marked string, of which unmark_raw() makes a raw item. */
+/* Turns the text read since `raw` into a marked string, which unmark_raw() makes a raw item. */
 static void close_raw(struct lexer *x)
 {
 	_cleanup_buf_ struct buf text = {0};
@@ -383,7 +382,7 @@ static void locate(const char *text, size_t offset, const char *what, struct jso
 	}
 }
 
-/* Numbers, and what is kept as text, come out of cJSON as marked strings: make them raw items, that print
+/* Numbers and inner objects come out of cJSON as marked strings. Makes them raw items, which print
  * as they are. */
 static void unmark_raw(cJSON *item)
 {
@@ -510,7 +509,7 @@ cJSON *json_new_string(const char *bytes, size_t len)
 	return s ? cJSON_CreateString(s) : NULL;
 }
 
-/* Marks the escapes of a text as the lexer does: printing undoes it. */
+/* Marks the escapes of a text as the lexer does: printing reverses it. */
 static void mark_escapes(const char *text, size_t len, struct buf *to)
 {
 	const char *end = text + len, *run = text, *p = text;
@@ -584,7 +583,7 @@ static int compare_members(const cJSON *a, const cJSON *b)
 	return strcmp(a->string, b->string);
 }
 
-/* cJSON's lists are those of utlist. */
+/* cJSON's lists have utlist's layout. */
 void json_sort(cJSON *item)
 {
 	if (cJSON_IsObject(item))

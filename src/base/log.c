@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The log: one line an event, as text or JSON, to stderr, the journal or syslog.
  *
- * A line is built in a buffer of fixed size on the stack and handed over whole, so that threads need
- * no lock and a failing allocation can still be reported; what does not fit is cut. Of failures of one
- * kind, and of all that one user does, only so many a second are told: neither a server that is away nor
- * a user must fill a disk. The log and the metric registry are the only globals of the program. It knows
- * nothing of secrets, and there is no way to hand it one. */
+ * A line is built in a buffer of fixed size on the stack and written whole, so that threads need no lock
+ * and a failing allocation can still be reported; a line that is too long is cut. Failures of one kind,
+ * and all lines of one user, are limited to so many a second: neither an unreachable server nor a user
+ * can fill a disk. The log and the metric registry are the only globals of the program. The log knows
+ * nothing of secrets, and no call can hand it one. */
 
 #include "config.h"
 #include "base/log.h"
@@ -30,13 +30,13 @@
 #define LINE_MAX_BYTES 2048
 #define FIELDS_MAX     16
 #define FAILURES_MAX   20  /* lines a second of one event */
-#define LINES_MAX      200 /* the same of what went well, of a user who is not root */
+#define LINES_MAX      200 /* lines a second that report success, of a user who is not root */
 #define REPLACEMENT    "\xef\xbf\xbd"
 
 struct line {
 	char text[LINE_MAX_BYTES];
 	size_t len;
-	bool cut; /* not all that was added had room */
+	bool cut; /* something did not fit */
 };
 
 struct log_format {
@@ -92,8 +92,8 @@ static void add_escaped(struct line *l, const char *s, size_t len)
 	}
 }
 
-/* A JSON string; text lines use it too where a value has blanks or worse, so that a path can never
- * forge a line. A byte that is no UTF-8 becomes U+FFFD. */
+/* A JSON string. Text lines use it too for values with blanks or worse, so that a path can never forge a
+ * line. A byte that is not UTF-8 becomes U+FFFD. */
 static void add_quoted(struct line *l, const char *s)
 {
 	add_str(l, "\"");
@@ -167,7 +167,7 @@ static void encode_text(struct line *l, enum log_level level, const char *event,
 	add_text_fields(l, event, f);
 }
 
-/* With the fields whose text is not longer than `longest`. False where they have no room. */
+/* Encodes only the fields whose text is no longer than `longest`. False if they do not fit. */
 static bool try_json(struct line *l, enum log_level level, const char *event,
 		     const struct log_field *f, size_t longest)
 {
@@ -203,8 +203,7 @@ static size_t longest_below(const struct log_field *f, size_t bound)
 	return longest;
 }
 
-/* A line cut in the middle would not be JSON: the longest fields are left out until the rest has
- * room. */
+/* A line cut in the middle would not be JSON: drops the longest fields until the others fit. */
 static void encode_json(struct line *l, enum log_level level, const char *event,
 			const struct log_field *f)
 {
@@ -224,7 +223,7 @@ static void emit_stderr(enum log_level level, const char *event, const struct lo
 	format->encode(&l, level, event, f);
 	l.text[l.len++] = '\n';
 	if (write(STDERR_FILENO, l.text, l.len) < 0)
-		return; /* nowhere left to say it */
+		return; /* there is nowhere else to report it */
 }
 
 static void emit_syslog(enum log_level level, const char *event, const struct log_field *f)
@@ -333,8 +332,8 @@ int log_level_parse(const char *name)
 	return -EINVAL;
 }
 
-/* How many lines each event had, of each uid, in the second that begins with its first:
- * one user's failures leave room for those of others. Beyond so many users they share. */
+/* Counts the lines of each event and uid, in the second that begins with the first line: one user's
+ * failures leave room for those of others. Users beyond the table's size share `rest`. */
 static struct share {
 	const char *event;
 	long long uid;
@@ -343,7 +342,7 @@ static struct share {
 } shares[64], rest;
 static struct lock shares_lock = LOCK_INITIALIZER(LOCK_LOG); /* guards both */
 
-/* How many such lines a second; 0: any number. *uid: whose it is, -1 where it does not say. */
+/* The limit of such lines a second; 0: none. *uid: the line's user, -1 if it names none. */
 static unsigned most_of(enum log_level level, const struct log_field *fields, long long *uid)
 {
 	bool has_errno = false;
@@ -361,7 +360,7 @@ static unsigned most_of(enum log_level level, const struct log_field *fields, lo
 	return *uid > 0 ? LINES_MAX : 0;
 }
 
-/* The row of an event and uid, which may be one that is over; the one for all where none is. */
+/* The row of an event and uid, a row whose second is over, or `rest` if all are busy. */
 static struct share *share_locked(const char *event, long long uid, uint64_t now)
 {
 	struct share *over = NULL;
@@ -381,7 +380,7 @@ static struct share *share_locked(const char *event, long long uid, uint64_t now
 	return over;
 }
 
-/* Whether there is room for one more; *left_out of the second before is to be told of first. */
+/* Whether one more line fits; *left_out lines of the second before are to be reported first. */
 static bool has_room(const char *event, long long uid, unsigned most, unsigned *left_out)
 {
 	LOCK_SCOPE(&shares_lock);

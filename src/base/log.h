@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-/* One line an event: what happened, then fields. Paths, versions, uid, pid, times; never a value, a
- * token or a key: there is no field type that takes a `struct secret`. */
+/* One line an event: a phrase, then fields such as paths, versions, uid, pid, times. Never a value, a
+ * token or a key: no field type takes a `struct secret`. */
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
@@ -41,24 +41,24 @@ static inline const char *log_str(const char *s)
 #define log_info(event, ...)	log_at(LOG_LEVEL_INFO, event __VA_OPT__(, ) __VA_ARGS__)
 #define log_debug(event, ...)	log_at(LOG_LEVEL_DEBUG, event __VA_OPT__(, ) __VA_ARGS__)
 
-/* Chooses where lines go ("stderr", "journal", "syslog") and how they look there ("text", "json").
- * Names are those of log_targets[] and log_formats[]; -EINVAL for another. Before the first call
- * lines go to stderr as text. */
+/* Chooses the target ("stderr", "journal", "syslog") and the format ("text", "json"). The names are those
+ * of log_targets[] and log_formats[]; -EINVAL for any other. Before the first call lines go to stderr as
+ * text. */
 int log_open(const char *target, const char *format, struct err *err);
 
 /* Safe at any time, from any thread. */
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
 
-/* The level of that name ("error", "warning" or "warn", "info", "debug" or "trace"), or -EINVAL. */
+/* The level for a name ("error", "warning" or "warn", "info", "debug" or "trace"), or -EINVAL. */
 int log_level_parse(const char *name);
 
-/* True where a journal listens on this machine and we were built to speak to it. */
+/* True if a journal listens on this machine and this build can write to it. */
 bool log_journal_available(void);
 
-/* Use the macros above. `event` is a constant phrase; `fields` ends with a NULL key. Thread-safe: a
- * line is one write(2). A line with an errno is a failure: of those, twenty a second of one event
- * and "uid" are written, and then how many were not; of other lines of a user other than root 200. */
+/* Use the macros above. `event` is a constant phrase; `fields` ends with a NULL key. Thread-safe: a line
+ * is one write(2). A line with an errno is a failure: twenty a second are written for each event and
+ * "uid", then the number of those left out. Of other lines, a user who is not root gets 200 a second. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 
 #endif

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The metric registry: one table of families, each with cells of its own, printed in the table's order.
+/* The metric registry: one table of families, each with cells of its own, printed in the table's
+ * order.
  *
- * Cells are counted with relaxed atomics: each is right, and two that are printed together may be a
- * moment apart. Rows that nothing was counted in are not printed where a family has labels. */
+ * Cells are counted with relaxed atomics: each is right, but two that are printed together may be a
+ * moment apart. A family with labels omits the rows that never counted anything. */
 
 #include "base/metric.h"
 
@@ -27,7 +28,7 @@ static const char *const results[RESULTS] = {"no answer", "1xx", "2xx", "3xx", "
 static const unsigned bounds[] = {1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000};
 
 struct histogram {
-	cell buckets[ARRAY_SIZE(bounds) + 1]; /* the last: more than all bounds */
+	cell buckets[ARRAY_SIZE(bounds) + 1]; /* the last: over all bounds */
 	cell ns;
 };
 
@@ -128,7 +129,7 @@ void metric_request(const char *method, long status, uint64_t ns)
 	atomic_fetch_add_explicit(&h->ns, ns, memory_order_relaxed);
 }
 
-/* The row of an operation, which takes the first that is free. */
+/* The row of an operation; a new operation takes the first free row. */
 static size_t row_of_operation(const char *name)
 {
 	for (size_t i = 0; i < OPERATIONS - 1; i++) {
@@ -171,7 +172,7 @@ static void print_fuse(const char *name, struct buf *to)
 	}
 }
 
-/* Nanoseconds as seconds, without a locale's comma. */
+/* Nanoseconds as seconds, with a point in every locale. */
 static void print_seconds(uint64_t ns, struct buf *to)
 {
 	buf_printf(to, "%" PRIu64 ".%09" PRIu64 "\n", ns / NS_PER_SEC, ns % NS_PER_SEC);

@@ -6,21 +6,21 @@
 
 #include <stdint.h>
 
-/* What the process has done, in numbers, for Prometheus: a static table of counters, the only state of
- * the program that is global besides the log. Counting is one atomic addition, from any thread, without
- * a lock. No path and no secret is ever a label. */
+/* The process's counters, for Prometheus: a static table, the only global state of the program
+ * besides the log. Counting is one atomic addition, from any thread, without a lock. No path and no
+ * secret is ever a label. */
 
 enum metric {
 	METRIC_REQUEST_TIME, /* histogram, by metric_request() */
 	METRIC_REQUESTS_FLYING,
 	METRIC_RETRIES,
-	METRIC_REQUESTS_SPARED, /* that were not sent since too much fails */
+	METRIC_REQUESTS_SPARED, /* not sent, because too many fail */
 	METRIC_WAITS,		/* by METRIC_WAIT_... */
 	METRIC_BREAKERS_OPEN,
 	METRIC_BREAKER_TRIPS,
 	METRIC_CACHE_HITS,
 	METRIC_CACHE_MISSES,
-	METRIC_CACHE_JOINS, /* that wait for a request that is under way */
+	METRIC_CACHE_JOINS, /* waited for a request under way */
 	METRIC_CACHE_STALE,
 	METRIC_CACHE_BYTES,
 	METRIC_CACHE_ENTRIES,
@@ -28,9 +28,9 @@ enum metric {
 	METRIC_HANDLES,
 	METRIC_DRAFTS,
 	METRIC_COMMITS,	       /* by METRIC_COMMIT_... */
-	METRIC_COMMIT_RETRIES, /* made on top of what others have written meanwhile */
+	METRIC_COMMIT_RETRIES, /* made again on top of another's version */
 	METRIC_LOGINS,	       /* 0: failed, 1: done */
-	METRIC_RENEWALS,       /* the same */
+	METRIC_RENEWALS,       /* 0: failed, 1: done */
 	METRIC_TOKEN_EXPIRES,  /* clock_mono(); 0: never, or there is no token */
 	METRIC_COUNT
 };
@@ -41,18 +41,18 @@ enum { METRIC_COMMIT_WRITTEN, METRIC_COMMIT_DELETED, METRIC_COMMIT_CONFLICT, MET
 /* Counts one; `row` is 0 where the counter has no labels. */
 void metric_count(enum metric m, unsigned row);
 
-/* Of a gauge. */
+/* For gauges. */
 void metric_move(enum metric m, int64_t by);
 void metric_set(enum metric m, uint64_t value);
 
-/* A request to the server that took `ns`: by its HTTP method, and by the status of its answer, 0 where
- * there was none. */
+/* Counts a request to the server that took `ns`, by its HTTP method and the status of its answer; 0: no
+ * answer. */
 void metric_request(const char *method, long status, uint64_t ns);
 
-/* A request of the kernel that was answered, by `code`: an errno, or 0. `operation` is a constant. */
+/* Counts an answered request of the kernel; `code` is an errno or 0, `operation` a constant. */
 void metric_fuse(const char *operation, int code);
 
-/* All of it in the text format of Prometheus, version 0.0.4, appended. 0 or -ENOMEM. */
+/* Appends all metrics in the text format of Prometheus, version 0.0.4. 0 or -ENOMEM. */
 int metric_print(struct buf *to);
 
 #endif

@@ -4,11 +4,11 @@
 
 #include <stddef.h>
 
-/* What is shared between a cache and those who read from it: counted, and not changed once shared.
- * The first member of the structures that are. */
+/* An object that a cache shares with its readers: counted, and immutable once shared. It is the first
+ * member of such a structure. */
 struct object {
 	int refs;    /* atomic */
-	size_t size; /* bytes that it holds, for who bounds them */
+	size_t size; /* bytes that it holds, for caches that bound their memory */
 	void (*free)(struct object *);
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A pool of threads over two queues. Threads start when there is work that no idle one can take, and
- * stay. One user's jobs, however many and slow, leave room for those of others: who has fewest running is
- * served next, and some threads are only for those who have none. */
+/* A pool of threads over two queues. A thread starts when there is a job and no idle thread, and then
+ * stays. One user's jobs, however many and slow, leave room for those of others: the user with the fewest
+ * running jobs is served next, and some threads are reserved for users with none. */
 
 #include "base/pool.h"
 
@@ -62,7 +62,7 @@ static size_t running_of_locked(const struct pool *p, uid_t uid)
 	return n;
 }
 
-/* The job that is next, still in the queue; NULL where none may run now. */
+/* The slot of the job that is next; NULL if none may run now. */
 static struct job **next_locked(struct pool *p)
 {
 	size_t fewest = SIZE_MAX;
@@ -104,7 +104,7 @@ static void run_locked(struct pool *p, struct thread *t, struct job *job, bool n
 	lock_acquire(&p->lock);
 	p->running -= normal;
 	t->runs = false;
-	/* This thread may go on with something urgent, and leave to another what could not run before. */
+	/* This thread may go on with an urgent job: wake another for a job that could not run before. */
 	if (p->queued && p->idle)
 		cond_signal(&p->work);
 }
@@ -174,7 +174,7 @@ struct pool *pool_new(size_t threads, struct err *err)
 	return p;
 }
 
-/* How many there may be when this job is submitted. */
+/* How many threads there may be when this job is submitted. */
 static size_t threads_locked(const struct pool *p, const struct job *job)
 {
 	return p->limit + (running_of_locked(p, job->uid) == 0 ? POOL_RESERVE : 0);
@@ -185,11 +185,11 @@ static void submit(struct pool *p, struct queue *q, struct job *job)
 	lock_acquire(&p->lock);
 	queue_add(q, job);
 	p->queued++;
-	/* Where a thread cannot be started the ones that are there will come to it. */
+	/* If no thread can be started, the existing ones will take the job. */
 	if (p->queued > p->idle && p->started < threads_locked(p, job))
 		start_locked(p);
 	lock_release(&p->lock);
-	/* After the lock: who wakes would only wait for it. */
+	/* After unlocking: the woken thread would only wait for the lock. */
 	cond_signal(&p->work);
 }
 

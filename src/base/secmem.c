@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Secret memory: OpenSSL's secure heap for what is small, mappings of our own for what is large.
+/* Secret memory: OpenSSL's secure heap for small blocks, mappings of our own for large ones.
  *
  * The heap is a buddy allocator in one mapping that is locked and left out of dumps. It splits and
- * joins blocks at every call, which costs a microsecond where the heap is nearly empty: blocks of the
- * smallest sizes, of which a JSON tree has a hundred, are therefore kept when they are freed, wiped,
- * in a list a size. A megabyte of value would waste up to a megabyte in the heap, so that large blocks
- * get pages of their own. Once the process has settled, small ones share slabs of pages, which are given
- * back when they are empty, but for a few. A tree of a hundred thousand nodes would fill the heap, which
- * gives nothing back, or have a locked page for each. Every block starts with a header that says where it
- * came from and how long it is, so that free() needs neither a registry nor the caller's memory. Under
- * AddressSanitizer all blocks come from malloc(), since a private heap would hide the very overruns that
- * it looks for.
+ * joins blocks at every call, which costs a microsecond when it is nearly empty. A JSON tree has a
+ * hundred blocks of the smallest sizes, so freed ones are wiped and kept, in one list for each
+ * size.
  *
- * The heap is OpenSSL's too, which has its keys in it and no other place for them: where it is full, no
- * HMAC can be made and no private key be read. A quarter of it is therefore left to OpenSSL. */
+ * A megabyte of value could waste another megabyte in the heap, so large blocks get pages of their
+ * own. Once the process has settled, small blocks share slabs of pages; empty slabs are unmapped,
+ * but for a few. A tree of a hundred thousand nodes would otherwise fill the heap, which gives
+ * nothing back, or take a locked page for each.
+ *
+ * Every block starts with a header that holds its origin and length, so free() needs neither a
+ * registry nor the caller's memory. Under AddressSanitizer all blocks come from malloc(), since a
+ * private heap would hide the very overruns that it looks for.
+ *
+ * OpenSSL has its own keys in this heap and no other place for them: when it is full, no HMAC can
+ * be made and no private key read. A quarter of it is therefore left to OpenSSL. */
 
 #include "base/secmem.h"
 
@@ -51,12 +54,12 @@ _Static_assert(sizeof(struct header) == 16, "blocks must stay aligned for any ty
 static struct {
 	void *base;
 	size_t size;
-	atomic_size_t ours; /* of its bytes, those that are not OpenSSL's own or free */
+	atomic_size_t ours; /* bytes that we hold, not OpenSSL */
 	atomic_bool locked;
-	atomic_bool settled; /* what is mapped from now on can be locked at once */
+	atomic_bool settled; /* new mappings can be locked at once */
 } arena;
 
-/* Wiped blocks, ready to be used again: of 32 bytes, 64, ... 4096, header included. */
+/* Wiped blocks, ready for reuse: of 32 bytes, 64, ... 4096, header included. */
 #define KEPT_SIZES 8
 #define KEPT_MAX   128 /* of each size */
 
@@ -70,36 +73,35 @@ static struct {
 	unsigned count[KEPT_SIZES];
 } keeping = {.lock = LOCK_INITIALIZER(LOCK_SECMEM_KEPT)};
 
-/* Pages that blocks of one size share: 32 bytes, 48, ... 512, header included. A slab begins at a
- * multiple of its own size, so that a block's is known. */
+/* Pages that blocks of one size share: 32 bytes, 48, ... 512, header included. A slab is aligned to
+ * its size, so that a block's address gives its slab. */
 #define SLAB_SIZE  ((size_t)64 << 10)
 #define SLAB_STEP  16
 #define SLAB_BLOCK 512
 #define SLAB_SIZES (SLAB_BLOCK / SLAB_STEP + 1)
 
 struct slab {
-	struct slab *prev, *next; /* of those of its size that have room */
+	struct slab *prev, *next; /* in the list of slabs of this size with room */
 	struct kept *free;	  /* wiped */
 	size_t size, used;
-	size_t fresh; /* offset from which no block was given away yet */
+	size_t fresh; /* blocks from this offset on were never used */
 };
 
-/* Empty slabs that stay mapped. A loop that takes and frees one block would otherwise map, lock, fault in
- * and unmap a slab each time. */
+/* Empty slabs that stay mapped. Without them, a loop that takes and frees one block would map,
+ * lock, fault in and unmap a slab each time. */
 #define SLABS_SPARE 4
 
 static struct {
 	struct lock lock; /* guards all slabs */
 	struct slab *open[SLAB_SIZES];
-	struct slab *
-		spare[SLABS_SPARE]; /* those of them that are empty, or NULL; the newest is first */
+	struct slab *spare[SLABS_SPARE]; /* the empty ones, newest first, or NULL */
 } slabs = {.lock = LOCK_INITIALIZER(LOCK_SECMEM_SLABS)};
 
 static atomic_size_t used;
 static atomic_bool unlocked;
 
-/* OpenSSL does not tell where its arena lies. It has guards on both sides, and so is a mapping of its
- * own: the one that any block is in. */
+/* OpenSSL does not say where its arena is. The arena has guard pages on both sides, so it is a
+ * mapping of its own: the one that contains any block. */
 static void *find_arena(size_t size)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -137,8 +139,8 @@ int secmem_init(size_t size, struct err *err)
 	return 0;
 }
 
-/* What helps where mlock(2) has failed like that. With a limit of 0 it fails with EPERM too, so that
- * EPERM with another limit is a filter's. */
+/* Advice for a failed mlock(2). With a limit of 0 it fails with EPERM too, so EPERM with another
+ * limit comes from a filter. */
 static const char *lock_advice(int code)
 {
 	struct rlimit limit;
@@ -175,7 +177,7 @@ int secmem_lock(struct err *err)
 	return 0;
 }
 
-/* Which of the kept sizes holds `total` bytes; KEPT_SIZES where none does. */
+/* The index of the smallest kept size that holds `total` bytes; KEPT_SIZES if none does. */
 static unsigned kept_size(size_t total)
 {
 	unsigned i = 0;
@@ -185,7 +187,7 @@ static unsigned kept_size(size_t total)
 	return i;
 }
 
-/* What the heap makes of `total` bytes. */
+/* The size of the block that the heap uses for `total` bytes. */
 static size_t arena_block(size_t total)
 {
 	size_t block = ARENA_MIN_BLOCK;
@@ -298,7 +300,7 @@ static bool slab_is_full(const struct slab *s)
 	return !s->free && s->fresh + s->size > SLAB_SIZE;
 }
 
-/* The slab is used again. */
+/* The slab is in use again. */
 static void spare_leave_locked(const struct slab *s)
 {
 	for (size_t i = 0; i < SLABS_SPARE; i++)
@@ -444,7 +446,7 @@ void *secmem_realloc(void *p, size_t n)
 }
 
 #ifdef __x86_64__
-/* Those that only AVX-512 has; the assembler knows them whatever the compiler is told to use. */
+/* The registers that only AVX-512 has; the assembler knows them whatever the compiler's target. */
 static void clear_high_registers(void)
 {
 #define CLEAR(n) "vpxord %%zmm" #n ", %%zmm" #n ", %%zmm" #n "\n\t"
@@ -457,7 +459,7 @@ static void clear_high_registers(void)
 void secmem_clear_registers(void)
 {
 	if (!__builtin_cpu_supports("avx"))
-		return; /* SSE's are overwritten by the next call of anything */
+		return; /* the next call of anything overwrites the SSE registers */
 	__asm__ volatile("vzeroall" ::
 				 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
 				   "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
@@ -503,7 +505,7 @@ void wipe_free(void *p)
 	free(p);
 }
 
-/* realloc(3) may move the block and leave the old bytes where they were. */
+/* realloc(3) may move the block and leave the old bytes behind. */
 void *wipe_realloc(void *p, size_t n)
 {
 	size_t old = p ? malloc_usable_size(p) : 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Tokens, passwords and keys as values that are counted and wiped. */
+/* Tokens, passwords and keys: counted, and wiped when freed. */
 
 #include "base/secret.h"
 
@@ -26,7 +26,7 @@ struct secret *secret_new(const char *bytes, size_t len)
 	return s;
 }
 
-/* Without what stands around it: its beginning, and its length in *len. */
+/* The beginning of the secret without the surrounding space, and its length in *len. */
 static const char *trim(const char *text, size_t *len, enum secret_form form)
 {
 	const char *end = text + *len;

@@ -16,33 +16,33 @@ struct secret {
 	char bytes[]; /* ends with a NUL that `len` does not count */
 };
 
-/* A copy of `len` bytes, in secret memory; NULL when there is no memory. The caller's. */
+/* A copy of `len` bytes, in secret memory; NULL if there is none. The caller's. */
 struct secret *secret_new(const char *bytes, size_t len);
 
-/* Which part of a file is the secret. SECRET_WORD: all but white space at both ends, as for tokens.
- * SECRET_LINE: all but one line break at the end, since a password may begin and end with blanks. */
+/* Which part of a file is the secret. SECRET_WORD: all but white space at both ends, for tokens.
+ * SECRET_LINE: all but one line break at the end; a password may begin and end with blanks. */
 enum secret_form { SECRET_WORD, SECRET_LINE };
 
-/* The content of a file that may say who we are (base/trust.h), at most `max` bytes. 0, -errno of open(2)
- * or read(2), -EPERM, -EFBIG, or -ENODATA for an empty one; with the reason, to be prefixed by what was
- * read. */
+/* Reads a file that decides who we are (base/trust.h), at most `max` bytes. 0, -errno of open(2) or
+ * read(2), -EPERM, -EFBIG, or -ENODATA if it is empty. The sentence gives the reason; the caller prefixes
+ * the file's purpose. */
 int secret_from_file(const char *path, size_t max, enum secret_form form, struct secret **out,
 		     struct err *err);
 
-/* Likewise of a text. */
+/* Takes the secret from a text; errors as for a file, without a sentence. */
 int secret_from_text(const char *text, size_t len, enum secret_form form, struct secret **out);
 
-/* Likewise of a descriptor, up to its end, whatever it is. */
+/* Reads any kind of descriptor to its end; errors as for a file, without a sentence. */
 int secret_from_fd(int fd, size_t max, enum secret_form form, struct secret **out);
 
-/* Puts it in place of a file, that its owner alone may read: whoever looks sees the old content or the
- * new. 0 or -errno. */
+/* Replaces a file atomically: a reader sees the old content or the new. Only its owner may read it.
+ * 0 or -errno. */
 int secret_to_file(const struct secret *s, const char *path);
 
 struct secret *secret_ref(struct secret *s);
 void secret_put(struct secret *s);
 
-/* In time that does not depend on where they differ. NULL equals only NULL. */
+/* Takes the same time wherever they differ. NULL equals only NULL. */
 bool secret_equal(const struct secret *a, const struct secret *b);
 
 static inline void cleanup_secret(struct secret **s)

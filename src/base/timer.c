@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One thread that keeps all the appointments: a list in the order of time, as munge's timer.c has it.
- * There are tens of timers, not thousands, so that a list is enough. */
+/* One thread fires all timers from a list in the order of time, as munge's timer.c does. There are
+ * tens of timers, not thousands, so a list is enough. */
 
 #include "base/timer.h"
 
@@ -53,7 +53,7 @@ static void *timers_main(void *arg)
 		ts->head = t->next;
 		ts->running = t;
 		lock_release(&ts->lock);
-		t->fire(t); /* may arm itself anew, or be freed by its owner after disarm */
+		t->fire(t); /* may arm itself anew, or its owner may disarm and free it */
 		lock_acquire(&ts->lock);
 		ts->running = NULL;
 		cond_broadcast(&ts->changed);
@@ -129,7 +129,7 @@ void timer_disarm(struct timers *ts, struct timer *t)
 	LOCK_SCOPE(&ts->lock);
 
 	unlink_locked(ts, t);
-	/* A call that arms its own timer for now would run again each time before we are woken. */
+	/* A callback that arms its own timer for now would otherwise run again before we wake. */
 	t->disarming++;
 	while (ts->running == t)
 		cond_wait(&ts->changed, &ts->lock);

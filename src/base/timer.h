@@ -7,33 +7,33 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Calls at points in time, all from one thread. A call must not block: what takes long is handed to
- * a pool. */
+/* Callbacks at points in time, all from one thread. A callback must not block: long work goes to a
+ * pool. */
 struct timers;
 
 struct timer {
 	void (*fire)(struct timer *); /* set before the first timer_arm() */
 	uint64_t at;		      /* private from here on; all zero at first */
 	struct timer *next;
-	unsigned disarming; /* how many wait for its call to end: it is not armed meanwhile */
+	unsigned disarming; /* threads waiting for its callback to end: arming does nothing then */
 };
 
-/* Starts the thread. NULL with `err` set where that fails. */
+/* Starts the thread. NULL with `err` set on failure. */
 struct timers *timers_new(struct err *err);
 
-/* Ends the thread, after which nothing fires any more; timers can be armed and disarmed still. NULL is
- * fine, and to be told twice. */
+/* Ends the thread: nothing fires any more, but timers can still be armed and disarmed. NULL is fine, and
+ * so is a second call. */
 void timers_stop(struct timers *ts);
-/* The same, and frees it. */
+/* Stops the thread and frees the timers. */
 void timers_free(struct timers *ts);
 
-/* Fires once at `at` (clock_mono()). Arming an armed timer moves it, and is true; where its call has
- * begun, which may yet wait for a lock of the caller's, there will be another. One that is being
- * disarmed is not armed. */
+/* Fires once at `at` (clock_mono()). Arming an armed timer moves it and returns true. If its callback has
+ * begun and waits for a lock of the caller's, it will run once more. A timer that is being disarmed stays
+ * unarmed. */
 bool timer_arm(struct timers *ts, struct timer *t, uint64_t at);
 
-/* After it returns the timer is not armed and its call is not running; not to be called from a call,
- * nor with a lock held that a call takes. */
+/* On return the timer is not armed and its callback is not running. Do not call it from a callback, nor
+ * with a lock held that a callback takes. */
 void timer_disarm(struct timers *ts, struct timer *t);
 
 #endif

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Whether a file may say who we are.
+/* Decides whether a file may say who we are.
  *
- * A store, a token or a configuration that another user can write makes us serve his secrets as ours,
- * or send ours to him. So the owner and the mode are looked at, on the descriptor that is read and not
- * on the name, which may lead elsewhere a moment later. Symlinks are followed: Kubernetes hands out
- * tokens through them. Reading by others is no matter here: a CA certificate is public. */
+ * If another user can write our store, token or configuration, we serve his secrets as ours, or send ours
+ * to him. So the owner and the mode are checked, on the descriptor that is read: the name may lead
+ * elsewhere a moment later. Symlinks are followed: Kubernetes hands out tokens through them. Others may
+ * read the file: a CA certificate is public. */
 
 #include "base/trust.h"
 
@@ -73,7 +73,7 @@ int trust_open(const char *path, struct err *err)
 	return r;
 }
 
-/* O_PATH: closing another descriptor of a database would drop the locks that SQLite has on it. */
+/* O_PATH: closing an ordinary descriptor of a database would drop the locks that SQLite has on it. */
 static int look(const char *path, int flags, bool folder, struct err *err)
 {
 	_cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC | flags);

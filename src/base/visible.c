@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What may be shown of a text, as Unicode has it: everything but the categories Cc, Cf, Zl and Zp, of
- * which the last three come in ranges that hardly ever grow. */
+/* Which characters may be shown, by Unicode: all but the categories Cc, Cf, Zl and Zp. The last
+ * three come in ranges that hardly ever grow. */
 
 #include "base/visible.h"
 

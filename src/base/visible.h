@@ -8,27 +8,27 @@
 #include <stdio.h>
 
 /* Text from elsewhere (names, values, a server's words) on its way to a terminal or a log. A character
- * that is no ink may move the cursor, end a line, or have a row read otherwise than it is: controls (C0,
- * DEL, C1), line separators, direction marks, invisible format characters, and bytes that are no
+ * without ink may move the cursor, end a line, or make a row read differently than it is: controls (C0,
+ * DEL, C1), line separators, direction marks, invisible format characters, and bytes that are not
  * UTF-8. */
 
 enum { VISIBLE_ROOM = 16 };
 
-/* How the character at `p`, of at most `len` bytes, is shown: as it is, or by its number ("\n",
- * "\x1b", "\u202e", "\xff" for a byte that is no UTF-8). Ends with a NUL. How many bytes it takes; never
- * 0, for a `len` over 0. *ink: it is shown as it is. */
+/* Writes the character at `p`, of at most `len` bytes, as it is shown: unchanged, or as its number ("\n",
+ * "\x1b", "\u202e", "\xff" for a byte that is not UTF-8), with a NUL. Returns the bytes that it takes of
+ * `p`: never 0 if `len` is over 0. *ink: it is shown unchanged. */
 size_t visible_char(const char *p, size_t len, char out[VISIBLE_ROOM], bool *ink);
 
-/* How many of the bytes, from the first, may be shown as they are. */
+/* The length of the longest prefix that may be shown unchanged. */
 size_t visible_len(const char *bytes, size_t len);
 
-/* Appends the text as it may be shown; with `lines`, line feeds and tabs are left. */
+/* Appends the text as it may be shown; with `lines`, line feeds and tabs stay. */
 void visible_add(struct buf *to, const char *bytes, size_t len, bool lines);
 
-/* The same of JSON: what is not ink stands in strings there, and becomes "\u202e". */
+/* Appends JSON as it may be shown: a character without ink stands in a string there, as "\u202e". */
 void visible_add_json(struct buf *to, const char *bytes, size_t len);
 
-/* As fprintf(3), and on a terminal as it may be shown, in lines. */
+/* Like fprintf(3); on a terminal the text is made visible, keeping line feeds and tabs. */
 void visible_print(FILE *to, const char *fmt, ...) _printf_(2, 3);
 void visible_vprint(FILE *to, const char *fmt, va_list ap) _printf_(2, 0);
 

@@ -9,17 +9,17 @@
 
 /* How a request waits without a thread.
  *
- * A function that may have to wait takes a `struct ask`. Where the answer is not in memory it puts
- * ask->waiter in the queue of what it waits for and returns PARKED; when that has come, ready() is
- * called, once, and the caller asks anew. A queue belongs to a structure and is guarded by that
- * structure's lock. A waiter never leaves it early: who loses interest marks itself and ignores the
- * call, so that no two locks are ever needed at once. */
+ * A function that may have to wait takes a `struct ask`. If the answer is not in memory, it queues
+ * ask->waiter and returns PARKED. When the answer has come, ready() is called, once, and the caller asks
+ * again. A queue belongs to a structure and is guarded by that structure's lock. A waiter never leaves
+ * the queue early: a caller that loses interest sets a mark and ignores ready(), so that two locks are
+ * never needed at once. */
 
-/* Neither 0 nor -errno: "ask again when you are told to". */
+/* Neither 0 nor -errno: ask again when ready() is called. */
 #define PARKED 1
 
 struct waiter {
-	/* No lock is held. The waiter is in no queue any more, and may be queued again. */
+	/* Called without any lock. The waiter has left the queue, and may be queued again. */
 	void (*ready)(struct waiter *);
 	struct waiter *next;
 };
@@ -29,13 +29,13 @@ struct waitq {
 };
 
 struct ask {
-	uint64_t asked;	   /* clock_mono(): what was learnt since then is an answer */
-	uint64_t since;	   /* clock_mono(): what is older is no answer, fresh or not; usually 0 */
+	uint64_t asked;	   /* clock_mono(): anything learnt since then is an answer */
+	uint64_t since;	   /* clock_mono(): anything older is no answer, fresh or not; usually 0 */
 	uint64_t deadline; /* clock_mono() */
-	int asker; /* the thread that asks, as the kernel numbers it; 0: nobody who matters */
-	uid_t uid; /* its user: 0 where we ask for ourselves */
+	int asker;	   /* the calling thread, by the kernel's number; 0: nobody who matters */
+	uid_t uid;	   /* its user; 0 if we ask for ourselves */
 	gid_t gid;
-	/* NULL: answer from memory, or return PARKED and have nothing queued. */
+	/* NULL: answer from memory, or return PARKED without queueing. */
 	struct waiter *waiter;
 };
 
@@ -54,7 +54,7 @@ static inline struct waitq waitq_take_locked(struct waitq *q)
 {
 	struct waitq taken = {NULL};
 
-	/* They were pushed in front: turn them round, so that the first is woken first. */
+	/* Waiters were pushed in front: reverse them, so that the first to come is woken first. */
 	while (q->head) {
 		struct waiter *w = q->head;
 
@@ -65,7 +65,7 @@ static inline struct waitq waitq_take_locked(struct waitq *q)
 	return taken;
 }
 
-/* Calls ready() on each, in the order in which they came. Call it without any lock. */
+/* Calls ready() on each, first come, first served. Call it without any lock. */
 static inline void waitq_wake(struct waitq taken)
 {
 	while (taken.head) {

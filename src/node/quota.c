@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Quotas. One user can never take all: some is always left for the next who comes, however many have come
- * before. */
+/* Quotas. No user can take everything: some is always left for the next one, however many came before. */
 
 #include "node/quota.h"
 
@@ -56,7 +55,7 @@ static void forget_locked(struct quota *q, struct quota_share *s)
 	free(s);
 }
 
-/* Whether the share may be so large while `left` stays for all others. */
+/* Resizes the uid's share. False if growing would leave others less than `left` allows. */
 static bool move_share_locked(struct quota *q, uid_t uid, size_t before, size_t after, size_t left)
 {
 	struct quota_share *s = share_locked(q, uid);
