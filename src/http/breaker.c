@@ -9,18 +9,18 @@
  *         |                                                  (others: wait for it) |
  *         '-------------------------------------------------------- it succeeds ---'
  *
- * One failure alone does not open it: a connection that broke, a server that restarts, are what
- * retries are for. Many at once do, or some that have gone on for a while. Whoever holds it looks: a
- * tenth of a second after it has opened, and then once a second. */
+ * A single failure does not open it: retries handle a broken connection or a server that restarts.
+ * It opens after many failures at once, or some that go on for a while. Its owner checks the server
+ * a tenth of a second after it has opened, and then once a second. */
 
 #include "http/breaker.h"
 
 #include "base/clock.h"
 #include "base/metric.h"
 
-#define ROW_SHORT  3 /* in a row, where they have gone on for... */
+#define ROW_SHORT  3 /* failures in a row that open it, if they last for ... */
 #define ROW_LASTS  NS_PER_SEC
-#define ROW_LONG   8 /* in a row, however fast */
+#define ROW_LONG   8 /* failures in a row that open it, however fast */
 #define LOOK_FIRST (100 * NS_PER_MS)
 #define LOOK_EVERY NS_PER_SEC
 
@@ -67,7 +67,7 @@ bool breaker_bad(struct breaker *b, uint64_t now, bool probe, bool at_once, uint
 		b->since = now;
 	if (probe)
 		b->probing = b->hoped = false;
-	/* What was under way when it opened says nothing new. */
+	/* Requests that were under way when it opened say nothing new. */
 	if (was_open && !probe)
 		return false;
 	if (!was_open && !at_once && b->row < ROW_LONG &&

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The request budget, a token bucket whose places go round by user.
  *
- *      uid 0   1 2 3 4 5 6       numbered as they come: the next of a user's own, or of the round that
- *      uid 7   . . 3 4           is being served where that is further on
+ *      uid 0   1 2 3 4 5 6       numbered in the order of arrival: one more than the user's own last
+ *      uid 7   . . 3 4           number, or than the round that is being served if that is higher
  *
- * Of those who wait the lowest number goes first, so that a user who asks for a lot is served as often as
- * one who asks now and then, and no more often. Nobody is woken: each sleeps until its turn comes if all
- * before it go in time, and looks again. A place that was missed in that way is not lost, but saved. */
+ * The lowest waiting number goes first, so a user with many requests is served as often as one with
+ * few, and no more often. Nobody is woken: each waiter sleeps until its turn would come if all
+ * before it went in time, and looks again. A place that is missed in this way is not lost, but
+ * saved. */
 
 #include "http/budget.h"
 
@@ -55,7 +56,7 @@ static void leave(struct budget *b, struct budget_wait *w)
 	DL_DELETE(b->waiting, w);
 }
 
-/* How many go before it. */
+/* How many waiters go before it. */
 static uint64_t ahead_locked(const struct budget *b, const struct budget_wait *w)
 {
 	const struct budget_wait *other;
@@ -69,7 +70,7 @@ static uint64_t ahead_locked(const struct budget *b, const struct budget_wait *w
 	return n;
 }
 
-/* 0 where it has its place, and has left; else when to look again. */
+/* Takes a place if it can, and returns 0; else returns when to look again. */
 static uint64_t look(struct budget *b, struct budget_wait *w)
 {
 	LOCK_SCOPE(&b->lock);

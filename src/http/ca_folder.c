@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Authorities to trust, out of a folder of files as they are. OpenSSL's own folders need names that
- * c_rehash(1) makes from hashes; people and Kubernetes put a certificate there and are done. So the
- * folder is walked, as the official client walks it (hashicorp/go-rootcerts, LoadCAPath). Links to
- * files are followed, links to folders are not: a Kubernetes volume has each of its files once by a
- * link and once below a hidden folder. */
+/* Trusted authorities from a folder of ordinary files. OpenSSL's own folders need names that
+ * c_rehash(1) makes from hashes; people and Kubernetes just put a certificate there. So we walk the
+ * folder as the official client does (hashicorp/go-rootcerts, LoadCAPath). Links to files are
+ * followed, links to folders are not: a Kubernetes volume has each of its files once as a link and
+ * once below a hidden folder. */
 
 #include "http/ca_folder.h"
 
@@ -23,7 +23,7 @@ static void close_walk(FTS **walk)
 		fts_close(*walk);
 }
 
-/* Whether what was read last is the end of the file, and no certificate in pieces. */
+/* Whether the last read met the end of the file, and not a broken certificate. */
 static bool is_end(void)
 {
 	unsigned long e = ERR_peek_last_error();
@@ -38,7 +38,7 @@ static int read_certificates(BIO *from, const char *path, X509_STORE *to, size_t
 	bool end;
 
 	ERR_clear_error();
-	/* The last argument is the password that nobody is to be asked for. */
+	/* The last argument is a password: without one OpenSSL would ask the user. */
 	while ((x = PEM_read_bio_X509(from, NULL, NULL, (void *)""))) {
 		int added = X509_STORE_add_cert(to, x);
 
@@ -115,7 +115,8 @@ X509_STORE *ca_folder_read(const char *path, struct err *err)
 		err_set(err, ENOMEM, "no memory for certificates");
 		return NULL;
 	}
-	/* As libcurl has it for its own: what is named is an anchor, also one that another has signed. */
+	/* As libcurl does for its own store: a named certificate is an anchor even if another
+	 * signed it. */
 	X509_STORE_set_flags(store, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
 	if (read_all(path, store, err) == 0)
 		return store;

@@ -6,10 +6,10 @@
 
 #include <openssl/ssl.h>
 
-/* Reads every certificate (PEM) in a folder and in the folders below it, or in one file, as the official
- * client reads VAULT_CAPATH. A file without a certificate is passed over. A store with them, to be freed
- * by X509_STORE_free(). NULL with a sentence where there is none at all, where a file cannot be read, or
- * where others could change one (base/trust.h). */
+/* Reads every certificate (PEM) in a file, or in a folder and the folders below it, as the official
+ * client reads VAULT_CAPATH. Skips files without a certificate. Returns a store, to be freed by
+ * X509_STORE_free(). NULL with a sentence if there is no certificate at all, if a file cannot be
+ * read, or if others could change one (base/trust.h). */
 X509_STORE *ca_folder_read(const char *path, struct err *err);
 
 #endif

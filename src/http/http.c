@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The curl pool: one multi handle, driven by one of those who wait.
+/* The curl pool: one multi handle, driven by one of the waiting threads.
  *
- * Who finds nobody driving drives, for all, until his own exchange is done; then another who waits
- * takes over. A thread of its own for this would cost each request two more changes of thread, which
- * is a tenth of what a request to a server near by takes.
+ * A caller that finds no driver drives, for all, until its own exchange is done; then another
+ * waiting caller takes over. A driver thread of its own would cost each request two more thread
+ * switches: a tenth of the time of a request to a nearby server.
  *
  *      first                               second
  *      incoming += x, drive                incoming += y, wake the driver, wait
@@ -11,8 +11,8 @@
  *        x is done: stop driving --------> wakes, drives
  *                                            run, poll, y is done
  *
- * An exchange lives on its caller's stack. It is handed over through `incoming`, and is the driver's
- * until `done` is set; who is cancelled marks his exchange and still waits for that. */
+ * An exchange lives on its caller's stack. It is handed over through `incoming`, and belongs to the
+ * driver until `done` is set. A cancelled caller marks its exchange and still waits for `done`. */
 
 #include "http/http.h"
 
@@ -43,7 +43,7 @@ struct exchange {
 	struct http *http;
 };
 
-/* Polling ends at a wake-up; this is for what curl does by the clock. */
+/* A wake-up ends the poll; the timeout is for what curl does by the clock. */
 #define POLL_MS 1000
 
 struct http {
@@ -54,7 +54,7 @@ struct http {
 	struct lock lock; /* guards all below, and `done` of every exchange */
 	bool driven;
 	struct exchange *incoming, **incoming_tail;
-	CURL *idle[IDLE_HANDLES]; /* clean ones, to be used again */
+	CURL *idle[IDLE_HANDLES]; /* reset, ready for reuse */
 	size_t idle_count;
 };
 
@@ -65,7 +65,7 @@ void http_reply_fini(struct http_reply *r)
 	*r = (struct http_reply){0};
 }
 
-/* Ends the exchange, which is in no list any more, and wakes its caller; `x` is gone after it. */
+/* Ends an exchange that has left all lists, and wakes its caller; `x` is gone afterwards. */
 static void finish(struct http *h, struct exchange *x, CURLcode code)
 {
 	transfer_result(&x->transfer, code);
@@ -197,7 +197,7 @@ static void submit(struct http *h, struct exchange *x)
 		curl_multi_wakeup(h->multi);
 }
 
-/* Has somebody else drive, if anybody is left to drive for. */
+/* Makes another caller drive, if any is left. */
 static void hand_over_locked(struct http *h)
 {
 	struct exchange *heir = h->active ? h->active : h->incoming;

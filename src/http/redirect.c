@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Redirects, around one exchange.
  *
- * A standby sends 307 with an address where the same request is to go, with its method, body and
- * token: at most one such step is taken, and never from HTTPS to plain HTTP (the official client's
- * rule, api/client.go). */
+ * A standby sends 307 with another address for the request, including its method, body and token. At most
+ * one redirect is followed, and never from HTTPS to plain HTTP (the official client's rule,
+ * api/client.go). */
 
 #include "http/redirect.h"
 
@@ -17,8 +17,8 @@ static bool is_redirect(const struct http_reply *reply)
 	       (reply->status == 301 || reply->status == 302 || reply->status == 307);
 }
 
-/* Splits "https://host:port/path" at the path. NULL where it has no host, or another protocol, or a
- * user's name: no server has reason to choose credentials for us. */
+/* Returns the path of "https://host:port/path". NULL if there is no host, another protocol, or a
+ * user name: no server has reason to choose credentials for us. */
 static const char *path_of(const char *url)
 {
 	const char *host = !strncasecmp(url, "https://", 8)  ? url + 8
@@ -41,7 +41,7 @@ static void follow(struct http *h, const struct http_request *req, struct http_r
 	if (location[0] != '/') {
 		path = path_of(location);
 		if (!path)
-			return; /* the redirect itself is the answer, and will be no success */
+			return; /* the redirect itself is the answer, and counts as a failure */
 		if (!strncmp(req->address, "https:", 6) &&
 		    strncasecmp(location, "https:", 6) != 0) {
 			reply->fault = HTTP_DOWNGRADE;

@@ -4,8 +4,8 @@
 
 #include "http/http.h"
 
-/* One request with at most one redirect. Fills `reply` with the last answer, which is the caller's to
- * http_reply_fini(). */
+/* One request, following at most one redirect. Fills `reply` with the last answer; the caller frees
+ * it by http_reply_fini(). */
 void http_ask(struct http *h, const struct http_request *req, struct http_reply *reply);
 
 #endif

@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The budget of failures, a token bucket that is kept as the time at which all is paid for.
+/* The budget of failures: a token bucket, kept as the time at which all failures are paid for.
  *
- * Whether a request will fail is known only afterwards, so each is judged by what came before it: the
- * same kind (read, list, change) and path, else that kind in its folder. What was good goes, unless so
- * much of that has just turned bad that somebody has taken a policy away: then it is unknown until it was
- * good again. What is unknown or was bad goes while there is room for its failure:
+ * Whether a request fails is known only afterwards, so each is judged by the last outcome of its
+ * kind (read, list, change) and path, else of its kind and folder. A good one goes. The exception:
+ * when many good ones have just failed, somebody has probably taken a policy away, and they are
+ * unknown until they succeed again. Unknown and bad requests go while there is room for their
+ * failure:
  *
  *      room   10 ... 4   all may go             (a full bucket: nothing has failed of late)
  *              3 ... 1   the unknown may go      (so that bad ones do not keep new ones out)
- *              0 ...     nobody whose failure is not paid for
+ *              0 ...     none whose failure is not paid for
  *
- * For want of room, what has itself failed is answered by that. What is unknown may be good, and so is
- * never called refused: it waits, or is told to come again (EAGAIN).
+ * Without room, a path that has itself failed gets its last error again. An unknown one may be
+ * good, so it is never refused: it waits, or gets EAGAIN.
  *
- * A request that fails costs a place; those that were let through on credit count as if they did.
- * Tables of fixed size remember the last paths, one those that were good and one those that failed:
- * however much fails, what was good stays known. A path that is forgotten is unknown, which matters only
- * when the room is small. Suspect requests (their path or folder has failed) never take the places in
- * which unknown ones wait.
+ * A failure costs a place, and a request let through on credit counts as a failure until it ends.
+ * Tables of fixed size remember the last paths, good and failed apart: however much fails, good
+ * paths stay known. A forgotten path is unknown, which matters only when there is little room.
+ * Suspect requests (their path or folder has failed) never take the waiting places of unknown ones.
  *
- * Each uid has a bucket of its own beside the one for all, and pays as many times the price as there are
- * uids that owe: they share the rate, and one alone has all of it. When the bucket for all is empty, a
- * uid that owes next to nothing still gets through, so that nobody is kept out by another's failures. */
+ * Each uid has a bucket of its own beside the one for all. Its price is multiplied by the number of
+ * uids that owe: they share the rate, and one alone has all of it. When the bucket for all is
+ * empty, a uid that owes next to nothing still gets through, so another's failures keep nobody
+ * out. */
 
 #include "http/restraint.h"
 
@@ -31,12 +32,12 @@
 #include <errno.h>
 #include <string.h>
 
-#define BURST	    10 /* at once; what may be owed on top is what was under way */
+#define BURST	    10 /* at once; requests under way may add to the debt */
 #define ROOM_BAD    4
 #define ROOM_NEW    1
-#define KNOWN_TIME  (60 * NS_PER_SEC) /* for which a failure may be told again */
-#define WAITING_MAX 4 /* of a uid and class: more would take the threads away from what is good */
-#define RESERVE	    2 /* that a uid may owe while others have used up all */
+#define KNOWN_TIME  (60 * NS_PER_SEC) /* for which a failure is repeated from memory */
+#define WAITING_MAX 4 /* of a uid and class: more would take the threads from good requests */
+#define RESERVE	    2 /* failures a uid may owe while others have used up all */
 
 void restraint_init(struct restraint *r, unsigned rate)
 {
@@ -50,7 +51,7 @@ void restraint_fini(struct restraint *r)
 	lock_fini(&r->lock);
 }
 
-/* FNV-1a, 64 bits. Names that meet share their fate for a while, and no more. */
+/* FNV-1a, 64 bits. Colliding names share an outcome for a while, and no more. */
 static uint64_t hash(uint64_t h, const char *s, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -59,7 +60,7 @@ static uint64_t hash(uint64_t h, const char *s, size_t len)
 }
 
 #define HASH_START  UINT64_C(0xcbf29ce484222325)
-#define FOLDER_SEED 0x100 /* a folder's standing is not that of the request that lists it */
+#define FOLDER_SEED 0x100 /* a folder's outcome is not that of the request that lists it */
 
 struct restraint_pass restraint_pass(const char *path, enum restraint_kind kind)
 {
@@ -77,7 +78,7 @@ struct restraint_pass restraint_pass(const char *path, enum restraint_kind kind)
 
 #define UNKNOWN (-1)
 
-/* The slot of a key in one of the tables; where it has none, the oldest of its set. */
+/* The slot of a key in one of the tables; if it has none, the oldest of its set. */
 static size_t slot_for(const struct restraint_slot *slots, size_t count, uint64_t key)
 {
 	size_t first = key % (count / RESTRAINT_WAYS) * RESTRAINT_WAYS, oldest = first;
@@ -107,7 +108,7 @@ static int standing_of_locked(const struct restraint *r, uint64_t key, uint64_t 
 	return bad->key == key && now - bad->at <= KNOWN_TIME ? bad->code : UNKNOWN;
 }
 
-/* `code`: 0 where it was good. */
+/* `code`: 0 for success. */
 static void record_locked(struct restraint *r, uint64_t key, int code, uint64_t now)
 {
 	struct restraint_slot *good = &r->good[slot_for(r->good, RESTRAINT_GOOD, key)];
@@ -119,7 +120,7 @@ static void record_locked(struct restraint *r, uint64_t key, int code, uint64_t 
 		*from = (struct restraint_slot){0};
 }
 
-/* What is known of the path, else of its folder; *key is which. */
+/* The last outcome of the path, else of its folder; *key is the one that was found. */
 static int standing_locked(const struct restraint *r, const struct restraint_pass *pass,
 			   uint64_t now, uint64_t *key)
 {
@@ -132,7 +133,7 @@ static int standing_locked(const struct restraint *r, const struct restraint_pas
 	return standing_of_locked(r, pass->folder, now);
 }
 
-/* The row of a uid: its own, one that nobody uses any more, or the one for all others. */
+/* The row of a uid: its own, one that is no longer used, or the one that the rest share. */
 static size_t purse_of_locked(struct restraint *r, uid_t uid, uint64_t now)
 {
 	size_t found = RESTRAINT_PURSES;
@@ -151,7 +152,7 @@ static size_t purse_of_locked(struct restraint *r, uid_t uid, uint64_t now)
 	return found;
 }
 
-/* What a failure costs a uid: there are so many who owe, and at least one. */
+/* The price of a failure for a uid: one interval for each uid that owes, itself included. */
 static uint64_t price_locked(const struct restraint *r, const struct restraint_purse *own,
 			     uint64_t now)
 {
@@ -162,7 +163,7 @@ static uint64_t price_locked(const struct restraint *r, const struct restraint_p
 	return count * r->interval;
 }
 
-/* Whether what was good may still be taken to be. */
+/* Whether a good outcome still counts as good. */
 static bool is_trusted_locked(const struct restraint *r, const struct restraint_purse *own,
 			      uint64_t key, uint64_t now)
 {
@@ -171,7 +172,7 @@ static bool is_trusted_locked(const struct restraint *r, const struct restraint_
 	return own->turned <= now + BURST * r->interval || (good && good->at > own->turning);
 }
 
-/* What was good has failed. */
+/* A good path has failed. */
 static void turn_locked(const struct restraint *r, struct restraint_purse *own, uint64_t now)
 {
 	if (own->turned <= now) {
@@ -181,7 +182,7 @@ static void turn_locked(const struct restraint *r, struct restraint_purse *own, 
 	own->turned += r->interval;
 }
 
-/* How many failures are not paid for by `now`, if those that are under way fail too. */
+/* The unpaid failures at `now`, if those under way fail too. */
 static int64_t debt_of(uint64_t owed, uint64_t price, unsigned flying, uint64_t now)
 {
 	uint64_t debt = owed > now ? owed - now : 0;
@@ -189,7 +190,7 @@ static int64_t debt_of(uint64_t owed, uint64_t price, unsigned flying, uint64_t 
 	return (int64_t)((debt + price - 1) / price) + flying;
 }
 
-/* How many more may fail. *price: what each costs the one who has not enough. */
+/* How many more may fail. *price: the cost of each in the bucket that is short. */
 static int64_t room_locked(const struct restraint *r, const struct restraint_purse *own,
 			   uint64_t now, uint64_t *price)
 {
@@ -211,7 +212,7 @@ static uint64_t held_until_locked(const struct restraint *r, const struct restra
 	return r->holds[i].key == pass->engine ? r->holds[i].until : 0;
 }
 
-/* 0, and *until is 0 where it may go, else when to look again; or the errno that it is known by. */
+/* 0 with *until: 0 if it may go, else when to look again. Or -errno, the path's last outcome. */
 static int admit_locked(struct restraint *r, struct restraint_pass *pass, uint64_t *until)
 {
 	uint64_t now = clock_mono(), held = held_until_locked(r, pass);
@@ -246,7 +247,7 @@ static void leave_locked(struct restraint *r, struct restraint_pass *pass)
 	r->purses[pass->purse].waiting[pass->class]--;
 }
 
-/* Looks once. `waited`: it is one of the waiting; 0 with *until set: now it is. */
+/* Looks once. `waited`: it is among the waiting. Returns 0 with *until set: now it is. */
 static int look(struct restraint *r, struct restraint_pass *pass, uint64_t deadline, bool waited,
 		uint64_t *until)
 {
@@ -308,7 +309,7 @@ void restraint_good(struct restraint *r, struct restraint_pass *pass)
 
 	land_locked(r, pass);
 	record_locked(r, pass->self, 0, now);
-	/* In a folder that has failed of late one success speaks for itself alone. */
+	/* In a folder that failed lately, one success speaks for its own path alone. */
 	if (now >= r->owed || standing_of_locked(r, pass->folder, now) == UNKNOWN)
 		record_locked(r, pass->folder, 0, now);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Where curl is to connect, and to whom it is to speak there.
+/* Where curl connects, and which name it uses there.
  *
- * "unix:///run/agent.sock" is plain HTTP to that socket, with "localhost" for a host. A proxy that is
- * configured takes all; one of HTTP_PROXY and HTTPS_PROXY what NO_PROXY does not exempt, and nothing that
- * stays on this machine: as in Go's net/http, and so in the official clients. */
+ * "unix:///run/agent.sock" is plain HTTP to that socket, with the host "localhost". A configured
+ * proxy gets all requests. HTTP_PROXY and HTTPS_PROXY get those that NO_PROXY does not exempt and
+ * that leave this machine: the rules of Go's net/http, and so of the official clients. */
 
 #include "http/route.h"
 
@@ -57,7 +57,7 @@ int route_check_proxy(const char *proxy, struct err *err)
 	static const char *const schemes[] = {"http://", "https://", "socks5://", "socks5h://",
 					      NULL};
 
-	/* It may hold a password: it is not told. */
+	/* It may hold a password: do not print it. */
 	return is_url(proxy, schemes)
 		       ? 0
 		       : err_set(err, EINVAL,
@@ -65,8 +65,8 @@ int route_check_proxy(const char *proxy, struct err *err)
 				 "VAULT_PROXY_ADDR)");
 }
 
-/* curl takes the name for TLS from the URL, so the URL gets the name, the connection the address and
- * the Host header what it would have been. */
+/* curl takes the name for TLS from the URL. So the URL gets the name, the connection gets the
+ * address, and the Host header stays as it would have been. */
 static int set_server_name(struct route *r, const char *name, CURLU *url)
 {
 	char to[512], *host = NULL, *port = NULL;
@@ -85,7 +85,7 @@ static int set_server_name(struct route *r, const char *name, CURLU *url)
 	return result;
 }
 
-/* The URL as it is, unless the name for TLS is to be another. */
+/* The URL is unchanged unless TLS needs another name. */
 static int set_url(struct route *r, CURL *easy, const struct http_config *c, const char *address,
 		   const char *path)
 {
@@ -122,8 +122,8 @@ static bool is_loopback(const char *address)
 	       (!strncmp(host, "localhost", 9) && (!host[9] || strchr(":/", host[9])));
 }
 
-/* curl itself knows https_proxy, HTTPS_PROXY, http_proxy and NO_PROXY. It leaves HTTP_PROXY alone, for
- * the sake of CGI, where a client may set it; Go does so only there. */
+/* curl itself honours https_proxy, HTTPS_PROXY, http_proxy and NO_PROXY. It ignores HTTP_PROXY
+ * because under CGI a client may set it; Go ignores it only there. */
 static void set_proxy(CURL *easy, const struct http_config *c, const char *address)
 {
 	const char *upper = getenv("HTTP_PROXY");
@@ -141,9 +141,9 @@ static void set_proxy(CURL *easy, const struct http_config *c, const char *addre
 	}
 }
 
-/* The address of the service of that name, "" where there is none or the address has a port: as the
- * official client does it (api/client.go, after draft-andrews-http-srv). The Host header stays what it
- * would have been, the name in TLS becomes the target's. */
+/* The address of the service of that name; "" if there is none or the address has a port: as the
+ * official client does it (api/client.go, after draft-andrews-http-srv). The Host header keeps the
+ * original name; TLS uses the target's. */
 static void find_service(struct route *r, const struct http_config *c,
 			 const struct http_request *req, char *to, size_t room)
 {

@@ -9,10 +9,10 @@
 /* The way from here to an address: by name, by socket, through a proxy, under another name in TLS. */
 struct route {
 	struct curl_slist *connect_to;
-	char host_header[300]; /* "": what curl makes of the URL */
+	char host_header[300]; /* "": curl derives it from the URL */
 };
 
-/* Sets up `easy`, which stays the caller's, to ask for the request's path there. Waits for DNS where
+/* Sets up `easy`, which stays the caller's, for the request's address and path. Waits for DNS if
  * services are looked up. 0 or -ENOMEM. */
 int route_init(struct route *r, CURL *easy, const struct http_config *config,
 	       const struct http_request *req);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Looks services up. The official client asks anew for each request; we keep an answer for as long as a
- * name's address is kept, so that both are found where they have moved to at the same time. */
+/* Looks up services. The official client asks DNS for each request; we cache an answer as long as a
+ * name's address, so that a move of either is noticed at the same time. */
 
 #include "http/srv.h"
 
@@ -116,7 +116,7 @@ static bool ask(const char *name, uint64_t deadline, struct srv_target *out)
 	snprintf(full, sizeof(full), "_http._tcp.%s", name);
 	if (now >= deadline || res_ninit(&state) < 0)
 		return false;
-	/* In all not much longer than there is time; seconds are what it counts in. */
+	/* In total not much longer than there is time; the resolver counts in seconds. */
 	state.retry = 1;
 	state.retrans = (int)((deadline - now) / NS_PER_SEC / 2) + 1;
 	if (state.retrans > 5)

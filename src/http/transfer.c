@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A request as curl's options, and curl's result as a reply.
  *
- * Redirects are not left to curl: it would carry the token to any host, and to plain HTTP. Protocols
- * are held to HTTP, TLS to 1.2 and up, paths are sent as they are. */
+ * curl follows no redirects: it would carry the token to any host, and to plain HTTP. Only HTTP and HTTPS
+ * are allowed, TLS is 1.2 or later, and paths are sent unchanged. */
 
 #include "http/transfer.h"
 
@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A name that has moved is found again within this; connections are kept, and so names seldom asked. */
+/* Bounds how long a moved name is unreachable. Connections are kept, so names are seldom looked
+ * up. */
 #define DNS_SECONDS 5L
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
@@ -33,7 +34,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 	return size * n;
 }
 
-/* curl sends what met a closed connection again by itself, on another that it has. */
+/* curl itself resends a request that met a closed connection, on another connection. */
 static int on_attempt(void *arg, char *ip, char *local_ip, int port, int local_port)
 {
 	struct transfer *t = arg;
@@ -42,7 +43,7 @@ static int on_attempt(void *arg, char *ip, char *local_ip, int port, int local_p
 	return CURL_PREREQFUNC_OK;
 }
 
-/* Whoever gave us the value, it is one line: a line break would begin another header. */
+/* Wherever the value comes from, it must be one line: a line break would begin another header. */
 static bool is_one_line(const char *value)
 {
 	for (; *value; value++)
@@ -105,8 +106,8 @@ static struct curl_blob blob(const char *bytes, size_t len)
 	return (struct curl_blob){.data = (void *)bytes, .len = len, .flags = CURL_BLOB_NOCOPY};
 }
 
-/* For each connection, so that what is put into the folder counts from then on. The store of the context
- * may be one that libcurl shares between connections: it is replaced, and never added to. */
+/* Runs for each connection, so that changes of the folder take effect. libcurl may share the
+ * context's store between connections: so we replace it and never add to it. */
 static CURLcode on_tls(CURL *easy, void *ctx, void *arg)
 {
 	struct transfer *t = arg;
@@ -118,7 +119,7 @@ static CURLcode on_tls(CURL *easy, void *ctx, void *arg)
 	return CURLE_OK;
 }
 
-/* What the system trusts is not trusted where anything is named, as the official client has it. */
+/* Once any authority is named, the system's are not trusted, as in the official client. */
 static void set_trust(struct transfer *t, CURL *e, const struct http_config *c)
 {
 	bool bytes = c->ca_bytes && !c->ca_file;
@@ -130,7 +131,7 @@ static void set_trust(struct transfer *t, CURL *e, const struct http_config *c)
 	if (c->ca_path && !c->ca_file && !bytes) {
 		t->ca_path = c->ca_path;
 		curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, t);
-		/* A libcurl with another TLS than OpenSSL reads such folders in its own way. */
+		/* A libcurl without OpenSSL reads such folders in its own way. */
 		if (curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, on_tls) != CURLE_OK)
 			curl_easy_setopt(e, CURLOPT_CAPATH, c->ca_path);
 	}
@@ -164,8 +165,8 @@ static void set_tls(struct transfer *t, CURL *e, const struct http_config *c)
 	curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	set_trust(t, e, c);
 	set_certificate(e, c);
-	/* Each connection reads its files anew and shows what is in them now: certificates are
-	 * replaced under way, and connections are few. */
+	/* Each connection reads its files anew and uses their present content: certificates are
+	 * replaced while we run, and connections are few. */
 	curl_easy_setopt(e, CURLOPT_SSL_SESSIONID_CACHE, 0L);
 #if LIBCURL_VERSION_NUM >= 0x075700
 	curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, 0L);
@@ -176,7 +177,7 @@ static void set_tls(struct transfer *t, CURL *e, const struct http_config *c)
 	}
 }
 
-/* Of no use to a program that we start, and none of its business. */
+/* Programs that we start must not inherit the socket. */
 static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -210,8 +211,8 @@ int transfer_init(struct transfer *t, CURL *easy, const struct http_config *conf
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, left_ms);
 	curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, DNS_SECONDS);
 #if LIBCURL_VERSION_NUM >= 0x075700
-	/* Else the end of a transfer waits for the thread that looks its name up, and with it all of
-	 * the others: for as long as a DNS server that does not answer is asked. */
+	/* Otherwise the end of a transfer, and with it all others, waits for the thread that looks
+	 * up its name: for as long as an unresponsive DNS server is asked. */
 	curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
 #endif
 	curl_easy_setopt(e, CURLOPT_USERAGENT, "vaultfs");

@@ -7,25 +7,26 @@
 
 #include <curl/curl.h>
 
-/* One exchange as curl sees it: an easy handle, set up from a request and read out into a reply. */
+/* One exchange as curl sees it: an easy handle, set up from a request; its result becomes a
+ * reply. */
 struct transfer {
 	CURL *easy;
 	struct curl_slist *headers;
 	struct route route;
 	struct http_reply *reply;
 	size_t max_body;
-	unsigned attempts; /* on how many connections it was sent */
+	unsigned attempts; /* connections on which it was sent */
 	const char *ca_path;
-	struct err ca_error; /* of reading it */
+	struct err ca_error; /* of reading ca_path */
 	char error[CURL_ERROR_SIZE];
 };
 
-/* Sets up `easy`, which stays the caller's. 0, -ENOMEM, or -EINVAL and reply->why where a header would
- * hold a control character. */
+/* Sets up `easy`, which stays the caller's. 0, -ENOMEM, or -EINVAL with reply->why if a header
+ * would hold a control character. */
 int transfer_init(struct transfer *t, CURL *easy, const struct http_config *config,
 		  const struct http_request *req, struct http_reply *reply);
 
-/* After curl is done with it: fills the reply from the result. */
+/* Call it when curl is done: fills the reply from the result. */
 void transfer_result(struct transfer *t, CURLcode code);
 
 void transfer_fini(struct transfer *t);
