@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Everything behind this compares schemes and prints addresses as they are, so they are brought into one
- * form where they come in. */
+/* All later code compares schemes and prints addresses unchanged, so they are normalized on
+ * entry. */
 
 #include "conf/address.h"
 
@@ -14,7 +14,7 @@ static bool is_blank(char c)
 	return isspace((unsigned char)c) != 0;
 }
 
-/* One address of `len` bytes; the end of what was written. */
+/* Writes one address of `len` bytes; returns the end of the output. */
 static char *add_one(char *to, const char *from, size_t len)
 {
 	const char *end;

@@ -2,11 +2,11 @@
 #ifndef CONF_ADDRESS_H
 #define CONF_ADDRESS_H
 
-/* Addresses as people hand them over: a file of variables with CR LF at the end of its lines, a command
- * substitution, a scheme in capitals, which RFC 3986 (3.1) takes for the same. */
+/* Addresses as people write them: from a file of variables with CR LF at the end of its lines, from
+ * a command substitution, with a scheme in capitals (RFC 3986, 3.1: case does not matter). */
 
-/* "HTTPS://a:8200\r\n" as "https://a:8200". Each of a list with commas; what is within an address stays.
- * Heap; NULL: no memory. */
+/* "HTTPS://a:8200\r\n" as "https://a:8200", for each address of a comma-separated list. Blanks
+ * within an address stay. Heap; NULL: no memory. */
 char *address_tidy(const char *list);
 
 #endif

@@ -52,12 +52,12 @@ void conf_fini(struct conf *c)
 struct reading {
 	struct conf *conf;
 	FILE *file;
-	int line;		/* that is being read */
+	int line;		/* the current line */
 	int mistake;		/* the line of the first one; 0: none */
 	int failed;		/* errno of reading */
 	struct err *err;	/* the mistake, without file and line */
-	struct rule *rule;	/* whose section it is in; NULL: options */
-	struct on_change *hook; /* the same */
+	struct rule *rule;	/* the current [path] section; NULL: none */
+	struct on_change *hook; /* the current [on_change] section; NULL: none */
 };
 
 static int tell(struct reading *reading, const char *what)
@@ -69,7 +69,8 @@ static int tell(struct reading *reading, const char *what)
 	return 0;
 }
 
-/* The parser keeps 50 bytes of a section's head, so it is read here; what it is given is a blank line. */
+/* The parser keeps only 50 bytes of a section's head. So we read the head, and give it a blank
+ * line. */
 static char *on_section(char *line, struct reading *reading)
 {
 	struct err why = {0};
@@ -88,8 +89,8 @@ static char *on_section(char *line, struct reading *reading)
 	return strcpy(line, "\n");
 }
 
-/* A line, without the blanks before it, which would make it the last line's continuation. Nothing
- * comes after a mistake. */
+/* Returns a line without leading blanks, which would continue the previous line. Stops after a
+ * mistake. */
 static char *on_line(char *to, int room, void *arg)
 {
 	struct reading *reading = arg;
@@ -153,14 +154,14 @@ int conf_read_file(struct conf *c, const char *path, struct err *err)
 			return 0;
 		return err_set(err, EINVAL, "%s: %s", path, err_text(&why));
 	}
-	/* The parser's own mistakes do not stop it: ours may be on a later line. */
+	/* The parser goes on after its own mistakes: ours may be on a later line. */
 	if (line == 0 || line == reading.mistake)
 		return err_set(err, EINVAL, "%s, line %d: %s", path, reading.mistake,
 			       err_text(&why));
 	return err_set(err, EINVAL, "%s, line %d: not NAME = VALUE", path, line);
 }
 
-/* The value of the strongest variable that is set. OpenBao's names count also when they are empty. */
+/* The value of the strongest variable that is set. OpenBao's names count even if they are empty. */
 static char *environment_of(const struct option *o, const char **name)
 {
 	for (size_t i = 0; i < OPTION_ENV_MAX && o->env[i]; i++) {
@@ -188,7 +189,7 @@ static int take_secret(struct conf *c, const struct option *o, const char *value
 	return 0;
 }
 
-/* Each time that it is there: a process may be given a variable twice. */
+/* Wipes every occurrence: a process may be given a variable twice. */
 static void wipe_variable(const char *name)
 {
 	size_t len = strlen(name);
@@ -199,7 +200,7 @@ static void wipe_variable(const char *name)
 	unsetenv(name);
 }
 
-/* What an empty variable stands for: it is no number, no time, and above all no "yes". */
+/* The meaning of an empty variable: it is no number, no time, and above all no "yes". */
 static const char *default_of(const struct option *o)
 {
 	if (o->preset)
@@ -225,7 +226,7 @@ int conf_read_environment(struct conf *c, struct err *err)
 			r = take_secret(c, o, value, err);
 		else if (value && r == 0 && option_set(c, o, value, &why) < 0)
 			r = err_set(err, EINVAL, "%s in the environment: %s", name, err_text(&why));
-		/* The row of USE_VAULT comes after it, and has the last word. */
+		/* The row of USE_VAULT comes later and wins. */
 		if (value && r == 0 && o->offset == offsetof(struct conf, secret_manager))
 			c->use_vault = c->secret_manager == CONF_MANAGER_VAULT;
 		for (size_t k = 0; o->type == OPTION_SECRET && k < OPTION_ENV_MAX && o->env[k]; k++)
@@ -236,7 +237,7 @@ int conf_read_environment(struct conf *c, struct err *err)
 	return r;
 }
 
-/* One "name=value" of a list, with "\," for a comma. Heap; *rest is moved behind it. */
+/* Takes one "name=value" of a list, in which "\," is a comma; heap. Moves *rest past it. */
 static char *take_item(const char **rest)
 {
 	char *item = malloc(strlen(*rest) + 1), *to = item;

@@ -10,12 +10,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* All that can be configured, as values. Strings are heap, NULL where nothing is set; times are in
- * nanoseconds, sizes in bytes. The rows of conf/option.c describe each. */
+/* All configuration, as values. Strings are heap, NULL if not set; times are in nanoseconds, sizes
+ * in bytes. The rows of conf/option.c describe each. */
 struct conf {
 	char *source;
 	char *address, *server_namespace; /* one address, or several with commas between them */
-	unsigned layer, address_layer;	  /* that is being read; that gave the address */
+	unsigned layer, address_layer;	  /* the layer being read; the one that set the address */
 	char *ca_cert, *ca_path, *client_cert, *client_key, *tls_server_name;
 	char *ca_bytes, *client_cert_bytes;
 	struct secret *client_key_bytes;
@@ -46,13 +46,13 @@ struct conf {
 	uint64_t cache_size, max_size;
 	uint64_t uid, gid, mode, dir_mode;
 	bool read_only, fast_open, io_uring, allow_other, auto_unmount;
-	uint64_t kv_version; /* 0: to be asked for */
+	uint64_t kv_version; /* 0: ask the server */
 	char *engine;
 	uint64_t rmdir, conflict, newline, binary; /* indexes of their choices */
 	char *scratch;
 	uint64_t scratch_max, unlink_grace; /* bytes; ms */
 	char *log, *log_format, *log_level;
-	struct rule *rules; /* of the sections of the file */
+	struct rule *rules; /* from the file's sections */
 	struct on_change *hooks;
 };
 
@@ -66,24 +66,24 @@ enum { CONF_BINARY_BASE64, CONF_BINARY_REJECT };
 
 #define CONF_SYSTEM_FILE "/etc/vaultfs.conf"
 
-/* All the layers: defaults, `file` (NULL: the system's, if there is one), the environment, `options`
- * (NULL: none). 0, or as the functions below; conf_fini() in both cases. */
+/* Reads all layers: defaults, `file` (NULL: the system's, if there is one), the environment,
+ * `options` (NULL: none). 0, -ENOMEM, or an error of the layers below; conf_fini() in any case. */
 int conf_read(struct conf *c, const char *file, const char *options, struct err *err);
 
-/* Has the log follow log_level. */
+/* Sets the log's level from log_level. */
 int conf_set_log_level(const struct conf *c, struct err *err);
 
-/* With every option's default. 0 or -ENOMEM. */
+/* Sets every option's default. 0 or -ENOMEM. */
 int conf_init(struct conf *c, struct err *err);
 void conf_fini(struct conf *c);
 
-/* The layers, weakest first; each overrides what the ones before have set. 0 or -EINVAL with a
- * sentence that names the layer, the option and what it takes. */
+/* The layers, weakest first; each overrides the ones before it. 0 or -EINVAL with a sentence that
+ * names the layer, the option and the values that it takes. */
 int conf_read_file(struct conf *c, const char *path, struct err *err);
-/* Takes the credentials out of the environment: their bytes are zeroed where the process was given
- * them, which is what /proc/PID/environ shows. */
+/* Also takes the credentials out of the environment: zeroes their bytes where the process received
+ * them, since /proc/PID/environ shows them there. */
 int conf_read_environment(struct conf *c, struct err *err);
-/* "ttl=1m,ro": what follows -o; "\," is a comma. */
+/* "ttl=1m,ro": the argument of -o; "\," is a comma. */
 int conf_read_options(struct conf *c, const char *options, struct err *err);
 
 #endif

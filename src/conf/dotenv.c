@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* .env files. There is no standard: what the libraries of the languages agree on is read as they do, and
- * what they do not agree on is refused: nobody is to get another value than his program had.
+/* .env files. There is no standard. A form is read if the libraries of the languages agree on it,
+ * and refused if they do not: nobody may get another value than his program had.
  *
- *      [export] NAME = VALUE     also "NAME: VALUE"; "export NAME" where it is there already
+ *      [export] NAME = VALUE     also "NAME: VALUE"; "export NAME" if it is defined already
  *      VALUE   'as it is'        may have several lines; no \\, \' and ${, which python-dotenv reads
  *              `as it is`        may have several lines, and both kinds of quote
  *              "\n \r \" \\ \$"  may have several lines; no other \
@@ -10,18 +10,19 @@
  *                                no other \, and no # inside a word
  *      # comment
  *
- * A line ends with LF, CR LF or CR. $NAME, ${NAME}, $1 and $(COMMAND) are refused where any library
- * would replace them. Where all cannot be followed and people need it, this is what is read:
+ * A line ends with LF, CR LF or CR. $NAME, ${NAME}, $1 and $(COMMAND) are refused wherever any
+ * library would replace them. Some forms are needed although libraries disagree. They are read as
+ * follows:
  *
  *      "\n" "\r"       a line's end, as in all but Ruby since version 3
  *      "\"" "\\"       as in all but node, which keeps the backslash
  *      \$              as in Ruby, Go and shells; the others keep the backslash
  *      `...`           as in node; the others keep the backquotes
- *      NAME= # a # b   nothing, as in all but Go, to which the comment begins later
+ *      NAME= # a # b   nothing, as in all but Go, where the comment begins later
  *      'it'\''s'       as in a shell, with \' \\ \$ between the parts: data.env is written so
  *      CR alone        a line's end everywhere, also in quotes and comments, as in all but Go
  *
- * A name that is there twice has its last value. */
+ * The last of several values of a name wins. */
 
 #include "conf/dotenv.h"
 
@@ -59,7 +60,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\v' || c == '\f';
 }
 
-/* The length of the line's end that is here; 0: none, as at the end of the text. */
+/* The length of the line's end at this point; 0: there is none, or the text ends. */
 static size_t newline_len(const struct reader *r)
 {
 	size_t left = (size_t)(r->end - r->at);
@@ -94,7 +95,7 @@ static void add(struct reader *r, char c)
 	buf_add(&r->to->bytes, &c, 1);
 }
 
-/* Whether a '$' here stands for something else than itself, to any library. */
+/* Whether any library replaces the text that begins with this '$'. */
 static bool is_interpolation(const struct reader *r)
 {
 	char next = r->end - r->at > 1 ? r->at[1] : '\0';
@@ -115,7 +116,7 @@ static bool is_before(const struct reader *r, const char *set)
 	return r->end - r->at > 1 && r->at[1] && strchr(set, r->at[1]);
 }
 
-/* A character of a quoted value; a line's end is a newline however the file has it. */
+/* Takes a character of a quoted value; any line end becomes a newline. */
 static void take_character(struct reader *r)
 {
 	size_t n = newline_len(r);
@@ -144,7 +145,7 @@ static int take_escape(struct reader *r, const char *name)
 	return 0;
 }
 
-/* Refuses what most libraries read as it stands, and python-dotenv does not. */
+/* Refuses escapes that most libraries take literally, and python-dotenv does not. */
 static int check_single(struct reader *r, const char *name)
 {
 	if (*r->at == '\\' && is_before(r, "\\'"))
@@ -159,7 +160,7 @@ static int check_single(struct reader *r, const char *name)
 	return 0;
 }
 
-/* From the opening quote to behind the closing one. */
+/* From the opening quote past the closing one. */
 static int take_quoted(struct reader *r, const char *name)
 {
 	unsigned opened = r->line;
@@ -189,7 +190,7 @@ static bool at_quote(const struct reader *r)
 	return r->at < r->end && (*r->at == '"' || *r->at == '\'' || *r->at == '`');
 }
 
-/* What data.env has between two parts in single quotes. */
+/* The escapes that data.env writes between two parts in single quotes. */
 static bool at_escape(const struct reader *r)
 {
 	return r->at < r->end && *r->at == '\\' && is_before(r, "'\\$");
@@ -214,7 +215,7 @@ static int take_quoted_parts(struct reader *r, const char *name)
 	return 0;
 }
 
-/* What may not stand in plain text. */
+/* Refuses characters that plain text may not hold. */
 static int check_plain(struct reader *r, const char *name)
 {
 	if (*r->at == '#')
@@ -230,7 +231,8 @@ static int check_plain(struct reader *r, const char *name)
 	return is_interpolation(r) ? refuse_interpolation(r, name) : 0;
 }
 
-/* Of those that some libraries take for blanks: U+001C to U+001F and Unicode's. */
+/* Begins with a character that some libraries count as blank: U+001C to U+001F and Unicode's
+ * blanks. */
 static bool begins_oddly(const char *s, size_t len)
 {
 	static const char *const blanks[] = {"\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80",
@@ -301,7 +303,7 @@ static struct dotenv_row *new_row(struct reader *r)
 	return &e->rows[e->count];
 }
 
-/* The text up to `end` as a name; `bytes` never moves, since there is room for all. */
+/* Copies the name. `bytes` never moves, since there is room for everything. */
 static const char *take_name(struct reader *r, const char *start, size_t len)
 {
 	const char *name = r->to->bytes.data + r->to->bytes.len;
@@ -334,7 +336,7 @@ static int take_value(struct reader *r, const char *name, const struct dotenv_ro
 	return 0;
 }
 
-/* Whether "export" stands here, and something behind it that is a name. */
+/* Skips "export" if a name follows it. */
 static bool skip_export(struct reader *r)
 {
 	const char *at = r->at;
@@ -383,7 +385,7 @@ int dotenv_parse(const char *text, size_t len, struct dotenv *e, struct err *err
 	int q = 0;
 
 	*e = (struct dotenv){0};
-	/* A line yields at most what it holds and two NULs, for the '=' and its end. */
+	/* A line yields at most its own bytes and two NULs, for the '=' and its end. */
 	buf_reserve(&e->bytes, len + 2);
 	if (buf_status(&e->bytes) < 0)
 		return err_set(err, ENOMEM, "no memory for variables");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Sections of the configuration file that say what to do when a secret has changed: read and checked.
- * Doing it is watch/'s business. */
+/* Sections of the configuration file with actions for changed secrets: read and checked. watch/ runs
+ * them. */
 
 #include "conf/on_change.h"
 
@@ -39,7 +39,7 @@ int on_change_add(struct on_change **list, const char *head, struct on_change **
 			       head);
 	head += open;
 	len -= open + close;
-	while (len && *head == '/') { /* a path has no slash at its beginning */
+	while (len && *head == '/') { /* a path does not begin with a slash */
 		head++;
 		len--;
 	}
@@ -151,7 +151,7 @@ void on_change_free(struct on_change *list)
 	}
 }
 
-/* One word, to `to`, which has room for all that is left; *p is moved behind it. */
+/* Copies one word to `to`, which has room for the rest of the command; moves *p past it. */
 static int take_word(const char **p, char *to)
 {
 	char quote = 0;

@@ -324,7 +324,7 @@ static int parse_number(const char *s, int base, uint64_t *out)
 	return errno || *end ? -EINVAL : 0;
 }
 
-/* "10", and as the official clients have it "0.5:20"; what is less than one is one. */
+/* "10", or "0.5:20" as in the official clients; less than one becomes one. */
 static int parse_rate(const char *s, uint64_t *out)
 {
 	char *end;
@@ -457,7 +457,7 @@ static const char *const expected[] = {
 	[OPTION_IGNORED] = "",
 };
 
-/* The types of which the value is a number, or stands for one. */
+/* Parses the types whose value is a number or stands for one. */
 static int parse_scalar(const struct option *o, const char *value, uint64_t *to)
 {
 	uint64_t n = 0;
@@ -522,7 +522,7 @@ static int parse_value(struct conf *c, const struct option *o, const char *value
 	}
 }
 
-/* What is wrong with it. */
+/* Says why the value is refused. */
 static int refuse(const struct option *o, const char *value, int r, struct err *err)
 {
 	const char *name = o->name ? o->name : o->env[0];
@@ -558,8 +558,8 @@ void option_replace(struct conf *c, const struct option *o)
 			secret_put(steal(*(struct secret **)((char *)c + table[i].offset)));
 }
 
-/* Texts end up in headers of HTTP, in URLs and in what we print: a line break in a namespace would be
- * the beginning of another header. */
+/* Values end up in HTTP headers, in URLs and in our output: a line break in a namespace would begin
+ * another header. */
 static bool has_control(const struct option *o, const char *value)
 {
 	if (!value || o->lines || (o->type != OPTION_STRING && o->type != OPTION_ADDRESSES))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Sections of the configuration file that hold for paths: read, checked and kept. What they mean for
- * files and for commits is rule/'s business. */
+/* Sections of the configuration file that hold for paths: read, checked and kept. rule/ applies
+ * them to files and commits. */
 
 #include "conf/rule.h"
 
@@ -22,7 +22,7 @@
 
 #define AT(member) .offset = offsetof(struct rule, member)
 
-/* Those of which the value is a number. */
+/* Settings whose value is a number. */
 static const struct setting {
 	struct option option;
 	unsigned bit;
@@ -57,7 +57,7 @@ int rule_add(struct rule **list, const char *head, struct rule **out, struct err
 	if (!rule)
 		return err_set(err, ENOMEM, "no memory");
 	memcpy(rule->pattern, head + open, len);
-	/* A path has no slash at its beginning. */
+	/* A path does not begin with a slash. */
 	memmove(rule->pattern, rule->pattern + strspn(rule->pattern, "/"),
 		len + 1 - strspn(rule->pattern, "/"));
 	while (*list)
@@ -74,7 +74,7 @@ bool rule_names_have(const struct rule_names *names, const char *name, size_t le
 	return false;
 }
 
-/* The names in a row, beside those of rows before. */
+/* Adds the names in a row to those of earlier rows. */
 static int add_names(struct rule_names *to, const char *value, struct err *err)
 {
 	while (*(value += strspn(value, BLANKS))) {

@@ -9,10 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a section [path "PATTERN"] of the configuration file says; what it does not say, the options of
- * the mount do. */
+/* A section [path "PATTERN"] of the configuration file. The mount's options hold for anything that
+ * it does not set. */
 
-enum { /* that it has */
+enum { /* bits of `has` */
        RULE_OWNER = 1,
        RULE_GROUP = 2,
        RULE_MODE = 4,
@@ -48,11 +48,11 @@ struct rule {
 	char pattern[]; /* of fnmatch(3) */
 };
 
-/* One for a section's head, [path "PATTERN"], at the end of the list. 0, -ENOMEM, or -EINVAL with a
- * sentence for what is no such head. */
+/* Appends a rule for a section's head, [path "PATTERN"]. 0, -ENOMEM, or -EINVAL with a sentence if
+ * it is no such head. */
 int rule_add(struct rule **list, const char *head, struct rule **out, struct err *err);
 
-/* A row of the section. 0, -ENOMEM, or -EINVAL with a sentence that says what it takes. */
+/* Sets one row of the section. 0, -ENOMEM, or -EINVAL with a sentence that says what it takes. */
 int rule_set(struct rule *rule, const char *name, const char *value, struct err *err);
 
 bool rule_names_have(const struct rule_names *names, const char *name, size_t len);
