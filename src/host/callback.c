@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A listener for one answer, by one browser on this machine. It reads a request's first line, and
- * knows no more of HTTP than that. Anybody on the machine can connect: who does and stays silent is
- * waited for a few seconds, and what is asked for must be what is expected. */
+ * knows no more of HTTP than that. Anybody on the machine can connect: a silent client is given a
+ * few seconds, and the request must be the expected one. */
 
 #include "host/callback.h"
 
@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 
 #define REQUEST_MAX (32u << 10)
-#define PATIENCE    2 /* s, for one who connects and says nothing */
+#define PATIENCE    2 /* s, for a client that connects and says nothing */
 
 struct callback {
 	int fd;
@@ -53,7 +53,7 @@ void callback_free(struct callback *c)
 	free(c);
 }
 
-/* All of its head, so that closing does not reset what we answer. */
+/* Reads the whole head, so that closing does not reset our answer. */
 static int read_head(int fd, char *to, size_t room)
 {
 	struct timeval patience = {.tv_sec = PATIENCE};
@@ -73,7 +73,7 @@ static int read_head(int fd, char *to, size_t room)
 	return -EFBIG;
 }
 
-/* The query of "GET PATH?QUERY HTTP/1.1", cut out; NULL for any other request. */
+/* The query of "GET PATH?QUERY HTTP/1.1", with a NUL after it; NULL for any other request. */
 static char *find_query(char *head, const char *path)
 {
 	size_t len = strlen(path);
@@ -104,7 +104,7 @@ static void answer(int fd, const char *status, const char *text)
 		errno = 0; /* nobody listens any more */
 }
 
-/* 0 with the query, or -EAGAIN where it was somebody else. */
+/* 0 with the query, or -EAGAIN if it was some other client. */
 static int serve(int fd, const char *path, bool (*expected)(const char *, const void *),
 		 const void *arg, struct secret **out)
 {

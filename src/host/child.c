@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Starting programs.
  *
- * Libraries open descriptors without FD_CLOEXEC: so it is set on all that we were not started with, just
- * before a program is. What another thread opens in that moment has to have it from the beginning, and
- * connections to servers do (http/transfer.c). What we were given is passed on, since it may be meant for
- * the program: a shell's <(COMMAND), a socket of systemd's. */
+ * Libraries open descriptors without FD_CLOEXEC, so we set it on all but the inherited ones just before a
+ * program starts. A descriptor that another thread opens at that moment must have it from the beginning,
+ * and connections to servers do (http/transfer.c). Inherited descriptors are passed on, since they may be
+ * meant for the program: a shell's <(COMMAND), a socket of systemd's. */
 
 #include "host/child.h"
 
@@ -22,9 +22,9 @@
 #include <unistd.h>
 
 #define SERVED_FD 3
-#define GIVEN_MAX 1024 /* the usual bound of a process; what is above it is not passed on */
+#define GIVEN_MAX 1024 /* a process's usual limit; higher ones are not passed on */
 
-/* A fact of the process, as its environment is. */
+/* Global, as the environment is. */
 static bool given[GIVEN_MAX];
 
 void child_begin(void)
@@ -74,7 +74,8 @@ static void become_server(const char *name, int death, pid_t parent, int fd)
 	if (getppid() != parent)
 		_exit(0);
 	setsid();
-	/* Nothing but the socket: whoever waits for our output must not wait for it too. */
+	/* Keep only the socket: whoever waits for the end of our output must not wait for this
+	 * process. */
 	dup2(fd, SERVED_FD);
 	close_range(SERVED_FD + 1, ~0u, 0);
 	for (int other = 0; other < SERVED_FD; other++)
@@ -105,7 +106,7 @@ pid_t child_fork(const char *name, int death, void (*serve)(int fd, const void *
 	return pid < 0 ? -err->code : pid;
 }
 
-/* True where it has ended. */
+/* True if it has ended. */
 static bool wait_for(pid_t pid, uint64_t deadline)
 {
 	for (;;) {

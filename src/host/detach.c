@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Going to the background without losing the word of how it went. */
+/* Going to the background without losing the report of success or failure. */
 
 #include "config.h"
 #include "host/detach.h"

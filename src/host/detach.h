@@ -6,27 +6,27 @@
 
 #include <stdbool.h>
 
-/* A daemon and the command that started it: the command waits until the daemon is ready, and ends
- * with its word. */
+/* The daemon and the command that started it: the command waits until the daemon is ready, and
+ * passes on its result. */
 struct detach {
-	int report; /* in the daemon: where its word goes; -1: said, or not detached */
+	int report; /* in the daemon: the pipe for its result; -1: reported, or not detached */
 };
 
-/* Forks. In the child *parent is false; it is in "/" then. In the parent it
- * returns when the child has spoken or died: *parent is true, and *status and `word` are the child's. */
+/* Forks. In the child *parent is false, and its directory is "/". In the parent it returns when the
+ * child has reported or died: *parent is true, and *status and `word` are the child's. */
 int detach_fork(struct detach *d, bool *parent, int *status, struct err *word);
 
-/* Makes the daemon a session of its own. Not before it has mounted: where the directory is an
- * automount point, all but the process group of its keeper wait there for the mount. */
+/* Makes the daemon a session of its own. Call it after mounting: on an automount point, every
+ * process outside of the automounter's process group would wait for the mount. */
 void detach_session(void);
 
-/* The daemon's word: status 0, or why not. Once; a second time nothing happens. */
+/* Reports status 0, or the error. A second call does nothing. */
 void detach_report(struct detach *d, int status, const struct err *word);
 
-/* Lets go of the terminal; `keep_stderr` where the log goes there. */
+/* Lets go of the terminal; `keep_stderr` if the log goes there. */
 void detach_streams(bool keep_stderr);
 
-/* Tells systemd, where it has started us ("READY=1"). */
+/* Notifies systemd ("READY=1"), if it has started us. */
 void detach_notify(const char *state);
 
 #endif

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Reading /proc/PID/fdinfo and /proc/PID/task/TID/children.
  *
- * FLUSH does not say whether a descriptor is the last of its file, and RELEASE, which does, comes after
- * close(2) has returned. The table of descriptors says it in time: the kernel takes one out of the table
- * before it flushes it. Inode numbers tell the files apart: a stat(2) of /proc/PID/fd would be a request
- * to ourselves. */
+ * FLUSH does not say whether a descriptor is the last of its file. RELEASE does, but comes after
+ * close(2) has returned. The table of descriptors says it in time: the kernel removes a descriptor
+ * from it before it sends FLUSH. Files are told apart by inode numbers: a stat(2) of /proc/PID/fd
+ * would be a request to ourselves. */
 
 #include "host/holder.h"
 
@@ -31,7 +31,7 @@ static void close_dir(DIR **dir)
 }
 #define _cleanup_dir_ _cleanup_(close_dir)
 
-/* The beginning of a file, as a string; its length or -errno. */
+/* Reads the beginning of a file as a string; its length or -errno. */
 static ssize_t read_start(int dir, const char *name, char *text, size_t room)
 {
 	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What keeps memory out of dumps and swap, for the process as a whole. */
+/* Keeps the memory of the whole process out of dumps and swap. */
 
 #include "host/memory.h"
 
@@ -18,16 +18,16 @@ void memory_no_dumps(void)
 	_cleanup_close_ int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
 	struct rlimit none = {0, 0};
 
-	/* Of all kinds of mapping none is dumped: gcore, too, keeps to this. */
+	/* No kind of mapping is dumped; gcore obeys this too. */
 	if (fd >= 0 && write(fd, "0", 1) < 0)
 		log_debug("no coredump_filter", F_STR("errno", err_name(errno)));
 	setrlimit(RLIMIT_CORE, &none);
 	prctl(PR_SET_DUMPABLE, 0);
 }
 
-/* Whether we are not held to the limit: CAP_IPC_LOCK, which counts in the first user namespace alone,
- * so that no set of capabilities tells. The kernel is asked to lock more than that, of which no page is
- * there yet. */
+/* Whether the limit does not apply to us. CAP_IPC_LOCK lifts it only in the first user namespace,
+ * so our capabilities do not tell. Instead we ask the kernel to lock more than the limit, in pages
+ * that do not exist yet. */
 static bool is_unbounded(size_t limit)
 {
 	size_t len = limit + (size_t)sysconf(_SC_PAGESIZE);
@@ -61,7 +61,7 @@ size_t memory_raise_lock_limit(void)
 
 void memory_lock(void)
 {
-	/* With a limit, locking what is to come would make allocations fail. */
+	/* Under a limit, locking future memory would make allocations fail. */
 	if (memory_raise_lock_limit() != SIZE_MAX)
 		return;
 	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)

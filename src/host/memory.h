@@ -4,15 +4,17 @@
 
 #include <stddef.h>
 
-/* No core of this process holds anything, not even one that root forces: before secrets are read. */
+/* Makes core dumps of this process empty, even those that root forces. Call it before reading
+ * secrets. */
 void memory_no_dumps(void);
 
-/* Raises the limit on locked memory as far as it goes; how many bytes may be locked then, SIZE_MAX
- * where nothing bounds it. */
+/* Raises the limit on locked memory as far as it goes. Returns how many bytes may be locked;
+ * SIZE_MAX: no limit. */
 size_t memory_raise_lock_limit(void);
 
-/* Locks the whole process where nothing bounds it. In the process that stays: a fork inherits no
- * locks. Never fails: what must be locked is locked by itself, and says so. */
+/* Locks the whole process if there is no limit. Call it after the last fork, which inherits no
+ * locks. Never fails: memory that must be locked is locked separately, and reports its own
+ * failure. */
 void memory_lock(void);
 
 #endif

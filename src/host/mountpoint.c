@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Directories to mount on, and what is mounted there, by /proc/self/mountinfo (proc(5)). */
+/* Directories to mount on, and the mounts on them, by /proc/self/mountinfo (proc(5)). */
 
 #include "host/mountpoint.h"
 
@@ -20,10 +20,9 @@
 
 #define OUR_TYPE "fuse.vaultfs"
 
-/* mountinfo writes blanks and backslashes in octal. */
-
 #define BUSY_TRIES 50 /* of 20 ms */
 
+/* mountinfo writes blanks and backslashes in octal. */
 static void unescape(char *s)
 {
 	char *to = s;
@@ -53,7 +52,7 @@ static bool is_ours(char *line, const char *dir)
 	return !strcmp(point, dir) && !strncmp(type, OUR_TYPE " ", strlen(OUR_TYPE) + 1);
 }
 
-/* The path need not answer: it may be of a dead mount. */
+/* Works even if the path does not answer, as with a dead mount. */
 static bool is_mounted(const char *dir)
 {
 	FILE *f = fopen("/proc/self/mountinfo", "re");
@@ -69,7 +68,7 @@ static bool is_mounted(const char *dir)
 	return found;
 }
 
-/* The way for those who are not root. */
+/* For users other than root. */
 static int run_fusermount(const char *dir, bool lazy)
 {
 	const char *const argv[] = {"fusermount3", lazy ? "-uz" : "-u", "--", dir, NULL};
@@ -96,7 +95,8 @@ static int unmount(const char *dir, bool lazy)
 	return run_fusermount(dir, lazy);
 }
 
-/* The directory's path without links. Its parent is resolved, since it may not answer itself. */
+/* The directory's path without links. A dead mount does not answer, so its parent is resolved
+ * instead. */
 static char *resolve(const char *dir)
 {
 	_cleanup_free_ char *copy = strdup(dir), *parent = NULL;
@@ -130,7 +130,7 @@ static int check_empty(const char *dir, struct err *err)
 	return empty ? 0 : err_set(err, ENOTEMPTY, "%s is not empty", dir);
 }
 
-/* Whether mountpoint_make() could make it. A link to nowhere is not made: it names another place. */
+/* Whether mountpoint_make() could make it. A dangling link is refused: it names another place. */
 static int check_missing(const char *dir, const char *path, struct err *err)
 {
 	_cleanup_free_ char *parent = strdup(path);
@@ -156,7 +156,7 @@ int mountpoint_check(const char *dir, char **absolute, struct err *err)
 
 	if (!path)
 		return err_set(err, ENOENT, "%s does not exist: make it first (mkdir)", dir);
-	/* Not by stat(2), which the kernel may still answer from memory. */
+	/* Not stat(2), which the kernel may still answer from its cache. */
 	if (statfs(path, &fs) < 0 && errno == ENOTCONN && is_mounted(path)) {
 		r = unmount(path, true);
 		if (r < 0)
@@ -196,7 +196,7 @@ int mountpoint_clear(const char *dir, struct err *err)
 
 	if (!path || !is_mounted(path))
 		return err_set(err, EINVAL, "%s is no mount of vaultfs", dir);
-	/* For a moment after a write it may be the daemon's helper that looks at it. */
+	/* Just after a write, the daemon's own helper may keep it busy. */
 	for (unsigned tries = 0;; tries++) {
 		r = unmount(path, false);
 		if (r != -EBUSY || tries == BUSY_TRIES)
@@ -208,7 +208,7 @@ int mountpoint_clear(const char *dir, struct err *err)
 	return r < 0 ? err_set(err, -r, "cannot unmount %s: %s", dir, strerror(-r)) : 0;
 }
 
-/* By the number of its file system, which is the third field. */
+/* Compares the number of the file system, which is the third field. */
 static bool is_device_ours(char *line, const char *device)
 {
 	char *fields = line, *number = NULL, *type = strstr(line, " - ");

@@ -19,7 +19,7 @@
 
 #define PF_EXITING 0x4 /* include/linux/sched.h; shown in stat's field 9 */
 
-/* The whole file as a string, heap: with 65536 groups it has 700 KB. NULL where it cannot be read. */
+/* The whole file as a string, heap: with 65536 groups it has 700 KB. NULL if it cannot be read. */
 static char *read_whole(pid_t pid, const char *name, size_t *out)
 {
 	char path[64];
@@ -62,8 +62,8 @@ char *process_arguments(pid_t pid, size_t *len)
 	return read_whole(pid, "cmdline", len);
 }
 
-/* Most callers are their process's first thread, which one call tells; the file takes the kernel twenty
- * times as long. */
+/* Most callers are the first thread of their process. One system call answers that; reading the
+ * file takes the kernel twenty times as long. */
 static bool is_first_thread(pid_t pid)
 {
 	return pid > 0 && (syscall(SYS_tgkill, pid, pid, 0) == 0 || errno == EPERM);
@@ -115,7 +115,7 @@ static uint64_t hex_set(const char *status, const char *name)
 	return p ? strtoull(p + strlen(name), NULL, 16) : 0;
 }
 
-/* A signal that waits for it, which it neither catches nor ignores, and of which that is the end. */
+/* Whether a pending signal, neither caught, ignored nor blocked, will end the process. */
 static bool is_doomed(pid_t pid)
 {
 	static const int harmless[] = {SIGCHLD, SIGCONT, SIGURG,  SIGWINCH,
@@ -211,7 +211,7 @@ static int read_pid_file(const char *file, pid_t *pid, uid_t *owner)
 	return parse_pid(text, pid);
 }
 
-/* As kill(2) has it: by the real or the saved id. */
+/* Compares the real and the saved id, as kill(2) does. */
 static bool is_of(pid_t pid, uid_t uid)
 {
 	_cleanup_free_ char *status = read_proc(pid, "status");
@@ -231,11 +231,10 @@ int process_signal_file(const char *file, int number)
 
 	if (r < 0)
 		return r;
-	/* From here on it is that process, or none: what is read of it is checked before it is
-	 * signalled. */
+	/* From here on the pidfd is that process or none: check it before signalling it. */
 	fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (fd < 0)
-		return errno == ESRCH ? -ESRCH : -EINVAL; /* a thread's number is none */
+		return errno == ESRCH ? -ESRCH : -EINVAL; /* EINVAL: it is a thread's number */
 	if (owner != 0 && !is_of(pid, owner))
 		return -EPERM;
 	return syscall(SYS_pidfd_send_signal, fd, number, NULL, 0) < 0 ? -errno : 0;

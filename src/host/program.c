@@ -5,9 +5,9 @@
  *      we     read both pipes, into secret memory <------------------------- the command
  *      we     the number, how it has ended <------------------------------- the process
  *
- * What the command prints passes through no other process. It may leave a child behind that holds its
- * output open, so the end is the command's and not that of the pipe. An answer that comes after we have
- * given up has another number than the next, and is passed over. */
+ * No other process reads the command's output. The command may leave a child behind that holds the output
+ * open, so we wait for the command to end, and not for the pipe. We skip an outcome that comes after we
+ * have given up: its number is not that of the current command. */
 
 #include "host/program.h"
 
@@ -32,8 +32,8 @@
 #define END_TIME    (2 * NS_PER_SEC)
 
 struct order {
-	uint32_t number; /* of a command; a stop has 0 */
-	uint64_t time;	 /* ns that it has */
+	uint32_t number; /* of a command; 0: stop */
+	uint64_t time;	 /* ns that it may take */
 	char command[COMMAND_MAX];
 };
 #define ORDER_HEAD offsetof(struct order, command)
@@ -52,7 +52,7 @@ struct program {
 	atomic_bool stopped;
 };
 
-/* In the process: what runs there. */
+/* In the helper: the current command. */
 struct running {
 	pid_t pid; /* 0: nothing */
 	int fd;	   /* its pidfd */
@@ -103,7 +103,7 @@ static void begin(int fd, struct running *r, const struct order *order, const in
 			      .deadline = clock_mono() + order->time};
 }
 
-/* Ends the group, also where the command itself has ended: what it started need not have. */
+/* Kills the group even if the command has ended: its children may still run. */
 static void kill_running(struct running *r)
 {
 	if (r->pid)
@@ -118,7 +118,7 @@ static void look_after(int fd, struct running *r)
 	siginfo_t info = {0};
 
 	if (waitid(P_PID, (id_t)r->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid) {
-		if (r->late) /* while its number is still its own */
+		if (r->late) /* before reaping, while the number is still its own */
 			kill(-r->pid, SIGKILL);
 		waitpid(r->pid, &o.how, 0);
 		tell(fd, &o);
@@ -134,7 +134,7 @@ static void look_after(int fd, struct running *r)
 	}
 }
 
-/* The descriptors that came with it go to `out`. Bytes of the message; 0 or less at the end. */
+/* Receives an order and its descriptors. The length of the message; 0 or less at the end. */
 static ssize_t take_order(int fd, struct order *order, int out[2])
 {
 	union {
@@ -159,7 +159,7 @@ static ssize_t take_order(int fd, struct order *order, int out[2])
 
 static void obey(int fd, struct running *r, const struct order *order, int out[2], const char *dir)
 {
-	/* Who gives another order has given the last one up. */
+	/* A new order means that the caller has given up the last one. */
 	if (r->pid)
 		kill_running(r);
 	for (int i = 0; r->pid && i < 100; i++) {
@@ -170,7 +170,7 @@ static void obey(int fd, struct running *r, const struct order *order, int out[2
 	if (order->number && out[1] >= 0 && !r->pid)
 		begin(fd, r, order, out, dir);
 	else if (order->number)
-		/* The last is held in the kernel. */
+		/* The last command is stuck in the kernel. */
 		tell(fd, &(struct outcome){.number = order->number, .error = EBUSY});
 	for (int i = 0; i < 2; i++)
 		if (out[i] >= 0)
@@ -192,7 +192,7 @@ static void serve(int fd, const void *arg)
 	struct running r = {0};
 	int out[2];
 
-	/* Commands read nothing, and what comes next is no standard stream. */
+	/* Commands read /dev/null, and no later descriptor may become a standard stream. */
 	while ((out[0] = open("/dev/null", O_RDWR)) >= 0 && out[0] <= STDERR_FILENO)
 		;
 	close(out[0]);
@@ -212,7 +212,7 @@ static void serve(int fd, const void *arg)
 	kill_running(&r);
 }
 
-/* From here on in ours. */
+/* From here on in our own process. */
 
 struct program *program_new(const char *dir, struct err *err)
 {
@@ -222,7 +222,7 @@ struct program *program_new(const char *dir, struct err *err)
 		err_set(err, ENOMEM, "no memory");
 		return NULL;
 	}
-	/* No signal at our end: it looks at the socket, and ends what runs before itself. */
+	/* No signal when we end: it watches the socket, and ends the command before itself. */
 	p->pid = child_fork("vaultfs-program", 0, serve, dir, &p->fd, err);
 	if (p->pid > 0)
 		return p;
@@ -244,7 +244,7 @@ static void order_stop(const struct program *p)
 	struct order stop = {0};
 
 	if (send(p->fd, &stop, ORDER_HEAD, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		return; /* it has ended, with all */
+		return; /* the helper has ended, and the command with it */
 }
 
 void program_stop(struct program *p)
@@ -261,9 +261,9 @@ void program_end_fini(struct program_end *end)
 	explicit_bzero(end, sizeof(*end));
 }
 
-/* What is read, and how far. */
+/* The state of reading a command's output. */
 struct reading {
-	int out, words; /* the pipes; -1: it is closed at the other end */
+	int out, words; /* the pipes; -1: closed at the other end */
 	char *text;
 	size_t len, max;
 	struct program_end *end;
@@ -300,7 +300,7 @@ static int send_order(struct program *p, const char *command, uint64_t time, con
 	return sendmsg(p->fd, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* All that is there. 0, -EFBIG, or 1 at the end of it. */
+/* Reads all output that is there. 0, -EFBIG, or 1 at its end. */
 static int read_output(struct reading *r)
 {
 	for (;;) {
@@ -316,8 +316,8 @@ static int read_output(struct reading *r)
 	}
 }
 
-/* Of this the end is kept: it is where programs say what is wrong. One that never stops is read in turns,
- * each of more than a pipe holds. */
+/* Keeps the end of standard error, where programs say what is wrong. Reads in turns, so that
+ * endless output does not keep us here; each turn is longer than a pipe. */
 static int read_words(struct reading *r)
 {
 	char some[4096], *words = r->end->words;
@@ -372,7 +372,7 @@ static int read_outcome(struct program *p, struct reading *r)
 	return 0;
 }
 
-/* Until it has ended. What it printed before is in the pipes by then. */
+/* Follows the command to its end. By then all its output is in the pipes. */
 static int follow(struct program *p, struct reading *r, uint64_t deadline)
 {
 	int e = 0;
@@ -393,7 +393,7 @@ static int follow(struct program *p, struct reading *r, uint64_t deadline)
 		if (e == 0)
 			e = read_both(r);
 	}
-	/* Its time may be up a moment sooner there than here. */
+	/* The helper may notice the deadline a moment before we do. */
 	if (e == 0 && r->outcome.late)
 		return atomic_load(&p->stopped) ? -EINTR : -ETIMEDOUT;
 	return e < 0 ? e : -r->outcome.error;
@@ -407,7 +407,7 @@ static int open_pipe(int *from, int *to)
 		return -errno;
 	*from = ends[0];
 	*to = ends[1];
-	/* Ours alone: a program expects its own end to wait. */
+	/* Only our end is non-blocking: a program expects its own end to block. */
 	return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Passwords from a terminal: the echo is off while one is typed, and on again whatever ends it. */
+/* Passwords from a terminal: the echo is off while one is typed, and restored however that ends. */
 
 #include "host/prompt.h"
 
@@ -11,13 +11,13 @@
 #include <string.h>
 #include <termios.h>
 
-#define LINE_BYTES 4096 /* what a terminal hands out at most */
+#define LINE_BYTES 4096 /* the most that a terminal returns */
 
 static void interrupt(int signal)
 {
 }
 
-/* Without what ends the line. */
+/* Reads a line, without its end. */
 static int read_line(int fd, struct secret **out)
 {
 	_cleanup_secmem_ char *line = secmem_alloc(LINE_BYTES);
@@ -36,7 +36,7 @@ static int read_line(int fd, struct secret **out)
 	return *out ? 0 : -ENOMEM;
 }
 
-/* A Ctrl-C ends the read, has the echo put back, and is then what it was meant to be. */
+/* Ctrl-C ends the read; the echo is restored before the signal takes its usual effect. */
 static int read_unseen(int fd, struct secret **out)
 {
 	struct sigaction quit = {.sa_handler = interrupt}, before;

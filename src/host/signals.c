@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <string.h>
 
-/* Ends the thread: one that nobody else sends. */
+/* Ends the thread. Nobody else sends it. */
 #define SIGNAL_END SIGUSR2
 
 static sigset_t our_set(void)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Whether somebody else has written a file. A look every now and then finds a rename, a mount and a
- * write in place alike, and on any file system. */
+/* Detects that somebody else has written a file. Polling finds a rename, a mount and a write in
+ * place alike, on any file system. */
 
 #include "host/stamp.h"
 
@@ -13,7 +13,7 @@ bool stamp_changed(const char *path, struct stamp *seen)
 	struct stamp before = *seen;
 	struct stat st;
 
-	/* An empty one is about to be written. */
+	/* An empty file is about to be written. */
 	if (stat(path, &st) < 0 || st.st_size == 0)
 		return false;
 	*seen = (struct stamp){.device = st.st_dev,

@@ -5,13 +5,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What tells one state of a file from another; times in nanoseconds. */
+/* Tells one state of a file from another; times in nanoseconds. */
 struct stamp {
 	uint64_t device, inode, size, changed;
 };
 
-/* Whether the file is there, has something in it, and is not as it was `seen`; which is brought up to
- * it. */
+/* Whether the file exists, is not empty, and differs from `seen`; then updates `seen`. */
 bool stamp_changed(const char *path, struct stamp *seen);
 
 #endif
