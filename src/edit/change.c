@@ -50,7 +50,7 @@ int64_t cas_armed_locked(const struct dir *d, uid_t uid)
 static int read_base(struct tree *t, struct dir *d, const struct request *rq, bool whole,
 		     struct kv_version **base)
 {
-	int r = commit_read_latest(t, d, rq, SECRET_SEEN, base);
+	int r = commit_read_latest(t, d, rq, SHOWN_SEEN, base);
 
 	if (r != -EACCES || !whole)
 		return r;

@@ -16,6 +16,7 @@
 #include "edit/target.h"
 #include "host/holder.h"
 #include "host/process.h"
+#include "tree/announce.h"
 #include "tree/last_close.h"
 
 #include <errno.h>
@@ -33,7 +34,7 @@ static void spoil_locked(struct tree *t, struct node *n, int code)
 		if (!draft_failure(h->draft))
 			return;
 	log_info("a new file that could not be written is removed", F_STR("name", n->name));
-	secret_forget_name_locked(t, field_dir(field_of(n)), n->name);
+	announce_absence_locked(t, field_dir(field_of(n)), n->name);
 	node_detach_locked(n);
 	node_unlocal_locked(t, n);
 }

@@ -10,6 +10,7 @@
 #include "base/metric.h"
 #include "edit/change.h"
 #include "secrets/secrets.h"
+#include "tree/latest.h"
 
 #include <errno.h>
 
@@ -28,7 +29,7 @@ void commit_end(struct tree *t, struct dir *d)
 
 	lock_acquire(&t->lock);
 	d->changing = false;
-	secret_changed_locked(t, d);
+	latest_changed_locked(t, d);
 	next = waitq_take_locked(&d->changes);
 	node_unuse_locked(t, &d->node);
 	lock_release(&t->lock);
@@ -36,13 +37,13 @@ void commit_end(struct tree *t, struct dir *d)
 }
 
 /* `mark` is of before it was asked for. */
-static void learn(struct tree *t, struct dir *d, struct kv_version *v, enum secret_origin origin,
+static void learn(struct tree *t, struct dir *d, struct kv_version *v, enum shown_origin origin,
 		  uint64_t mark)
 {
 	LOCK_SCOPE(&t->lock);
 
-	secret_learn_locked(t, d, v, origin, mark);
-	secret_wait_drained_locked(t, d);
+	latest_learn_locked(t, d, v, origin, mark);
+	latest_wait_drained_locked(t, d);
 }
 
 /* One call of `secrets`, as it tells us of what it does. */
@@ -51,7 +52,7 @@ struct telling {
 	const struct commit *c; /* NULL: nothing is sent */
 	const struct request *rq;
 	struct dir *d;
-	enum secret_origin origin; /* of what is read */
+	enum shown_origin origin; /* of what is read */
 };
 
 int commit_permit_locked(struct tree *t, const struct dir *d, unsigned right,
@@ -117,7 +118,7 @@ static struct secret_change change_of(const struct commit *c)
 }
 
 int commit_read_latest(struct tree *t, struct dir *d, const struct request *rq,
-		       enum secret_origin origin, struct kv_version **out)
+		       enum shown_origin origin, struct kv_version **out)
 {
 	struct telling of = {.t = t, .rq = rq, .d = d, .origin = origin};
 	struct secrets secrets = secrets_of(t, &of);
@@ -178,7 +179,7 @@ static void publish(struct tree *t, struct dir *d, const struct secret_outcome *
 		cache_drop(t->config.cache, TREE_DATA, d->path);
 	lock_release(&t->lock);
 	if (!made->unseen)
-		learn(t, d, v, SECRET_LOCAL, UINT64_MAX);
+		learn(t, d, v, SHOWN_LOCAL, UINT64_MAX);
 }
 
 static void count(int r, const struct kv_version *made)
@@ -194,7 +195,7 @@ static void count(int r, const struct kv_version *made)
 int commit_make(struct tree *t, const struct commit *c, const struct request *rq,
 		struct kv_version **out)
 {
-	struct telling of = {.t = t, .c = c, .rq = rq, .d = c->dir, .origin = SECRET_FOREIGN};
+	struct telling of = {.t = t, .c = c, .rq = rq, .d = c->dir, .origin = SHOWN_FOREIGN};
 	struct secrets secrets = secrets_of(t, &of);
 	struct secret_change change = change_of(c);
 	struct secret_outcome made;

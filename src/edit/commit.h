@@ -23,10 +23,10 @@ struct commit {
 int commit_begin_locked(struct tree *t, struct dir *d, const struct ask *ask);
 void commit_end(struct tree *t, struct dir *d);
 
-/* The latest version, from the server itself; remembered and shown. SECRET_FOREIGN where the caller
+/* The latest version, from the server itself; remembered and shown. SHOWN_FOREIGN where the caller
  * has begun a commit, and not sent it. The caller's. */
 int commit_read_latest(struct tree *t, struct dir *d, const struct request *rq,
-		       enum secret_origin origin, struct kv_version **out);
+		       enum shown_origin origin, struct kv_version **out);
 
 /* Makes the version, merging with what others have changed meanwhile, and shows it. Between
  * commit_begin and commit_end, without any lock; returns when readers see it. 0 with the new version

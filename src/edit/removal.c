@@ -181,7 +181,7 @@ static int remove_taken(struct row *row, struct kv_change *changes, size_t count
 
 	if (!changes)
 		return err_set(err, ENOMEM, "no memory");
-	r = commit_read_latest(row->t, row->d, &rq, SECRET_FOREIGN, &base);
+	r = commit_read_latest(row->t, row->d, &rq, SHOWN_FOREIGN, &base);
 	if (r < 0)
 		return r;
 	c.count = drop_absent(changes, count, base);

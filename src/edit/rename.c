@@ -13,6 +13,7 @@
 #include "edit/removal.h"
 #include "edit/scratch.h"
 #include "edit/target.h"
+#include "tree/announce.h"
 #include "tree/control.h"
 #include "tree/fields.h"
 #include "tree/dir_traits.h"
@@ -248,7 +249,7 @@ static int move_aside(struct tree *t, const struct renaming *m, const struct req
 		s->draft->dirty = false;
 		scratch_hide_locked(s, m->from);
 		/* The kernel has moved the field's entry there. */
-		secret_forget_name_locked(t, m->to, m->name);
+		announce_absence_locked(t, m->to, m->name);
 	}
 	node_unuse_locked(t, &s->node);
 	return r;

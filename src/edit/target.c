@@ -276,7 +276,7 @@ static int commit_number(struct tree *t, struct buf *text, struct commit *c,
 		return err_set(rq->err, EINVAL, "not a version's number");
 	r = read_past(t, c->dir, number, rq, &past);
 	if (r == 0 && number == c->base->number) {
-		r = commit_read_latest(t, c->dir, rq, SECRET_FOREIGN, out);
+		r = commit_read_latest(t, c->dir, rq, SHOWN_FOREIGN, out);
 		if (r < 0 || (*out)->number == number)
 			return r;
 		object_put(steal(*out));

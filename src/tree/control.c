@@ -436,7 +436,7 @@ static int file_attr_locked(struct tree *t, struct node *n, const struct ask *as
 	if (r != 0)
 		return r;
 	attr->st_size = (off_t)content.len;
-	attr->st_mtim = clock_timespec(d->secret.told ? d->secret.mtime : t->started);
+	attr->st_mtim = clock_timespec(d->shown.told ? d->shown.mtime : t->started);
 	object_put(content.object);
 	return 0;
 }
@@ -512,7 +512,7 @@ static const char *document_writes(const struct node *n, unsigned *any, bool *be
 {
 	const struct dir *d = control_owner(n->parent);
 
-	*any = d->secret.told && d->secret.state == KV_LIVE ? KV_UPDATE : KV_CREATE | KV_UPDATE;
+	*any = d->shown.told && d->shown.state == KV_LIVE ? KV_UPDATE : KV_CREATE | KV_UPDATE;
 	return d->path;
 }
 

@@ -11,6 +11,7 @@
 #include "tree/control.h"
 #include "tree/field.h"
 #include "tree/dir_traits.h"
+#include "tree/latest.h"
 #include "tree/layered.h"
 #include "vault/path.h"
 #include "node/name.h"
@@ -51,6 +52,8 @@ static struct dir *dir_new(struct tree *t, struct node *parent, const char *name
 		return NULL;
 	}
 	d->path = path;
+	d->tree = t;
+	shown_init(&d->shown, &latest_ops);
 	d->times = dir_times_take(&t->times, d->node.ino);
 	return d;
 }
@@ -143,7 +146,7 @@ int dir_version_locked(struct tree *t, struct dir *d, const struct ask *ask,
 	uint64_t now = clock_mono();
 
 	if (dir_may_be_secret(d) || (*d->path && kinds_told(t, d) < ask->since))
-		return secret_get_locked(t, d, ask, out, ttl, err);
+		return latest_get_locked(t, d, ask, out, ttl, err);
 	*ttl = *d->path ? d->kinds_until - now : t->config.ttl;
 	*out = kv_version_empty(KV_ABSENT, 0);
 	return *out ? 0 : err_set(err, ENOMEM, "no memory");
@@ -483,9 +486,8 @@ static void dir_free(struct tree *t, struct node *n)
 	walk_fini(&d->walk);
 	layer_memo_fini(&d->layered_list);
 	layer_memo_fini(&d->layered_version);
-	object_put(d->secret.version);
-	object_put(d->secret.next);
-	outline_free(d->secret.outline);
+	shown_fini(&d->shown);
+	outline_free(d->outline);
 	if (d->removals)
 		d->removals->free(d->removals);
 	while (d->armed) {

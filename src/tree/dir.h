@@ -5,19 +5,22 @@
 #include "node/dir_times.h"
 #include "node/dir_watch.h"
 #include "node/node.h"
+#include "node/shown.h"
 #include "node/walk.h"
 #include "tree/removals.h"
-#include "tree/secret_shown.h"
 
 /* A directory: a folder of the engine, or a secret, or both, or nothing yet. */
 struct dir {
 	struct node node;
+	struct tree *tree;
 	char *path;		  /* in the engine; "" its root */
 	unsigned kinds;		  /* KV_ENTRY_*, what the parent's listing said */
 	uint64_t kinds_until;	  /* clock_mono() until which that holds */
 	uint64_t negatives_until; /* until then the kernel may remember names as absent */
 	struct dir_times times;
-	struct secret_shown secret;
+	struct shown shown;	   /* which version of the secret */
+	struct outline *outline;   /* of the version others were told of last; NULL: of none */
+	struct timer draining;	   /* ends it; armed, it has a use of the directory */
 	struct walk walk;	   /* of who opens its entries */
 	bool changing;		   /* a change of the secret is on its way to the server */
 	struct waitq changes;	   /* parked until it is not */

@@ -8,6 +8,7 @@
 #include "node/fixed.h"
 #include "node/name.h"
 #include "vault/reply.h"
+#include "tree/latest.h"
 #include "tree/handle.h"
 #include "tree/layered.h"
 
@@ -128,7 +129,7 @@ int field_rename_locked(struct tree *t, struct field *f, struct dir *to, const c
 		return -ENOMEM;
 	}
 	if (from != to)
-		secret_moved_locked(f, from);
+		shown_moved(&from->shown, &to->shown, f->readers);
 	to->renamed = true;
 	memcpy(copy, raw, raw_len);
 	copy[raw_len] = '\0';
@@ -141,7 +142,7 @@ int field_rename_locked(struct tree *t, struct field *f, struct dir *to, const c
 int field_fix_locked(struct tree *t, struct field *f, struct kv_version *v)
 {
 	const struct kv_field *entry = kv_version_field(v, f->raw, f->raw_len);
-	struct timespec mtime = clock_timespec(field_dir(f)->secret.mtime);
+	struct timespec mtime = clock_timespec(field_dir(f)->shown.mtime);
 	struct content content;
 	int r;
 
@@ -241,7 +242,7 @@ static int current_locked(struct tree *t, struct field *f, const struct ask *ask
 	*entry = &f->layered;
 	if (layered_field(t, f, 0, &f->layered) != LAYER_NONE)
 		return 0;
-	r = secret_get_locked(t, field_dir(f), ask, v, ttl, err);
+	r = latest_get_locked(t, field_dir(f), ask, v, ttl, err);
 	if (r == PARKED)
 		return r;
 	*entry = r == 0 ? kv_version_field(*v, f->raw, f->raw_len) : NULL;
@@ -298,7 +299,7 @@ static int field_attr_locked(struct tree *t, struct node *n, const struct ask *a
 	if (n->fixed) {
 		fixed_stat(n, attr);
 		*ttl = t->config.ttl;
-		return -field_dir(f)->secret.refused;
+		return -field_dir(f)->shown.refused;
 	}
 	if (f->node.local) {
 		attr->st_mtim = clock_timespec(t->started);
@@ -306,14 +307,14 @@ static int field_attr_locked(struct tree *t, struct node *n, const struct ask *a
 	}
 	if (n->leaving) {
 		attr->st_size = (off_t)f->size;
-		attr->st_mtim = clock_timespec(field_dir(f)->secret.mtime);
+		attr->st_mtim = clock_timespec(field_dir(f)->shown.mtime);
 		return 0;
 	}
 	if (n->gone && !is_open_locked(t, n))
 		return attr_again_locked(t, f, ask, attr, ttl, err);
 	if (n->gone) {
 		attr->st_size = (off_t)gone_size_locked(t, f);
-		attr->st_mtim = clock_timespec(field_dir(f)->secret.mtime);
+		attr->st_mtim = clock_timespec(field_dir(f)->shown.mtime);
 		return 0;
 	}
 	r = current_locked(t, f, ask, &v, &entry, ttl, err);
@@ -321,7 +322,7 @@ static int field_attr_locked(struct tree *t, struct node *n, const struct ask *a
 		return r;
 	f->size = entry->len;
 	attr->st_size = (off_t)entry->len;
-	attr->st_mtim = clock_timespec(v ? field_dir(f)->secret.mtime : t->started);
+	attr->st_mtim = clock_timespec(v ? field_dir(f)->shown.mtime : t->started);
 	return 0;
 }
 

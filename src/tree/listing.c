@@ -183,7 +183,7 @@ static int known_locked(struct tree *t, struct dir *d, const struct ask *ask, st
 		const char *name = c ? c->path + strlen(d->path) + (*d->path ? 1 : 0) : NULL;
 		struct kv_list *with;
 
-		if (!c || !c->secret.told || c->secret.state != KV_LIVE || kv_list_find(list, name))
+		if (!c || !c->shown.told || c->shown.state != KV_LIVE || kv_list_find(list, name))
 			continue;
 		with = kv_list_with(list, name, KV_ENTRY_SECRET);
 		if (with) {
@@ -423,8 +423,8 @@ static struct node *row_node_locked(struct tree *t, struct listing *l, const str
 		return &c->node;
 	}
 	/* Sizes are told of the version that is shown, and of no other. */
-	if (!d->secret.told || d->secret.phase != SECRET_STEADY ||
-	    d->secret.number != l->version->number)
+	if (!d->shown.told || d->shown.phase != SHOWN_STEADY ||
+	    d->shown.number != l->version->number)
 		return NULL;
 	f = field_child_locked(t, d, name, row->raw, row->raw_len);
 	if (f && field_fix_locked(t, f, l->version) < 0) {

@@ -11,6 +11,7 @@
 #include "event/feed.h"
 #include "tree/control.h"
 #include "tree/last_close.h"
+#include "tree/latest.h"
 #include "tree/rights.h"
 
 #include <errno.h>
@@ -18,7 +19,6 @@
 
 static int check_locked(struct tree *t, struct node *n, const struct ask *ask)
 {
-	struct secret_shown *s;
 	int r;
 
 	if (n->gone)
@@ -26,8 +26,7 @@ static int check_locked(struct tree *t, struct node *n, const struct ask *ask)
 	r = last_close_wait_locked(t, n, ask);
 	if (r != 0 || !node_is_field(n))
 		return r;
-	s = &field_dir(field_of(n))->secret;
-	return s->phase == SECRET_STEADY ? 0 : waitq_park_locked(&s->opens, ask);
+	return shown_wait_steady(&field_dir(field_of(n))->shown, ask);
 }
 
 static void count_locked(struct handle *h, bool by_pages)
@@ -41,7 +40,7 @@ static void count_locked(struct handle *h, bool by_pages)
 	if (h->cached)
 		f->node.cached++;
 	h->counted = true;
-	secret_opened_locked(f, container_of(h->content.object, struct kv_version, object));
+	latest_opened_locked(f, container_of(h->content.object, struct kv_version, object));
 }
 
 struct handle *handle_new_locked(struct tree *t, struct node *n)
@@ -177,14 +176,14 @@ int tree_open(struct tree *t, struct node *node, const struct caller *caller, co
 static int current_locked(const struct handle *h, struct content *c)
 {
 	struct field *f;
-	struct secret_shown *s;
+	const struct shown *s;
 	const struct kv_field *now;
 
 	*c = h->content;
 	if (!h->counted)
 		return 0;
 	f = field_of(h->node);
-	s = &field_dir(f)->secret;
+	s = &field_dir(f)->shown;
 	if (s->refused)
 		return -s->refused;
 	if (!h->cached || h->node->gone || !s->version)
@@ -229,7 +228,7 @@ static int fetch_again_locked(struct tree *t, struct field *f, const struct ask 
 	_cleanup_free_ char *key = source_version_key(d->path, fixed->number, fixed->created);
 	struct object *o = NULL;
 	uint64_t ttl;
-	int r = secret_get_locked(t, d, ask, v, &ttl, err);
+	int r = latest_get_locked(t, d, ask, v, &ttl, err);
 
 	if (r != 0)
 		return r;
@@ -254,8 +253,8 @@ static int fixed_content_locked(struct tree *t, struct node *n, const struct ask
 
 	if (!n->fixed)
 		return err_set(err, EOPNOTSUPP, "%s cannot be read with fast_open", n->name);
-	if (node_is_field(n) && field_dir(field_of(n))->secret.refused)
-		return -field_dir(field_of(n))->secret.refused;
+	if (node_is_field(n) && field_dir(field_of(n))->shown.refused)
+		return -field_dir(field_of(n))->shown.refused;
 	*out = n->fixed->content;
 	object_ref(out->object);
 	if (out->bytes) /* a layer's bytes need no keeping */
@@ -299,6 +298,6 @@ void tree_release(struct tree *t, struct handle *h)
 	if (h->cached)
 		h->node->cached--;
 	if (h->counted)
-		secret_closed_locked(t, field_of(h->node));
+		latest_closed_locked(field_of(h->node));
 	handle_free_locked(t, h);
 }

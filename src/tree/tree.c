@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "node/fixed.h"
 #include "tree/control.h"
+#include "tree/announce.h"
 #include "tree/last_close.h"
+#include "tree/latest.h"
 #include "tree/listing.h"
 #include "node/name.h"
 #include "node/notice.h"
@@ -84,7 +86,7 @@ static void on_deaf(void *arg, struct notice *notice)
 {
 	struct tree *t = arg;
 
-	secret_settled_locked(t, dir_of(notice->dir));
+	shown_settled(&dir_of(notice->dir)->shown);
 	notice_free_locked(t, notice);
 }
 
@@ -165,7 +167,7 @@ void tree_noticed(struct tree *t, struct notice *notice)
 	struct waitq opens;
 
 	lock_acquire(&t->lock);
-	opens = secret_settled_locked(t, dir_of(notice->dir));
+	opens = shown_settled(&dir_of(notice->dir)->shown);
 	lock_release(&t->lock);
 	waitq_wake(opens);
 }
@@ -227,7 +229,7 @@ static void withdraw_below_locked(struct tree *t, struct node *n, int code)
 	struct node *child, *next;
 
 	if (node_is_dir(n))
-		secret_withdraw_locked(t, dir_of(n), code);
+		latest_withdraw_locked(t, dir_of(n), code);
 	HASH_ITER (hh, n->children, child, next)
 		withdraw_below_locked(t, child, code);
 }
@@ -331,7 +333,7 @@ void tree_told(struct tree *t, const struct view *view)
 
 	/* What other layers hold has no versions. */
 	if (node_is_field(n) && !n->gone && !n->local && !n->fixed && !t->config.layers)
-		secret_tell_again_locked(t, field_of(n), &view->attr.st_mtim);
+		announce_time_locked(t, field_of(n), &view->attr.st_mtim);
 }
 
 int tree_getattr(struct tree *t, struct node *node, const struct caller *caller,

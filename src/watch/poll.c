@@ -12,6 +12,7 @@
 #include "event/event.h"
 #include "node/name.h"
 #include "node/notice.h"
+#include "tree/latest.h"
 #include "tree/field.h"
 #include "watch/hooks.h"
 #include "vault/reply.h"
@@ -44,7 +45,7 @@ static void learn(struct tree *t, struct dir *d, struct kv_version *v, uint64_t 
 
 	if (d->changing || d->node.gone)
 		return;
-	secret_learn_locked(t, d, v, SECRET_WATCHED, mark);
+	latest_learn_locked(t, d, v, SHOWN_WATCHED, mark);
 	cache_drop(t->config.cache, TREE_METADATA, d->path);
 }
 
@@ -53,7 +54,7 @@ static void withdraw(struct tree *t, struct dir *d, int code)
 	LOCK_SCOPE(&t->lock);
 
 	cache_drop(t->config.cache, TREE_DATA, d->path);
-	secret_withdraw_locked(t, d, code);
+	latest_withdraw_locked(t, d, code);
 	d->watch.used = 0; /* until somebody asks again */
 	d->watch.held = false;
 }
@@ -79,9 +80,9 @@ static int read_secret(struct poll *p, struct dir *d)
 static bool is_shown_locked(const struct dir *d, int64_t number, enum kv_state state,
 			    int64_t created)
 {
-	const struct secret_shown *s = &d->secret;
+	const struct shown *s = &d->shown;
 
-	return s->outline && (d->changing || (s->told && s->number == number && s->state == state &&
+	return d->outline && (d->changing || (s->told && s->number == number && s->state == state &&
 					      s->created == created));
 }
 
@@ -144,14 +145,14 @@ static void tell_name_locked(struct tree *t, struct dir *parent, struct dir *d, 
 	}
 	item->act = act;
 	/* Of a secret that was read its fields have told. */
-	if ((d->kinds & KV_ENTRY_SECRET) && !d->secret.outline)
+	if ((d->kinds & KV_ENTRY_SECRET) && !d->outline)
 		n->event = event_new(come ? EVENT_CREATED : EVENT_DELETED, item->path, d->path, 0,
 				     false);
 	if (come)
 		d->node.coming = true;
 	else
 		d->node.leaving = true;
-	parent->secret.notices++;
+	shown_noticed(&parent->shown, false);
 	t->config.changed(t->config.arg, n);
 }
 
@@ -196,7 +197,7 @@ static void go_locked(struct tree *t, struct dir *d, const struct kv_entry *e)
 	    dir_of(known)->changing || has_local_children(known))
 		return;
 	/* Its fields go first, with what there is to tell of them. */
-	if (dir_of(known)->secret.told && dir_of(known)->secret.state == KV_LIVE)
+	if (dir_of(known)->shown.told && dir_of(known)->shown.state == KV_LIVE)
 		return;
 	tell_name_locked(t, d, dir_of(known), NOTICE_LEAVE);
 }
@@ -215,8 +216,8 @@ static void begin_secret_locked(struct tree *t, struct dir *d)
 {
 	_cleanup_object_ struct kv_version *none = kv_version_empty(KV_ABSENT, 0);
 
-	if (none && !d->secret.told)
-		secret_show_locked(t, d, none, SECRET_WATCHED);
+	if (none && !d->shown.told)
+		latest_show_locked(d, none, SHOWN_WATCHED);
 	cache_drop(t->config.cache, TREE_DATA, d->path);
 	d->watch.due = clock_mono();
 }
@@ -333,8 +334,8 @@ static int settle_gone(struct poll *p, struct dir *d, const struct kv_list *now)
 		lock_acquire(&t->lock);
 		HASH_ITER (hh, d->node.children, child, next) {
 			if (!gone && node_is_dir(child) && !child->local && !child->coming &&
-			    dir_of(child)->secret.told && !dir_of(child)->changing &&
-			    dir_of(child)->secret.state == KV_LIVE &&
+			    dir_of(child)->shown.told && !dir_of(child)->changing &&
+			    dir_of(child)->shown.state == KV_LIVE &&
 			    !kv_list_find(now, dir_component(dir_of(child))) &&
 			    dir_of(child)->watch.settled < d->watch.polled)
 				gone = dir_of(node_use_locked(child));
@@ -360,7 +361,7 @@ static size_t count_shown(struct tree *t, struct dir *d)
 	size_t n = 0;
 
 	HASH_ITER (hh, d->node.children, child, next)
-		n += node_is_dir(child) && dir_of(child)->secret.told;
+		n += node_is_dir(child) && dir_of(child)->shown.told;
 	return n;
 }
 

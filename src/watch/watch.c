@@ -134,7 +134,7 @@ static bool kernel_holds(struct dir *d)
 
 static bool is_idle(const struct tree *t, const struct dir *d, uint64_t now)
 {
-	return !d->secret.handles && !is_recent(t, d->watch.used, now) &&
+	return !d->shown.handles && !is_recent(t, d->watch.used, now) &&
 	       !is_recent(t, d->watch.listed, now);
 }
 
@@ -175,7 +175,7 @@ static void judge_idle_locked(struct tree *t, struct dir *parent, uint64_t now)
 	}
 	if (!n)
 		return;
-	parent->secret.notices++;
+	shown_noticed(&parent->shown, false);
 	t->config.changed(t->config.arg, n);
 }
 
@@ -204,8 +204,8 @@ static void gather_locked(struct watch *w, struct dir *d, uint64_t now, uint64_t
 	    (held || (d->watch.listed && w->all) || is_recent(t, d->watch.listed, now)))
 		consider(w, d, true, until);
 	if (!d->changing && dir_may_be_secret(d) &&
-	    (held || (d->secret.outline && w->all) ||
-	     (d->secret.outline && (d->secret.handles || is_recent(t, d->watch.used, now)))))
+	    (held || (d->outline && w->all) ||
+	     (d->outline && (d->shown.handles || is_recent(t, d->watch.used, now)))))
 		consider(w, d, false, until);
 	judge_idle_locked(t, d, now);
 	HASH_ITER (hh, d->node.children, child, next)
