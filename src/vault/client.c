@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One server call: encode, ask, judge.
  *
- * The ladder of a call: token, request, verdict; where the verdict is that the token is dead, the
- * session is told, and the call is made again with what it gives. */
+ * A call takes a token, makes a request, judges the answer. If the token is dead, it reports that to the
+ * session and repeats the call once with the new token. */
 
 #include "vault/client.h"
 
@@ -80,10 +80,10 @@ static char *request_path(const struct vault_call *call)
 	return out;
 }
 
-/* The answer to a call, as far as it has been read. */
+/* The answer to a call, as far as it was parsed. */
 struct reading {
 	const struct vault_call *call;
-	cJSON *json; /* of the last attempt's success */
+	cJSON *json; /* of the last successful attempt */
 	bool no_memory;
 };
 
@@ -97,7 +97,7 @@ static bool is_read(const struct vault_call *call)
 	return !strcmp(call->method, "GET") || !strcmp(call->method, "LIST") || call->harmless;
 }
 
-/* Whether it is what an answer of success has to be. A request that changes something may get none. */
+/* Whether a successful answer is complete. A request that changes something may get an empty one. */
 static bool holds(const struct vault_call *call, const cJSON *json)
 {
 	if (!cJSON_IsObject(json))
@@ -137,8 +137,8 @@ static bool makes_sense(void *arg, struct http_reply *reply)
 	return false;
 }
 
-/* Asks with this token or with none; *address becomes who was asked. `again`: the token is new, and what
- * became of the old one is not to hold it up. */
+/* Asks with this token or none; *address becomes the server that was asked. `again`: the token is
+ * new, and the old one's failures must not delay it. */
 static int ask(struct vault *v, const struct vault_call *call, const struct secret *token,
 	       bool again, struct reading *reading, struct http_reply *reply, const char **address,
 	       struct err *err)

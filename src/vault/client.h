@@ -7,18 +7,18 @@
 #include "base/secret.h"
 #include "vault/reply.h"
 
-/* The server, as one function: a path and a body go out, JSON comes back or an errno. Knows how to
- * name itself to the server and what to do when a token has died; knows no engine. */
+/* The server, as one function: a path and a body go out, JSON comes back or an errno. Knows the
+ * headers that the server wants, and how to go on when a token has died; knows no engine. */
 struct vault;
 struct servers;
 struct budget;
 
-/* Where tokens come from; the session, above, is one. */
+/* A source of tokens, such as the session above. */
 struct vault_tokens {
-	/* The token of now, as a reference of the caller's. 0, -EKEYEXPIRED or -EKEYREJECTED. */
+	/* The current token; the caller puts the reference. 0, -EKEYEXPIRED or -EKEYREJECTED. */
 	int (*get)(void *arg, struct limit limit, struct secret **out, struct err *err);
-	/* The server does not take this one (`certain`), or may not. 0 where a new one is to be had
-	 * from get(), -EACCES where the token turns out to be good, or what became of it. */
+	/* The server rejects this token, surely if `certain`. 0 if get() has a new one, -EACCES if
+	 * the token turns out to be good, or the error of replacing it. */
 	int (*rejected)(void *arg, const struct secret *token, bool certain, struct limit limit,
 			struct err *err);
 	void *arg;
@@ -29,45 +29,45 @@ struct vault *vault_new(struct servers *servers, struct budget *budget, const ch
 			unsigned retries, struct err *err);
 void vault_free(struct vault *v);
 
-/* To be called before the first call that is not anonymous. */
+/* Call it before the first call that is not anonymous. */
 void vault_set_tokens(struct vault *v, const struct vault_tokens *tokens);
 const char *vault_address(const struct vault *v);
 struct servers *vault_servers(const struct vault *v);
-/* Whether a read would be sent, and not be spared. */
+/* Whether a read would be sent now: no breaker stops it. */
 bool vault_serves(const struct vault *v);
 size_t vault_address_count(const struct vault *v);
 
 struct vault_call {
 	const char *method;
-	const char *path;	    /* after "/v1/", as it is: encoded here */
+	const char *path;	    /* after "/v1/", not encoded */
 	const char *query;	    /* NULL, or without the "?" */
 	const cJSON *body;	    /* NULL: none */
-	const char *wrap_ttl;	    /* the answer is to be wrapped for so long; NULL: it is not */
-	const struct secret *token; /* in place of the session's; for a login `anonymous` */
-	unsigned depth; /* json_parse_shallow()'s, of the answer; 0: it is a tree throughout */
+	const char *wrap_ttl;	    /* wrap the answer for so long; NULL: do not */
+	const struct secret *token; /* replaces the session's; for a login set `anonymous` */
+	unsigned depth; /* of json_parse_shallow(), for the answer; 0: parse all of it */
 	bool anonymous;
-	bool plain;    /* without the namespace: what belongs to the server as a whole */
-	bool once;     /* do not try again: somebody waits who wants to know */
-	bool single;   /* once, and by no connection on which curl might send it once more */
+	bool plain;    /* no namespace: the path belongs to the server as a whole */
+	bool once;     /* do not retry: somebody waits who wants to know */
+	bool single;   /* once, on a new connection, since curl may resend on an old one */
 	bool harmless; /* changes nothing, though it is a POST */
-	bool insists;  /* goes through also while the server is spared; so does what has a token of
-			* its own, or none: the session paces itself */
-	bool paced;    /* not even then: whoever likes may cause it, as often as he likes */
-	/* Whether an answer of success, in JSON, holds what is asked for. NULL: that of a read has
-	 * "data" or "auth". One that does not is EIO, and counted among the failures. */
+	bool insists;  /* goes through even if the server is spared. So does a call with its own
+			* token or none: the session paces itself */
+	bool paced;    /* not even then: anybody may cause it, as often as he likes */
+	/* Whether a successful answer, in JSON, holds the requested data; else it is EIO, and
+	 * counts as a failure. NULL: a read's answer must have "data" or "auth". */
 	bool (*holds)(const cJSON *json);
-	const char *address; /* asked there, once, whatever is known of it; NULL: where it serves */
+	const char *address; /* ask this server, once, in any state; NULL: any that serves */
 	struct limit limit;
 };
 
 struct vault_answer {
-	cJSON *json; /* NULL where the body was empty */
+	cJSON *json; /* NULL: the body was empty */
 	long status;
-	bool unsent;	     /* no server has seen it */
-	bool in_doubt;	     /* where it failed: the server may have acted on it all the same */
+	bool unsent;	     /* no server has seen the request */
+	bool in_doubt;	     /* it failed, but the server may have acted on it */
 	bool repeated;	     /* see http_reply */
-	bool foreign;	     /* somebody in between has answered, or nonsense has come */
-	const char *address; /* who answered; valid as long as the call's own, and the client */
+	bool foreign;	     /* not from the server: a gateway's answer, or nonsense */
+	const char *address; /* of the server that answered; valid as long as call and client */
 	enum reply_token about;
 };
 
@@ -78,14 +78,14 @@ static inline void vault_answer_fini(struct vault_answer *a)
 }
 #define _cleanup_answer_ _cleanup_(vault_answer_fini)
 
-/* For vault_call.holds: the "data" that nearly all answers have. */
+/* For vault_call.holds: nearly all answers have "data". */
 static inline bool vault_holds_data(const cJSON *json)
 {
 	return cJSON_IsObject(json_get(json, "data"));
 }
 
-/* 0 or -errno. The answer's JSON is there in both cases, where the server sent any: a 404 may tell
- * of a deleted version. A token that has died is replaced, and the call made once more. */
+/* 0 or -errno. The answer's JSON is set in both cases if the server sent any: a 404 may describe a
+ * deleted version. A dead token is replaced, and the call repeated once. */
 int vault_call(struct vault *v, const struct vault_call *call, struct vault_answer *answer,
 	       struct err *err);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the server says of itself. The member "enterprise" is only in Vault's answer. */
+/* The server's own account of its health. Only Vault's answer has the member "enterprise". */
 
 #include "vault/health.h"
 
@@ -53,7 +53,7 @@ static int look(struct http *http, const char *address, const char *path, struct
 	return 0;
 }
 
-/* One that was cut off from the others goes on to read what it has, and says that all is well. */
+/* A server that was cut off from the others still reads its own data, and reports good health. */
 static void look_at_leader(struct http *http, const char *address, struct limit limit,
 			   struct health_look *out)
 {

@@ -6,24 +6,24 @@
 
 struct http;
 
-/* Whether the server knows namespaces: OpenBao and Vault Enterprise do, Vault's community edition
- * takes the header and ignores it. By sys/health. 0 or -errno. */
+/* Whether the server supports namespaces: OpenBao and Vault Enterprise do; Vault's community
+ * edition accepts the header and ignores it. Asks sys/health. 0 or -errno. */
 int health_has_namespaces(struct vault *v, struct limit limit, bool *out, struct err *err);
 
-/* What a look at a server has shown, besides that it answers. */
+/* The result of a health check, besides that the server answers. */
 struct health_look {
-	bool foreign;	     /* somebody else has answered, and nothing is known of the server */
-	bool leaderless;     /* a standby that knows no leader: what it reads may be old */
-	int64_t leads_since; /* it says that it leads, ns since 1970; 0: it does not, or did not say */
+	bool foreign;	     /* something else answered: the server's state is unknown */
+	bool leaderless;     /* a standby that knows no leader: its reads may be old */
+	int64_t leads_since; /* ns since 1970, if it says that it leads; else 0 */
 };
 
-/* Whether the server at `address` would serve us, active or standby; `leader`: an active one is asked
- * since when it leads. 0; -EIO where it is sealed or the
- * like; or why it cannot be asked. */
+/* Whether the server at `address` can serve us, active or standby. `leader`: also ask an active one
+ * since when it leads. 0; -EIO if it is sealed or otherwise not ready; or why it cannot be
+ * asked. */
 int health_check(struct http *http, const char *address, bool leader, struct limit limit,
 		 struct health_look *out, struct err *err);
 
-/* What a person wants to know of the server. */
+/* The server's state, for a person. */
 struct health {
 	const char *product; /* "vault" or "openbao" */
 	char version[64];

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* An answer that is older than what is known is asked for again.
+/* Repeats a read whose answer is older than known data.
  *
- *      whoever serves -> old? -> the leader, where that one names it -> old? -> with pauses, each server
+ *      any that serves -> old? -> the leader, if that server names it -> old? -> with pauses, each server
  *
- * Nobody waits here for long: a cache goes on with what it has, which is newer. */
+ * Nobody waits here for long: the cache goes on with its own data, which are newer. */
 
 #include "vault/lag.h"
 
@@ -22,13 +22,13 @@ struct again {
 	struct vault *vault;
 	const struct lag_read *read;
 	struct limit limit;
-	const char *at; /* who is asked; NULL: whoever serves */
+	const char *at; /* the server to ask; NULL: any that serves */
 	char *leader;	/* heap */
-	bool certain;	/* it is the leader */
-	size_t next;	/* of the addresses */
+	bool certain;	/* `at` is the leader */
+	size_t next;	/* index of the next address */
 };
 
-/* Finds the leader by the one that answered. Returns whether there is one to be asked. */
+/* Asks the server that answered for the leader. Whether there is a leader to ask. */
 static bool find_leader(struct again *a, const char *by)
 {
 	switch (leader_find(a->vault, by, a->limit, &a->leader)) {
@@ -54,7 +54,7 @@ static void ask_next(struct again *a)
 	a->certain = false;
 }
 
-/* False where there is no time for another attempt. */
+/* False if there is no time for another attempt. */
 static bool wait_a_little(const struct again *a, uint64_t *pause, uint64_t until)
 {
 	uint64_t now = clock_mono();
@@ -65,7 +65,7 @@ static bool wait_a_little(const struct again *a, uint64_t *pause, uint64_t until
 	return true;
 }
 
-/* What came from `by`, by a request that was sent at `begun`, is old. */
+/* The answer from `by`, to a request sent at `begun`, is old: reads again. */
 static int read_again(struct again *a, const char *by, uint64_t begun, struct err *err)
 {
 	uint64_t now = clock_mono(), pause = FIRST_PAUSE;
@@ -85,7 +85,7 @@ static int read_again(struct again *a, const char *by, uint64_t begun, struct er
 		if (r < 0 && !reply_is_outage(-r))
 			return r;
 		if (r < 0)
-			a->certain = false; /* a leader that cannot be reached */
+			a->certain = false; /* the leader cannot be reached */
 	}
 	if (cancel_sleep(a->limit.cancel, 0))
 		return err_set(err, EINTR, "interrupted");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The leader of a cluster, as one of its members names it and as it says itself. It is asked where an
- * answer is in doubt, and before what a server that lags behind would refuse. */
+/* The leader of a cluster, named by one of its members and confirmed by itself. Asked for when an
+ * answer is in doubt, and before a request that a lagging server would refuse. */
 
 #include "vault/leader.h"
 
@@ -10,8 +10,8 @@
 
 #include <string.h>
 
-#define REACH_TIME   NS_PER_SEC	      /* for the leader to say that it is one */
-#define OTHER_TIME   (5 * NS_PER_SEC) /* for which it is remembered */
+#define REACH_TIME   NS_PER_SEC	      /* for the leader to confirm that it leads */
+#define OTHER_TIME   (5 * NS_PER_SEC) /* how long another leader is remembered */
 #define ITSELF_TIME  (30 * NS_PER_SEC)
 #define UNKNOWN_TIME (10 * NS_PER_SEC)
 
@@ -30,7 +30,7 @@ static bool holds_leader(const cJSON *json)
 	return cJSON_IsBool(json_get(json, "ha_enabled"));
 }
 
-/* LEADER_ELSEWHERE with *other, heap, where the server names one. *by: who has answered. */
+/* LEADER_ELSEWHERE with *other, heap, if the server names one. *by: the server that answered. */
 static enum leader ask(struct vault *v, const char *asked, struct limit limit, char **other,
 		       const char **by)
 {

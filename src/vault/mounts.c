@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which engine lives where: the preflight of the official command line. */
+/* Which engine is mounted where: the preflight of the official command line. */
 
 #include "vault/mounts.h"
 
@@ -25,7 +25,8 @@ static int read_info(const char *path, const cJSON *data, struct mount_info *out
 	return 0;
 }
 
-/* The server's own refusal names what it has checked; anything else was in the way. */
+/* The server's own refusal mentions its preflight check; any other comes from something in
+ * between. */
 static bool is_unseen(int r, const struct vault_answer *answer)
 {
 	char words[200];

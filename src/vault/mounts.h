@@ -11,14 +11,14 @@ struct mount_info {
 	int version;	/* of a KV engine: 1 or 2; 0 for others */
 };
 
-/* Which engine a path ("secret/app/db") belongs to, by sys/internal/ui/mounts/, which any token may
- * ask that may do something below. -ENOENT where there is none, or none that the token may know of:
- * the server tells them not apart. -EACCES where that may not be asked, as behind a proxy. */
+/* Which engine a path ("secret/app/db") belongs to, by sys/internal/ui/mounts/. Any token may ask
+ * that if it may do something below. -ENOENT if there is none, or none that the token may see: the
+ * server does not distinguish them. -EACCES if the question is not allowed, as behind a proxy. */
 int mounts_find(struct vault *v, const char *path, struct limit limit, struct mount_info *out,
 		struct err *err);
 
-/* Calls `each` for every engine that the token may see, in the server's order, until it returns other
- * than 0; that is returned then. -EACCES where that may not be asked. */
+/* Calls `each` for every engine that the token may see, in the server's order, until it returns
+ * nonzero; returns that value. -EACCES if the question is not allowed. */
 int mounts_list(struct vault *v, struct limit limit,
 		int (*each)(void *arg, const struct mount_info *mount), void *arg, struct err *err);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What can be a path of secrets. Servers clean paths as a browser would, refuse some bytes without a
- * word, and change others: what would not come back as it was written is not sent. */
+/* Which strings can be a path of secrets. Servers clean paths as a browser would, refuse some bytes
+ * without a word, and change others. We send only paths that would come back as they were
+ * written. */
 
 #include "vault/path.h"
 

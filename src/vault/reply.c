@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From HTTP to errno.
  *
- * Vault and OpenBao tell most things apart by the text alone: 400 may be a lost check-and-set, 500
- * may be a value that will never fit, 403 may be a dead token. The texts are those of their sources
+ * Vault and OpenBao distinguish most failures by text alone: 400 may be a lost check-and-set, 500 a
+ * value that will never fit, 403 a dead token. The texts are from their sources
  * (sdk/logical/response_util.go, vault/request_handling.go, kv's path_data.go, http/handler.go);
- * what is not known is judged by the status.
+ * unknown texts are judged by the status.
  *
- * Something between us and the server may answer in its place: a gateway without a route, a firewall
- * that does not like a name. Its 403 or 404 says nothing of a secret, and must not take one away. So an
- * answer that is believed about a path has to look like the server's own; any other is an outage. */
+ * Something between us and the server may answer in its place: a gateway without a route, a
+ * firewall that dislikes a name. Its 403 or 404 says nothing about a secret, and must not remove
+ * one. So we believe an answer about a path only if it looks like the server's own; any other is an
+ * outage. */
 
 #include "vault/reply.h"
 
@@ -24,7 +25,7 @@ struct rule {
 	int code;
 	bool transient;
 	bool unacted; /* a change was surely not made */
-	bool server;  /* it is about the server as a whole */
+	bool server;  /* concerns the server as a whole */
 };
 
 static const struct rule rules[] = {
@@ -57,7 +58,7 @@ static const struct rule rules[] = {
 	{504, "", EIO, true, false, true},
 };
 static const struct rule nonsense = {0, "", EIO, false};
-/* One redirect was followed. Another leads nowhere, and nothing was done. */
+/* One redirect was followed already. Another leads nowhere: nothing was done. */
 static const struct rule redirect = {0, "", EIO, true, true, true};
 
 static const struct {
@@ -148,7 +149,7 @@ int reply_verdict(const struct http_reply *reply, const char *address, struct er
 	if (reply->status >= 200 && reply->status <= 299)
 		return 0;
 	code = find_rule(reply)->code;
-	/* Only answers of failure are read here: those of success hold secrets. */
+	/* Read only failures here: successful answers hold secrets. */
 	if (reply->body.len)
 		json_parse(reply->body.data, reply->body.len, &json, NULL);
 	reply_words(json, words, sizeof(words));
@@ -156,13 +157,13 @@ int reply_verdict(const struct http_reply *reply, const char *address, struct er
 		       words[0] ? " " : "", words);
 }
 
-/* No secret that is not there is EIO: that is said of the engine alone. */
+/* A missing secret is never EIO; with a 404 only a missing engine is. */
 bool reply_is_misplaced(const struct err *err)
 {
 	return err->code == EIO && strstr(err->text, " answered 404");
 }
 
-/* "errors" with only strings in it, or something of the envelope in which all other answers come. */
+/* Has "errors" with only strings, or a part of the envelope that all other answers have. */
 static bool is_servers_json(const cJSON *json)
 {
 	const cJSON *errors = json_get(json, "errors");
@@ -176,8 +177,8 @@ static bool is_servers_json(const cJSON *json)
 	return true;
 }
 
-/* Where the server sends nothing at all: it cannot print a character of the path; it is to patch what
- * is not there. */
+/* The server's own empty failures: it cannot print a character of the path, or the secret to patch
+ * does not exist. */
 static bool may_be_empty(const struct http_request *req, const struct http_reply *reply)
 {
 	return (reply->status == 400 && strchr(req->path, '%')) ||
@@ -239,7 +240,7 @@ enum reply_token reply_token(const struct http_reply *reply)
 		return REPLY_TOKEN_FINE;
 	if (strstr(body, "invalid token"))
 		return REPLY_TOKEN_DEAD;
-	/* A policy's refusal comes as "1 error occurred: ...", one of the token bare. */
+	/* A policy's refusal comes as "1 error occurred: ...", a dead token's without a prefix. */
 	if (strstr(body, "[\"permission denied\"]"))
 		return REPLY_TOKEN_DOUBTFUL;
 	return REPLY_TOKEN_FINE;

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Asks one of several servers, and spares those that fail.
  *
- *      choose    the current one; where its breaker is open the next, if it says that it is well; where
- *                all are open, nobody: after a look that is under way the cause is the answer
- *      admit     the budget of failures, before that; and that of all requests, after it
+ *      choose    the current server; if its breaker is open, the next one that reports good health; if
+ *                all are open, none: after a check that is under way, the cause becomes the answer
+ *      admit     before that the budget of failures, after it the budget of all requests
  *      ask       with one redirect
- *      judge     whether that was the server at all
- *      settle    who is to blame: the path (budget), the server (breaker), nobody
+ *      judge     whether the answer is the server's at all
+ *      settle    assign blame: to the path (budget), the server (breaker), nobody
  *      again?    at once with the next server; or after a pause; or not
  *
  * Reads and changes have a breaker each: a standby answers reads when there is no leader to take a
- * change. A request that insists is stopped by none. With several servers one failure is enough to go
- * on to the next; the only one there is gets a few chances. Whether one that is spared is well again is
- * found out by servers_look.c. */
+ * change. A request that insists ignores the breakers. With several servers one failure is enough
+ * to go on to the next; an only server gets a few chances. servers_look.c finds out whether a
+ * spared server is well again. */
 
 #include "vault/servers.h"
 
@@ -28,12 +28,12 @@
 #include <string.h>
 
 #define FAILURES_PER_SECOND 10
-#define HEALTH_TIME	    (2 * NS_PER_SEC)  /* of a server that may be well again */
-#define RETURN_TIME	    (15 * NS_PER_SEC) /* then an earlier one is tried again */
+#define HEALTH_TIME	    (2 * NS_PER_SEC)  /* to check a server that may be well again */
+#define RETURN_TIME	    (15 * NS_PER_SEC) /* after which an earlier server is tried again */
 #define RETRY_AFTER_MAX	    (30 * NS_PER_SEC)
-#define TIMEOUT_COUNTS	    (250 * NS_PER_MS)	 /* less says nothing of the server */
-#define ROUNDS_MAX	    4			 /* in which others came first */
-#define LOOKS_TIME	    (3 * NS_PER_SEC / 2) /* each of several is looked at */
+#define TIMEOUT_COUNTS	    (250 * NS_PER_MS)	 /* shorter ones say nothing */
+#define ROUNDS_MAX	    4			 /* lost to other requests */
+#define LOOKS_TIME	    (3 * NS_PER_SEC / 2) /* in which each of several is checked */
 
 /* A request on its way. */
 struct asking {
@@ -44,14 +44,14 @@ struct asking {
 	struct restraint_pass pass;
 	size_t server;
 	bool probe;	/* it finds out whether the server is back */
-	bool spared;	/* by the end of the attempt the server was to be left alone */
-	bool others;	/* there are servers that could be asked in its place */
+	bool spared;	/* when the attempt ended, the server was being spared */
+	bool others;	/* other servers could be asked instead */
 	unsigned hops;	/* from server to server */
 	uint64_t begun; /* of this attempt */
 	enum reply_blame blame;
 };
 
-/* Cuts a list at its commas; `text` is changed. NULL at its end. */
+/* Takes the next item of a comma-separated list and changes the text; NULL at the end. */
 static char *next_address(char **rest)
 {
 	char *address;
@@ -147,12 +147,12 @@ static void tell(struct servers *s, const char *address, const struct err *why)
 		s->report(s->report_arg, why);
 }
 
-/* Both kinds fare alike where nobody answers; what is answered is about one of them. */
+/* Without an answer both kinds of request fail alike; an answer concerns only its own kind. */
 static bool fail_locked(struct asking *a, struct server *server, bool probe, bool of_both,
 			uint64_t pause, const struct err *why)
 {
 	uint64_t now = clock_mono();
-	/* Who was waited for in vain has had its chance. */
+	/* A server that timed out has had its chance. */
 	bool at_once = a->s->count > 1 || why->code == ETIMEDOUT, opened;
 
 	server->why = *why;
@@ -162,7 +162,7 @@ static bool fail_locked(struct asking *a, struct server *server, bool probe, boo
 	return opened;
 }
 
-/* Gives a probe back that came to nothing, if it is ours: else nobody would ever be let through. */
+/* Gives back our probe if it had no result: otherwise nobody would ever be let through. */
 static void spare_probe(struct asking *a, struct server *server)
 {
 	LOCK_SCOPE(&a->s->lock);
@@ -172,8 +172,8 @@ static void spare_probe(struct asking *a, struct server *server)
 	cond_broadcast(&a->s->changed);
 }
 
-/* Whether the server at `i`, which is not the one that is asked now, says of itself that it serves;
- * `any`: even if only what it has, without a leader. */
+/* Whether the server at `i`, which is not the current one, reports good health; `any`: even without
+ * a leader, with only its own data. */
 static bool is_well(struct asking *a, size_t i, bool any)
 {
 	struct servers *s = a->s;
@@ -200,7 +200,7 @@ static bool is_well(struct asking *a, size_t i, bool any)
 	return well;
 }
 
-/* What the breaker of the server at `i` says; `first`: one without a leader is passed over. */
+/* The breaker's answer for the server at `i`; `first`: skip one without a leader. */
 static enum breaker_says ask_breaker(struct asking *a, size_t i, bool first)
 {
 	struct server *server = &a->s->list[i];
@@ -211,7 +211,7 @@ static enum breaker_says ask_breaker(struct asking *a, size_t i, bool first)
 	return breaker_ask(&server->breakers[a->kind]);
 }
 
-/* Whether there is one to ask; which becomes a->server. */
+/* Whether there is a server to ask; sets a->server. */
 static bool pick(struct asking *a, bool any)
 {
 	struct servers *s = a->s;
@@ -270,12 +270,12 @@ static bool may_ask_locked(const struct servers *s, int kind)
 	return false;
 }
 
-/* Waits for the look, or the request, that finds out whether a server is back. Whether it is. */
+/* Waits for a check or a probe of a server. Whether one is back. */
 static bool await_news(struct asking *a)
 {
 	struct servers *s = a->s;
 	struct waiting w = {.s = s};
-	/* With several, one may be well that was not looked for while another served. */
+	/* Of several, one may be well that was not checked while another served. */
 	uint64_t now = clock_mono(), soon = s->count > 1 ? now + LOOKS_TIME : now;
 	uint64_t end = a->limit.deadline;
 	bool may;
@@ -317,7 +317,7 @@ static int choose(struct asking *a, struct err *err)
 	return 0;
 }
 
-/* Whether it was the server who answered. */
+/* Decides whether the server itself answered. */
 static void judge(const struct servers_ask *ask, struct http_reply *reply)
 {
 	bool success = reply->status >= 200 && reply->status <= 299;
@@ -345,7 +345,7 @@ static bool has_others(struct asking *a)
 	return false;
 }
 
-/* A timeout is the server's doing only if it was long, and others had no answers meanwhile. */
+/* A timeout blames the server only if it was long, and other requests got no answers meanwhile. */
 static enum reply_blame blame_of(struct asking *a, const struct server *server,
 				 const struct http_reply *reply)
 {
@@ -358,8 +358,8 @@ static enum reply_blame blame_of(struct asking *a, const struct server *server,
 	return reply_blame(reply);
 }
 
-/* Somebody else has answered. Where that is so of its health too, which it told before, it is the server
- * that cannot be reached, and not one path that a firewall does not like. */
+/* Something else has answered. If it also answers the health check, which the server once did
+ * itself, then the server is unreachable; it is not one path that a firewall dislikes. */
 static bool is_hidden(struct asking *a, struct server *server)
 {
 	struct servers *s = a->s;
@@ -377,7 +377,7 @@ static bool is_hidden(struct asking *a, struct server *server)
 	return r < 0 || server->health.foreign;
 }
 
-/* Takes in what became of an attempt. */
+/* Records the outcome of an attempt. */
 static void settle(struct asking *a, const struct http_reply *reply)
 {
 	struct servers *s = a->s;
@@ -410,13 +410,13 @@ static void settle(struct asking *a, const struct http_reply *reply)
 		if (a->kind == CHANGES || !servers_behind_locked(s, server))
 			breaker_hope(&b[!a->kind]);
 	}
-	/* With several, whoever finds that none serves still waits a little for one that does. */
+	/* With several, a request that finds none serving still waits a little for one. */
 	a->spared = breaker_state(&b[a->kind]) != BREAKER_GO && (a->probe || s->count == 1);
 	cond_broadcast(&s->changed);
 	lock_release(&s->lock);
 	servers_look_after(s, server);
-	/* A token's end says nothing of the path. Who says it surely is not asked with that one again,
-	 * and so need not be spared; what is in doubt may be any number of refusals. */
+	/* A token's end says nothing about the path. A token that is surely dead is not used again,
+	 * so nothing need be spared; a doubtful refusal may be repeated any number of times. */
 	if (reply_token(reply) == REPLY_TOKEN_DEAD)
 		restraint_spare(&s->restraint, &a->pass);
 	else if (a->blame == REPLY_BLAME_SERVER || reply_token(reply) == REPLY_TOKEN_DOUBTFUL)
@@ -445,7 +445,7 @@ static void attempt(struct asking *a, struct http_reply *reply)
 	a->others = has_others(a);
 	req->address = a->s->list[a->server].address;
 	req->limit = a->limit;
-	/* A read that waits in vain for this one still has time to ask another. */
+	/* If this server does not answer a read, there must be time to ask another. */
 	if (a->others && http_reads(req) && a->limit.deadline > a->begun)
 		req->limit.deadline = a->begun + (a->limit.deadline - a->begun) / 2;
 	if (a->s->redirects)
@@ -464,7 +464,7 @@ static bool goes_on(struct asking *a, const struct http_reply *reply)
 	       (http_reads(a->ask->request) || !reply->sent || reply_unacted(reply));
 }
 
-/* Waits before the next attempt. False where there is no time for one. */
+/* Waits before the next attempt. False if there is no time for one. */
 static bool pauses(struct asking *a, unsigned tries, uint64_t retry_after)
 {
 	uint64_t now = clock_mono(), pause = tries * clock_jitter(NS_PER_SEC);
@@ -474,7 +474,7 @@ static bool pauses(struct asking *a, unsigned tries, uint64_t retry_after)
 	return now + pause < a->limit.deadline && !cancel_sleep(a->limit.cancel, now + pause);
 }
 
-/* Takes a place among all requests: last, so that what is not sent has none. */
+/* Takes a place among all requests: last, so that an unsent request takes none. */
 static int take_place(struct asking *a, struct err *err)
 {
 	struct servers *s = a->s;

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Looks for servers that do not serve, so that no request has to.
+/* Health checks of servers that do not serve, so that no request has to find out.
  *
- * Each server that is looked after has a job, in a thread of a small pool of its own: those who wait for
- * a server that hangs must not keep anybody from looking for it. It asks sys/health
+ * Each server under observation has a job in a small pool of its own: requests that wait for a
+ * hanging server must not keep anybody from checking it. The job asks sys/health
  *
  *      once a second       while its breaker is open, and no other server serves in its place
  *      every 15 s or so    while another does
- *      every 3 s or so     of several, the one that is asked, while it is: one that was cut off from the
- *                          others answers reads as if nothing were wrong; and then the others too
- *      every 10 s or so    the others, while the one that is asked says that it leads: one that was
- *                          stopped, or cut off, may go on to say so when another leads already
+ *      every 3 s or so     the current one of several, while it is in use: a server that was cut off from
+ *                          the others answers reads as if nothing were wrong; and then the others too
+ *      every 10 s or so    the others, while the current one says that it leads: a server that was
+ *                          stopped, or cut off, may still say so when another leads already
  *
- * and ends when there is nothing to look for. A look that ends well lets one request through, which
- * finds out; it is not enough to let all of them. */
+ * and ends when there is nothing to check. A good check lets only one request through, as a probe:
+ * the check alone is no reason to let all of them through. */
 
 #include "vault/servers_parts.h"
 
@@ -21,10 +21,10 @@
 
 #include <errno.h>
 
-#define SPARE_TIME   (15 * NS_PER_SEC) /* where another serves */
+#define SPARE_TIME   (15 * NS_PER_SEC) /* while another serves */
 #define CURRENT_TIME (3 * NS_PER_SEC)
 #define OTHER_TIME   (10 * NS_PER_SEC)
-#define PATIENCE_MIN NS_PER_SEC /* for the answer to a look */
+#define PATIENCE_MIN NS_PER_SEC /* for the answer to a check */
 #define PATIENCE_MAX (4 * NS_PER_SEC)
 #define LOOK_HOLDS   NS_PER_SEC
 
@@ -60,7 +60,7 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return !a || (b && b < a) ? b : a;
 }
 
-/* When to look next (clock_mono()); 0: there is nothing to look for. */
+/* When the next check is due (clock_mono()); 0: there is nothing to check. */
 static uint64_t due_locked(const struct servers *s, const struct server *server)
 {
 	const struct server *current = &s->list[s->current];
@@ -118,7 +118,7 @@ static void hope_locked(struct server *server)
 		breaker_hope(&server->breakers[CHANGES]);
 }
 
-/* Takes in what a look at it has shown. */
+/* Records the result of a check. */
 static void take_in_locked(struct servers *s, struct server *server, int r,
 			   const struct health_look *health, const struct err *why)
 {
@@ -126,7 +126,7 @@ static void take_in_locked(struct servers *s, struct server *server, int r,
 
 	server->looked = r;
 	server->health = r == 0 ? *health : (struct health_look){0};
-	/* A gateway that hides sys/health says nothing of the rest; one that did not, and does now... */
+	/* A gateway that always hid sys/health says nothing; one that hides it only now does. */
 	if (r == 0 && (!health->foreign || !server->told)) {
 		server->told |= !health->foreign;
 		hope_locked(server);
@@ -150,7 +150,7 @@ static uint64_t patience_locked(const struct server *server)
 	return patience < PATIENCE_MAX ? patience : PATIENCE_MAX;
 }
 
-/* Asks, without the lock, which is held before and after. */
+/* Checks without the lock, which is held before and after. */
 static int look_locked(struct servers *s, struct server *server, struct limit limit,
 		       struct err *why)
 {
@@ -182,7 +182,7 @@ static void look_after(struct job *job)
 				      .cancel = &server->stop};
 		struct err why = {0};
 
-		if (server->looking) /* a request does */
+		if (server->looking) /* a request is checking it */
 			cond_wait(&s->changed, &s->lock);
 		else if (now < due)
 			cond_wait_until(&s->changed, &s->lock, due);
@@ -200,7 +200,7 @@ static bool begin_locked(struct servers *s, struct server *server)
 	if (!s->lookers)
 		s->lookers = pool_new(s->count, NULL);
 	server->looked_after = s->lookers != NULL;
-	/* Nobody can look: requests have to find out. */
+	/* No thread can check it: requests have to find out. */
 	if (!s->lookers)
 		hope_locked(server);
 	return server->looked_after;

@@ -9,26 +9,26 @@
 #include "vault/health.h"
 #include "vault/servers.h"
 
-/* What vault/servers.c, which asks, and vault/servers_look.c, which looks, have in common. */
+/* Shared by vault/servers.c, which sends requests, and vault/servers_look.c, which checks health. */
 
 enum { READS, CHANGES, KINDS };
 
 struct server {
 	const char *address;
 	struct breaker breakers[KINDS];
-	struct err why;	   /* of the last failure that was its own */
+	struct err why;	   /* its last failure, if it was to blame */
 	uint64_t good_at;  /* clock_mono() of its last answer */
-	uint64_t asked_at; /* the same, of the last request that it was sent */
-	uint64_t latency;  /* ns that its slowest answer took, of late */
-	/* Who looks after it. */
+	uint64_t asked_at; /* clock_mono() of the last request sent to it */
+	uint64_t latency;  /* ns, of its slowest recent answer */
+	/* For its health checks. */
 	struct servers *servers;
 	struct job job;
-	struct cancel stop; /* ends its look */
+	struct cancel stop; /* ends its check */
 	bool looked_after, looking;
-	uint64_t looked_at; /* clock_mono() of the last look; 0: there was none */
-	int looked;	    /* what came of it: 0, or -errno */
+	uint64_t looked_at; /* clock_mono() of the last check; 0: there was none */
+	int looked;	    /* its result: 0, or -errno */
 	struct health_look health;
-	bool told; /* its health was once told by itself */
+	bool told; /* it has itself answered a health check before */
 };
 
 struct servers {
@@ -49,25 +49,26 @@ struct servers {
 	struct server list[];
 };
 
-/* Sees to it that somebody looks at the server whenever that is due. Without the lock. */
+/* Makes somebody check the server's health whenever that is due. Call without the lock. */
 void servers_look_after(struct servers *s, struct server *server);
 
-/* Looks now, unless somebody has within the last second; until then the caller waits. As
- * health_check(), with what it has shown in server->health. Without the lock. */
+/* Checks the server's health now, unless somebody has done so within the last second; waits for a
+ * check under way. Returns the result of health_check(), with details in server->health. Call
+ * without the lock. */
 int servers_look(struct servers *s, struct server *server, struct limit limit, struct err *err);
 
-/* Whether a look at any of them, or a request that finds out, is under way, or due by `soon`: its outcome
- * is worth waiting for. */
+/* Whether a check or a probe of any server is under way, or due by `soon`: its outcome is worth
+ * waiting for. */
 bool servers_pending_locked(struct servers *s, int kind, uint64_t soon);
 
-/* Nobody looks any more, when it returns. */
+/* When it returns, no check is under way or will come. */
 void servers_stop_looking(struct servers *s);
 
-/* Whether another is to be preferred, though it answers: it has no leader; or it says that it leads, and
- * another does that began to later. */
+/* Whether to prefer another server though this one answers: it has no leader, or it claims to lead
+ * and another has claimed so since a later time. */
 bool servers_behind_locked(const struct servers *s, const struct server *server);
 
-/* Makes it the one that is asked; false where it is already. */
+/* Makes it the current server; false if it was already. */
 bool servers_move_locked(struct servers *s, const struct server *server);
 
 #endif

@@ -16,7 +16,7 @@ static uint64_t seconds(const cJSON *object, const char *name)
 	return n > 0 && n < INT64_MAX / (int64_t)NS_PER_SEC ? (uint64_t)n * NS_PER_SEC : 0;
 }
 
-/* OpenBao says of a dead token only "permission denied", but of a policy's refusal more. */
+/* For a dead token OpenBao says only "permission denied"; for a policy's refusal it says more. */
 static int judge(int r, const struct vault_answer *answer)
 {
 	return r == -EACCES && answer->about != REPLY_TOKEN_FINE ? -EKEYEXPIRED : r;
@@ -151,8 +151,8 @@ int token_renew(struct vault *v, const struct secret *token, bool on_demand, str
 		     : 0;
 }
 
-/* Refused as if the method or the user were not there: both products answer a bare 403 where nothing
- * is mounted at the path, and also to a user whom failures have locked out. */
+/* The server refused the login. Both products answer a bare 403 if nothing is mounted at the path,
+ * and also to a user whom failures have locked out. */
 static int login_refused(const struct vault *v, const char *path, const char *what,
 			 const struct vault_answer *answer, struct err *err)
 {

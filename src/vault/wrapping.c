@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Wrapped answers. That a wrapping token can be used once is what it is for: one that is used already
- * was used by somebody else, and that is to be told as what it may be. */
+/* Wrapped answers. A wrapping token can be used only once, which is its purpose: if it is used up,
+ * somebody else may have used it, and the error must say so. */
 
 #include "vault/wrapping.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define LEGACY_LEN 26 /* "s." and 24 letters; OpenBao's, and of Vault before 1.10 */
+#define LEGACY_LEN 26 /* "s." and 24 letters: OpenBao, and Vault before 1.10 */
 
 bool wrapping_is_token(const struct secret *text)
 {

@@ -4,19 +4,19 @@
 
 #include "vault/client.h"
 
-/* Response wrapping: an answer that is kept at the server, to be taken out once, by a token of its own
+/* Response wrapping: the server keeps an answer, which can be taken out once, by a token of its own
  * (https://developer.hashicorp.com/vault/docs/concepts/response-wrapping). */
 
-/* Whether it looks like a token, which is what a wrapped answer is handed on as. */
+/* Whether the text looks like a token: wrapped answers are handed on in that form. */
 bool wrapping_is_token(const struct secret *text);
 
-/* The API path of which the answer was wrapped; heap. -EKEYREJECTED where the token is used up or
- * expired. Does not use it up. */
+/* The API path whose answer was wrapped; heap. -EKEYREJECTED if the token is used up or expired.
+ * Does not use it up. */
 int wrapping_lookup(struct vault *v, const struct secret *token, struct limit limit, char **path,
 		    struct err *err);
 
-/* The member `name` of what was wrapped. Asked for once, whatever happens: whether the token is used up
- * by an answer that was lost, nobody can know. Errors as above. */
+/* The member `name` of the wrapped answer. Never retried: if the answer is lost, nobody can know
+ * whether the token is used up. Errors of wrapping_lookup(). */
 int wrapping_unwrap(struct vault *v, const struct secret *token, const char *name,
 		    struct limit limit, struct secret **out, struct err *err);
 
