@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Where AWS's own tools look for keys, and in their order: the environment, a web identity, the shared
- * credentials file (https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html), the container,
- * the instance. One that is set up and fails is the end of it: nobody is to become somebody else by an
- * accident.
+/* Looks for keys where AWS's own tools do, and in their order: the environment, a web identity, the
+ * shared credentials file (https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html), the
+ * container, the instance. If a source is set up and fails, the search ends: nobody may become
+ * somebody else by accident.
  *
- * The file is not read with inih, which ends a line after 200 bytes and leaves it on the stack: a
+ * The file is not read with inih, which cuts a line after 200 bytes and leaves it on the stack: a
  * session's token is longer, and a secret. */
 
 #include "aws/aws_credentials.h"
@@ -30,7 +30,7 @@ static bool is(const char *s, size_t len, const char *word)
 	return len == strlen(word) && !memcmp(s, word, len);
 }
 
-/* One line of the file; true while they are the profile's. */
+/* Takes one line of the file; true while it is in the profile's section. */
 static bool take_line(const char *line, size_t len, const char *profile, bool ours,
 		      struct aws_keys *out)
 {
@@ -62,7 +62,7 @@ static bool take_line(const char *line, size_t len, const char *profile, bool ou
 	return true;
 }
 
-/* 0 also where the file has none. */
+/* 0 even if the file has none. */
 static int from_file(const struct aws_config *c, struct aws_keys *out, struct err *err)
 {
 	_cleanup_secret_ struct secret *text = NULL;

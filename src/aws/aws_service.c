@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Asks the services that hand out keys: that of the instance, that of the container, and STS. Only the
- * first two are asked past any proxy, since they are this machine's own. */
+/* Asks the services that hand out keys: those of the instance and of the container, and STS. The
+ * first two are asked without a proxy, since they belong to this machine. */
 
 #include "aws/aws_service.h"
 
@@ -16,16 +16,16 @@
 #define BODY_MAX      (64u << 10)
 #define METADATA      "http://169.254.169.254"
 #define CONTAINER     "http://169.254.170.2"
-#define METADATA_TIME (3 * NS_PER_SEC) /* outside of AWS nobody answers there */
+#define METADATA_TIME (3 * NS_PER_SEC) /* outside of AWS nothing answers there */
 #define ROLES	      "/latest/meta-data/iam/security-credentials/"
 
-/* Where an instance asks what it is. */
+/* The metadata service of an instance. */
 struct metadata {
 	struct http *http;
 	const char *address;
 };
 
-/* Of the instance's metadata: a body, in `reply`. */
+/* Asks the metadata service; the body is in `reply`. */
 static int ask(const struct metadata *from, const char *method, const char *path, const char *name,
 	       const char *value, struct limit limit, struct http_reply *reply)
 {
@@ -104,7 +104,7 @@ int aws_from_metadata(const struct aws_config *c, struct limit limit, struct aws
 	return r;
 }
 
-/* An exchange with a service of its own. 0; -EHOSTUNREACH, -EIO, with why. */
+/* One exchange, over a connection of its own. 0; -EHOSTUNREACH, -EIO, with the reason in `why`. */
 static int exchange(const struct http_request *req, bool direct, struct http_reply *reply,
 		    char *why, size_t room)
 {
@@ -127,7 +127,8 @@ static int exchange(const struct http_request *req, bool direct, struct http_rep
 	return reply->status == 200 && reply->body.len ? 0 : -EIO;
 }
 
-/* Whether plain HTTP stays on this machine, as AWS has it: loopback, and the addresses of its agents. */
+/* Whether plain HTTP stays on this machine by AWS's rule: loopback, or the addresses of its
+ * agents. */
 static bool is_local(const char *url)
 {
 	static const char *const hosts[] = {"127.0.0.1",     "localhost",      "[::1]",
@@ -143,7 +144,7 @@ static bool is_local(const char *url)
 	return false;
 }
 
-/* The address and the path of the container's service. 0 or -EINVAL, with why. */
+/* The address and the path of the container's service. 0 or -EINVAL with the reason in `why`. */
 static int find_container(const struct aws_config *c, char **address, const char **path, char *why,
 			  size_t room)
 {
@@ -222,7 +223,7 @@ int aws_from_container(const struct aws_config *c, struct limit limit, struct aw
 	return -EIO;
 }
 
-/* What stands in an XML element without others in it; in keys there are no entities. NULL: nothing. */
+/* The text of an XML element without children; keys have no entities. NULL: none. */
 static struct secret *element(const struct http_reply *reply, const char *name)
 {
 	char open[40];
@@ -237,7 +238,7 @@ static struct secret *element(const struct http_reply *reply, const char *name)
 		       : NULL;
 }
 
-/* A JWT needs no encoding, and what does is none. */
+/* A JWT needs no URL encoding; text that does is no JWT. */
 static int read_identity(const struct aws_config *c, struct secret **jwt, char *why, size_t room)
 {
 	struct err reason = {0};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The signature of a request to AWS: a hash of what is sent, under a key made of the secret key, the
- * day, the region and the service. The steps and their names are those of AWS's manual, and the unit
- * test has AWS's published examples. */
+/* The signature of an AWS request: a hash of the request, keyed by the secret key, the day, the
+ * region and the service. The steps and their names are those of AWS's manual; the unit test has
+ * AWS's published examples. */
 
 #include "aws/aws_sign.h"
 
@@ -60,7 +60,7 @@ static void add_scope(struct buf *to, const struct aws_request *req)
 	buf_printf(to, "%.*s/%s/%s/aws4_request", DAY_LEN, req->date, req->region, req->service);
 }
 
-/* Goes on from `key`, of `len` bytes, which may be `out` itself. */
+/* One step of the key's derivation; `key`, of `len` bytes, may be `out` itself. */
 static int hmac(const void *key, size_t len, const char *text, size_t text_len, unsigned char *out)
 {
 	unsigned char mac[HASH_LEN];

@@ -5,12 +5,12 @@
 #include "base/buf.h"
 #include "base/secret.h"
 
-/* AWS Signature Version 4 ("Create a signed AWS API request" in the IAM User Guide) of a request for
- * "/" without a query, which is all that a login needs. */
+/* AWS Signature Version 4 ("Create a signed AWS API request" in the IAM User Guide), for a request
+ * for "/" without a query: a login needs no other. */
 
 struct aws_keys {
 	struct secret *id, *key;
-	struct secret *session; /* NULL: of a user, not of a session */
+	struct secret *session; /* NULL: keys of a user, not of a session */
 };
 void aws_keys_fini(struct aws_keys *k);
 static inline bool aws_keys_complete(const struct aws_keys *k)
@@ -20,8 +20,8 @@ static inline bool aws_keys_complete(const struct aws_keys *k)
 #define _cleanup_aws_keys_ _cleanup_(aws_keys_fini)
 
 struct aws_header {
-	const char *name;  /* in small letters */
-	const char *value; /* without blanks at its ends, nor two in a row */
+	const char *name;  /* in lower case */
+	const char *value; /* without blanks at its ends, or two in a row */
 };
 
 struct aws_request {
