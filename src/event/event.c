@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Changes, and how they are written down. */
+/* Changes, and their form as text. */
 
 #include "event/event.h"
 
@@ -82,7 +82,7 @@ static void print_line(const cJSON *json, struct buf *to)
 {
 	_cleanup_buf_ struct buf text = {0};
 
-	/* It is read by eyes on terminals too. */
+	/* People read it on terminals too. */
 	if (!json || json_print(json, false, &text) < 0)
 		to->failed = true;
 	visible_add_json(to, text.data, text.len);

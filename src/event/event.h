@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One change of a secret, as it is told: who, what, when, and no values. */
+/* One change of a secret, as readers see it: the path, the kind and the time, but no values. */
 
 enum event_kind { EVENT_CREATED, EVENT_CHANGED, EVENT_DELETED };
 
@@ -17,13 +17,13 @@ struct event {
 	int64_t at;	 /* clock_wall() */
 	int64_t version; /* 0: not known */
 	bool local;	 /* made through this mount */
-	char *path;	 /* below the mount's root, with a slash before it */
-	char *secret;	 /* the same in the engine */
+	char *path;	 /* below the mount's root, with a leading slash */
+	char *secret;	 /* its path in the engine */
 	size_t count, room;
-	char **fields; /* that have come, gone or changed, as they are named in the directory */
+	char **fields; /* added, removed or changed, by their names in the directory */
 };
 
-/* With copies of the paths. NULL: no memory. */
+/* Copies the paths. NULL: no memory. */
 struct event *event_new(enum event_kind kind, const char *path, const char *secret, int64_t version,
 			bool local);
 
@@ -34,7 +34,7 @@ void event_free(struct event *e);
 /* "created", "changed", "deleted". */
 const char *event_kind_name(enum event_kind kind);
 
-/* Appends it as a line of JSON, a newline at its end; the second for how many were lost. */
+/* Appends the event, or a count of lost ones, as a line of JSON. */
 void event_print(const struct event *e, struct buf *to);
 void event_print_lost(uint64_t count, struct buf *to);
 

@@ -5,11 +5,11 @@
  *      v                     v
  *      [ 17 | 18 | 19 | 20 ] 21
  *             ^
- *             a reader: the number of the line that it gets next, and how much of it it has
+ *             a reader: the number of its next line, and how much of that it has read
  *
- * A reader whose line is not kept any more gets one that says how many it has lost, and goes on with the
- * first that is. Lines that its filter hides are not there for it: they are neither read, nor waited for,
- * nor counted as lost. */
+ * If a reader's line was dropped, it gets a line with the number of those lost, and goes on with
+ * the oldest kept line. Lines that its filter hides do not exist for it: they are not read, not
+ * waited for, and not counted as lost. */
 
 #include "event/feed.h"
 
@@ -23,7 +23,7 @@
 
 #define KEPT 1024
 
-/* One change. NULL in all of it: there was no memory. */
+/* One change. All NULL: there was no memory. */
 struct row {
 	char *secret;
 	char *full, *bare; /* lines with and without the names of the fields */
@@ -33,9 +33,9 @@ struct feed_reader {
 	struct feed *feed;
 	struct feed_reader *prev, *next;
 	struct feed_filter filter;
-	uint64_t line; /* that comes next */
-	uint64_t lost; /* lines that were for it and are not kept any more */
-	char *part;    /* what is left of a line that did not fit */
+	uint64_t line; /* the next one to read */
+	uint64_t lost; /* visible lines that were dropped before it read them */
+	char *part;    /* the rest of a line that did not fit */
 	struct feed_waker waker;
 };
 
@@ -95,8 +95,8 @@ static struct row row_new(const struct event *e)
 	return row;
 }
 
-/* The text of the reader's next line; NULL where that is not for it. A row that there was no memory for
- * is taken to be. */
+/* The text of the reader's next line; NULL if the reader may not see it. A row without memory
+ * counts as visible. */
 static const char *text_locked(const struct feed_reader *r)
 {
 	const struct row *row = &r->feed->rows[r->line % KEPT];
@@ -118,7 +118,7 @@ static bool is_for_locked(const struct feed_reader *r)
 	return !r->feed->rows[r->line % KEPT].secret || text_locked(r);
 }
 
-/* The oldest row goes: those who have not read it have lost it. */
+/* Drops the oldest row: readers that have not read it have lost it. */
 static void lose_oldest_locked(struct feed *f)
 {
 	struct feed_reader *r;
@@ -133,13 +133,13 @@ static void lose_oldest_locked(struct feed *f)
 	}
 }
 
-/* Those who are to be woken are taken out under the lock, and woken without it. */
+/* Wakers are collected under the lock, and called without it. */
 struct wakes {
 	size_t count;
 	struct feed_waker *all;
 };
 
-/* Goes past what is not for it; whether there is something to read then. */
+/* Skips lines that the reader may not see; whether there is something to read then. */
 static bool is_ready_locked(struct feed_reader *r)
 {
 	if (r->part || r->lost)
@@ -213,7 +213,7 @@ void feed_close(struct feed_reader *r)
 
 	lock_acquire(&f->lock);
 	DL_DELETE(f->readers, r);
-	/* Who was interrupted while he waited is still in the queue: the others come back to it. */
+	/* An interrupted reader is still in the queue; the others will queue again. */
 	waiting = waitq_take_locked(&f->waiting);
 	lock_release(&f->lock);
 	waitq_wake(waiting);
