@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* HKDF, scrypt, AES-256-GCM and HMAC as OpenSSL has them. It knows no file and no format. */
+/* HKDF, scrypt, AES-256-GCM and HMAC, from OpenSSL. Knows no file and no format. */
 
 #include "store/crypt.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The embedded store's operations, each one transaction: read what is known of the secret, decide as a
- * server would (store/local_doc.h), write what has changed. */
+/* The embedded store's operations, each one transaction: read the secret's metadata, decide as a
+ * server would (store/local_doc.h), write the changes. */
 
 #include "store/local.h"
 
@@ -28,8 +28,8 @@ static int open_again(struct local *l, const struct sealed_db_config *config, st
 	return sealed_db_open(config, &l->db, err);
 }
 
-/* A store of the format before rows were bound gets new keys, which takes nobody else who has it open. It
- * goes on as it is where that cannot be. */
+/* Gives new keys to a store of the format before rows were bound. That needs the store to itself;
+ * if others have it open, it stays in the old format. */
 static int upgrade(struct local *l, const struct sealed_db_config *config, struct err *err)
 {
 	struct sealed_db_config alone = *config;
@@ -91,7 +91,7 @@ const char *local_file(const struct local *l)
 	return sealed_db_path(l->db);
 }
 
-/* What a reader gets of a node that is there. */
+/* Reads a version of an existing node. */
 static int read_node(struct sealed_tx *tx, struct local *l, const char *path,
 		     const struct local_node *n, int64_t number, cJSON **data, cJSON **metadata,
 		     struct err *err)
@@ -332,15 +332,15 @@ int local_change_metadata(struct local *l, const char *path, const cJSON *patch,
 	return r < 0 ? r : sealed_tx_commit(tx, err);
 }
 
-/* "local:FILE/PATH": what is a directory is on the way to the file; the first that is none, also one that
- * is not there yet, is the file, and the rest a path in the store. */
+/* "local:FILE/PATH": leading components that are directories lead to the file. The first other one
+ * is the file, even if it does not exist yet; the rest is a path in the store. */
 
 bool local_is_source(const char *source)
 {
 	return !strncmp(source, LOCAL_SOURCE, strlen(LOCAL_SOURCE));
 }
 
-/* One slash between two names, and none at the end. */
+/* Removes repeated and trailing slashes. */
 static void tidy(char *path)
 {
 	char *to = path;
@@ -360,7 +360,7 @@ static bool is_folder(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* Cuts `path` behind the file; what follows, or NULL where all of it is directories. */
+/* Ends `path` at the file; returns the rest, or NULL if all of it is directories. */
 static char *cut(char *path)
 {
 	for (char *p = path + 1; *p; p++) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What goes over all of an embedded store: finding damage, sending it out, taking it in, a new key. */
+/* Work over a whole embedded store: verification, export, import, a new key. */
 
 #include "store/local.h"
 
@@ -19,15 +19,15 @@ struct walk {
 	struct local *l;
 	int64_t nodes, versions; /* seen */
 	unsigned depth;
-	/* Called for each, those above first. */
+	/* Called for each node, below before above. */
 	int (*visit)(struct walk *w, const struct local_child *c, const char *path,
 		     const char *parent, struct err *err);
 	cJSON *secrets;	 /* of an export */
 	struct local to; /* of a new key */
 };
 
-/* All below a folder. As deep as paths are, which are bounded; but a node without a name, in the root,
- * would be its own child. */
+/* Walks everything below a folder. The recursion is as deep as paths, which are bounded; but a node
+ * without a name, in the root, would be its own child. */
 static int walk_folder(struct walk *w, const char *folder, struct err *err)
 {
 	_cleanup_children_ struct local_children children = {0};
@@ -79,7 +79,7 @@ static int walk(struct walk *w, struct err *err)
 	return r;
 }
 
-/* The values of each version that is not destroyed, under its number. */
+/* Reads the values of each version that is not destroyed, under its number. */
 static int read_versions(struct walk *w, const char *path, const struct local_node *n, cJSON *to,
 			 struct err *err)
 {
@@ -182,7 +182,7 @@ int local_export(struct local *l, struct limit limit, cJSON **out, struct err *e
 	return 0;
 }
 
-/* Names parted by single slashes. */
+/* Names separated by single slashes. */
 static bool is_path(const char *path, size_t len)
 {
 	return len && strlen(path) == len && *path != '/' && path[len - 1] != '/' &&

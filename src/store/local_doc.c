@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The metadata of a secret, kept as the servers' own source has it (openbao's builtin/logical/kv:
- * path_metadata.go, version_key.go): what is kept, what is cut off, what is refused. */
+/* The metadata of a secret, by the rules of the servers' own source (openbao's builtin/logical/kv:
+ * path_metadata.go, version_key.go): which versions are kept, which are cut off, what is refused. */
 
 #include "store/local_doc.h"
 
@@ -20,7 +20,7 @@
 #define HOUR	      (3600 * NS_PER_SEC)
 #define VERSIONS_MOST INT32_MAX
 
-/* Takes `value` in any case. */
+/* Takes `value` even if it fails. */
 int local_json_set(cJSON *object, const char *name, cJSON *value)
 {
 	if (!value)
@@ -42,7 +42,7 @@ static cJSON *new_text(const char *text)
 	return json_new_string(text, strlen(text));
 }
 
-/* "2026-01-02T03:04:05.6Z": as many digits as it needs. */
+/* "2026-01-02T03:04:05.6Z", with as many digits as needed. */
 static cJSON *new_time(int64_t ns)
 {
 	struct timespec at = clock_timespec(ns);
@@ -98,7 +98,7 @@ static const char *name_of(int64_t number, char *to, size_t room)
 	return to;
 }
 
-/* The versions from `first` to before `kept` go. */
+/* Removes the versions below `kept`. */
 static void cut(cJSON *doc, int64_t kept)
 {
 	cJSON *rows = json_get(doc, "versions"), *next;
@@ -192,7 +192,7 @@ int local_doc_destroy(cJSON *row)
 	return local_json_set(row, "destroyed", cJSON_CreateTrue());
 }
 
-/* As Go writes one: "1h30m0s". */
+/* A duration as Go writes it: "1h30m0s". */
 static cJSON *new_duration(uint64_t ns)
 {
 	uint64_t hours = ns / HOUR, minutes = ns / (60 * NS_PER_SEC) % 60;
@@ -287,7 +287,7 @@ static int merge_custom(cJSON *doc, const cJSON *patch, struct err *err)
 	}
 	if (r < 0)
 		return r;
-	json_sort(custom); /* as the servers send it */
+	json_sort(custom); /* the servers send it sorted */
 	if (cJSON_GetArraySize(custom) > CUSTOM_MAX)
 		return err_set(err, EINVAL, "custom metadata has %d keys at most", CUSTOM_MAX);
 	return local_json_set(doc, "custom_metadata",

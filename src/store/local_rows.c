@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The rows of the embedded store: what is sealed about what, and the SQL. See store/local_parts.h. */
+/* The rows of the embedded store: their sealing and the SQL. See store/local_parts.h. */
 
 #include "store/local_parts.h"
 
@@ -20,7 +20,8 @@ char *local_join(const char *folder, const char *name)
 	return asprintf(&out, "%s%s%s", folder, *folder ? "/" : "", name) < 0 ? NULL : out;
 }
 
-/* What a row is about: its kind, so that none passes for one of another, and its path. */
+/* The text that a row is sealed about: its kind, so that no row passes for another kind's, and its
+ * path. */
 static int about(struct buf *b, const char *kind, int64_t number, const char *path)
 {
 	buf_printf(b, "%s %" PRId64 " ", kind, number);
@@ -28,7 +29,7 @@ static int about(struct buf *b, const char *kind, int64_t number, const char *pa
 	return buf_status(b);
 }
 
-/* What of a row is bound to the state of all. Of what is sealed its nonce and its tag stand for it. */
+/* The part of a row that the sum covers. A sealed column is represented by its nonce and its tag. */
 #define ROW_MAX 160
 struct row {
 	unsigned char bytes[ROW_MAX];
@@ -49,7 +50,7 @@ static void row_number(struct row *row, sqlite3_stmt *s, int column)
 	row_add(row, &n, sizeof(n));
 }
 
-/* A blob is as long as it is, or NULL; one with more than its two ends has both. */
+/* Adds a column's length (-1 for NULL), its head and its tail: a sealed one's nonce and tag. */
 static void row_blob(struct row *row, sqlite3_stmt *s, int column)
 {
 	const char *blob = sqlite3_column_blob(s, column);
@@ -64,7 +65,7 @@ static void row_blob(struct row *row, sqlite3_stmt *s, int column)
 	row_add(row, blob ? blob + len - tail : NULL, tail);
 }
 
-/* Of a statement with these columns. */
+/* Columns for row_of_node() and row_of_version(). */
 #define NODE	"id, hash, parent, name, meta"
 #define VERSION "node, number, body"
 
@@ -86,8 +87,8 @@ static void row_of_version(struct row *row, sqlite3_stmt *s)
 
 typedef void row_of(struct row *row, sqlite3_stmt *s);
 
-/* Runs a statement that yields rows, which it has made or removed, or is about to change. How many; or
- * -errno. */
+/* Runs a statement that returns rows which it has made or removed, or is about to change, and moves
+ * the sum. Returns their number, or -errno. */
 static int move_rows(struct sealed_tx *tx, sqlite3_stmt *s, row_of *of, bool add, struct err *err)
 {
 	struct row row;
@@ -176,7 +177,7 @@ int local_node_get(struct sealed_tx *tx, struct local *l, const char *path, stru
 	return r;
 }
 
-/* The parent's path, and where in `path` the own name begins. Heap. */
+/* The parent's path, heap; *name is where the last name begins in `path`. */
 static char *parent_of(const char *path, const char **name)
 {
 	const char *slash = strrchr(path, '/');
@@ -215,7 +216,7 @@ static int node_make(struct sealed_tx *tx, struct local *l, const char *path, in
 	return r;
 }
 
-/* The folders on the way to it, down from the root, which has no row. */
+/* Makes the folders above a path, from the root down; the root has no row. */
 static int make_above(struct sealed_tx *tx, struct local *l, const char *path, struct err *err)
 {
 	unsigned depth = 1;
@@ -239,7 +240,7 @@ static int make_above(struct sealed_tx *tx, struct local *l, const char *path, s
 	return r;
 }
 
-/* It is about to be changed. */
+/* Takes a row off the sum before it changes. */
 static int node_leaves(struct sealed_tx *tx, int64_t id, struct err *err)
 {
 	sqlite3_stmt *s = sealed_tx_prepare(tx, "SELECT " NODE " FROM node WHERE id = ?1", err);
@@ -332,7 +333,7 @@ static int node_delete(struct sealed_tx *tx, int64_t id, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-/* 1 where something is below it. */
+/* 1 if there is something below it. */
 static int has_children(struct sealed_tx *tx, struct local *l, const char *path, struct err *err)
 {
 	sqlite3_stmt *s =
@@ -454,7 +455,7 @@ static int add_child(struct local *l, sqlite3_stmt *s, const struct buf *what,
 
 	if (r < 0)
 		return r;
-	/* Doubled whenever it is full: at 0, 1, 2, 4, ... */
+	/* Double the room at 0, 1, 2, 4, ... entries. */
 	if ((out->count & (out->count - 1)) == 0) {
 		all = realloc(out->all, (out->count ? 2 * out->count : 1) * sizeof(*all));
 		if (!all)

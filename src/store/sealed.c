@@ -3,8 +3,9 @@
  *
  *      "vaultfs1"  salt 16  nonce 12  text, encrypted  tag 16
  *
- * Each file has a key of its own, made of ours and the salt (HKDF with SHA-256, RFC 5869), so that no
- * number of files has a nonce occur twice under one key. The tag covers the text and what it is about. */
+ * Each file has a key of its own, made of ours and the salt (HKDF with SHA-256, RFC 5869). So
+ * however many files there are, no nonce occurs twice under one key. The tag covers the text and
+ * `about`. */
 
 #include "store/sealed.h"
 
@@ -21,7 +22,7 @@
 #define HEAD_LEN  (MAGIC_LEN + CRYPT_SALT + CRYPT_NONCE)
 #define TAG_LEN	  CRYPT_TAG
 
-/* The material of the machine and the salt beside `file`. */
+/* Makes the key from the machine's material and the salt beside `file`. */
 static int add_salt(const char *file, struct sealed_keys *keys, struct secret *machine,
 		    struct err *err)
 {
@@ -52,7 +53,7 @@ int sealed_keys_take(const char *spec, const char *file, struct sealed_keys *key
 	int r;
 
 	*keys = (struct sealed_keys){0};
-	/* There is nobody to ask, at a restart. */
+	/* At a restart there is nobody to ask. */
 	if (!strncmp(spec, "passphrase:", 11))
 		return err_set(err, EINVAL,
 			       "offline_key=%s: expected machine, file:PATH or systemd-creds",
@@ -72,7 +73,7 @@ void sealed_keys_fini(struct sealed_keys *keys)
 	*keys = (struct sealed_keys){0};
 }
 
-/* Either way, with a key for one file alone. 0, -EBADMSG or -ENOMEM. */
+/* Seals or opens with a key derived for this file alone. 0, -EBADMSG or -ENOMEM. */
 static int crypt_file(bool seal, const struct secret *key, const char *about, const char *head,
 		      struct crypt_text *text)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Transactions on a sealed database, and what is sealed in it.
+/* Transactions on a sealed database, and sealing.
  *
- * There are two connections: one for all readers and one for all writers, each used by one thread at a
- * time, so that a read does not wait for a write to reach the disk. Between processes SQLite's own locks
- * do the same, and the busy handler waits no longer than the caller does. */
+ * There are two connections: one for all readers and one for all writers, each used by one thread
+ * at a time. So a read does not wait for a write to reach the disk. Between processes SQLite's own
+ * locks do this; the busy handler waits no longer than the caller does. */
 
 #include "store/sealed_db.h"
 
@@ -52,7 +52,7 @@ int sealed_tx_fail(struct sealed_tx *tx, int rc, struct err *err)
 	return err_set(err, EIO, "%s: %s", path, why);
 }
 
-/* By SQLite, where another process holds the file. */
+/* SQLite calls it when another process holds the file. */
 static int on_busy(void *arg, int times)
 {
 	struct sealed_tx *tx = arg;
@@ -102,7 +102,7 @@ int sealed_tx_run(struct sealed_tx *tx, const char *sql, struct err *err)
 	return rc == SQLITE_OK ? 0 : sealed_tx_fail(tx, rc, err);
 }
 
-/* One thread at a time has the connection. */
+/* Takes the connection, which one thread at a time may use. */
 static int take(struct sealed_tx *tx, struct limit limit, struct err *err)
 {
 	bool in_time = true;
@@ -124,8 +124,8 @@ static void give_back(struct sealed_tx *tx)
 	cond_signal(&tx->freed);
 }
 
-/* Whether the file that is open is still the one of that name: what is written to one that was removed,
- * or replaced by a copy, is gone when it is closed. */
+/* Whether the open file still has its name. If it was removed or replaced by a copy, anything
+ * written to it is lost when it is closed. */
 static int check_file(const struct sealed_db *db, struct err *err)
 {
 	struct stat st;
@@ -216,7 +216,7 @@ int sealed_tx_step(struct sealed_tx *tx, sqlite3_stmt *s, struct err *err)
 	if (rc == SQLITE_ROW)
 		return 1;
 	if (rc == SQLITE_DONE) {
-		sqlite3_reset(s); /* so that it holds no lock */
+		sqlite3_reset(s); /* releases its locks */
 		return 0;
 	}
 	return sealed_tx_fail(tx, rc, err);

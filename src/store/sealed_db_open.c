@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Making, opening and rekeying a sealed database.
  *
- * A new file is made under another name, complete, and then linked to its own: there is never one that
- * is half made, so that an empty one is a damaged one. The table "header" has, readable by all, what
- * kind of file it is and how its keys come about; and its format and schema, sealed, which prove the
- * keys, and that this program is the one for the file. A store of the format before rows were bound to
- * the state of all gets new keys with its new format, so that nothing sealed before passes after. */
+ * A new file is completed under another name, and then linked to its own. So no half-made file
+ * exists, and an empty one is damaged. The table "header" states in the clear the kind of file and
+ * how its keys are made. It also holds the format and schema, sealed: they prove the keys, and that
+ * this program is the one for the file. A store of the format before rows were bound gets new keys
+ * with its new format, so that nothing sealed earlier passes afterwards. */
 
 #include "store/sealed_db.h"
 
@@ -230,7 +230,7 @@ static int unlock(struct sealed_tx *tx, const struct store_key *key, struct err 
 	return r == -ENOMEM ? no_memory(err) : r;
 }
 
-/* The one text or number that a statement yields. */
+/* The one text or number that a statement returns. */
 static int ask(struct sealed_tx *tx, const char *sql, char *to, size_t room, struct err *err)
 {
 	sqlite3_stmt *s = sealed_tx_prepare(tx, sql, err);
@@ -245,7 +245,7 @@ static int ask(struct sealed_tx *tx, const char *sql, char *to, size_t room, str
 	return 0;
 }
 
-/* What can be seen of the file without its key. */
+/* Checks everything that shows without the key. */
 static int check_form(struct sealed_tx *tx, struct err *err)
 {
 	_cleanup_buf_ struct buf kind = {0};
@@ -273,7 +273,7 @@ static int check_form(struct sealed_tx *tx, struct err *err)
 	return r;
 }
 
-/* In a file of its own; `db` has its keys. */
+/* Fills a new file at `path`; `db` has its keys. */
 static int fill_new(struct sealed_db *db, const char *path, const struct store_kdf *kdf,
 		    struct err *err)
 {
@@ -317,7 +317,7 @@ static int make_keys(struct sealed_db *db, const struct store_key *key, struct s
 	return r < 0 ? err_set(err, -r, "no key could be made") : 0;
 }
 
-/* Whoever else makes it at the same time: one of the two is linked, and used by both. */
+/* If somebody else creates it at the same time, one of the two files is linked, and both use it. */
 static int create(struct sealed_db *db, const struct store_key *key, struct err *err)
 {
 	_cleanup_free_ char *fresh = NULL;
@@ -342,7 +342,7 @@ static int create(struct sealed_db *db, const struct store_key *key, struct err 
 	return r < 0 ? err_set(err, -r, "cannot make %s: %s", db->path, strerror(-r)) : 0;
 }
 
-/* SQLite takes what stands in the files beside it for a part of the database. */
+/* SQLite takes the contents of the files beside it as part of the database. */
 static int check_trust(const struct sealed_db *db, struct err *err)
 {
 	static const char *const beside[] = {"-wal", "-shm", "-journal"};
@@ -374,7 +374,7 @@ static int look(struct sealed_db *db, const struct sealed_db_config *c, struct e
 	r = check_trust(db, err);
 	if (r < 0)
 		return r;
-	/* SQLite would take it for a new one. */
+	/* SQLite would take an empty file for a new one. */
 	return st.st_size == 0 ? sealed_db_damaged(db, "it is empty", err) : 0;
 }
 
@@ -384,7 +384,7 @@ static int in_use(const struct sealed_db *db, struct err *err)
 			 : err_set(err, ETIMEDOUT, "%s is held by another process", db->path);
 }
 
-/* SQLite would drop what is behind the damage, and say nothing. */
+/* Without this check SQLite would silently drop everything after the damage. */
 static int check_log(const struct sealed_db *db, struct err *err)
 {
 	bool damaged = false;
@@ -401,7 +401,7 @@ static int check_log(const struct sealed_db *db, struct err *err)
 		       : 0;
 }
 
-/* Alone: SQLite leaves the write-ahead log only where no other connection has the file open. */
+/* If `alone`: SQLite can leave WAL mode only when no other connection has the file open. */
 static int choose_journal(struct sealed_tx *tx, struct err *err)
 {
 	bool alone = tx->db->alone;
@@ -446,7 +446,7 @@ int sealed_db_open(const struct sealed_db_config *c, struct sealed_db **out, str
 		r = sealed_tx_connect(&db->writes, db, db->path, err);
 	if (r == 0)
 		r = choose_journal(&db->writes, err);
-	if (r == 0) /* again: the log may have been there, and another's, when it was opened */
+	if (r == 0) /* again: the log may have existed, owned by another, when it was opened */
 		r = check_trust(db, err);
 	if (r == 0)
 		r = check_form(&db->writes, err);
@@ -464,7 +464,7 @@ int sealed_db_open(const struct sealed_db_config *c, struct sealed_db **out, str
 	return 0;
 }
 
-/* The new salt stands beside the old one until the file is sealed with it. */
+/* The new salt stands beside the old one until the file is resealed. */
 static int salt_anew(struct sealed_db *db, const struct store_key *key, struct err *err)
 {
 	struct store_salts *s = &db->salts;
@@ -536,6 +536,6 @@ int sealed_db_rekey(struct sealed_db *db, const struct store_key *key,
 	db->old = false;
 	sealed_tx_end(steal(tx));
 	r = forget_old_salt(db, key, err);
-	/* Nothing that the old key opens stays in a free page. */
+	/* Removes anything that the old key opens from free pages. */
 	return r < 0 ? r : sealed_tx_run(&db->writes, "VACUUM", err);
 }

@@ -8,16 +8,16 @@
 
 #include <sys/types.h>
 
-/* What sealed_db.c and sealed_db_open.c share, and nobody else sees. */
+/* Shared by sealed_db.c and sealed_db_open.c only. */
 
 #define STATEMENTS_MAX 40
 
 struct sealed_tx {
 	struct sealed_db *db;
 	sqlite3 *sql;
-	struct limit limit; /* of the transaction under way */
+	struct limit limit; /* of the current transaction */
 	bool begun;
-	bool moved; /* rows have come or gone: `delta` is what they come to */
+	bool moved; /* rows were made or removed: `delta` is the sum of the changes */
 	struct sealed_sum delta;
 	struct {
 		const char *text;
@@ -32,33 +32,33 @@ struct sealed_db {
 	char *path, *kind, *schema, *advice;
 	struct store_secrets *secrets; /* secret memory */
 	bool alone;
-	bool bound;   /* rows are: see store/sealed_state.h */
-	bool old;     /* of before they were */
-	dev_t device; /* of the file that is open */
+	bool bound;   /* rows are bound: see store/sealed_state.h */
+	bool old;     /* in the format before they were */
+	dev_t device; /* of the open file */
 	ino_t inode;
-	struct store_salts salts; /* of a machine's key */
-	size_t salt;		  /* which of them */
+	struct store_salts salts; /* for a machine's key */
+	size_t salt;		  /* index of the one in use */
 	struct sealed_tx reads, writes;
 };
 
-/* A connection to `path`, set up; in `tx`. */
+/* Opens and sets up a connection to `path`, in `tx`. */
 int sealed_tx_connect(struct sealed_tx *tx, struct sealed_db *db, const char *path,
 		      struct err *err);
 void sealed_tx_close(struct sealed_tx *tx);
 
-/* SQL without results, up to a limit. */
+/* Runs SQL without results, within the limit. */
 int sealed_tx_run(struct sealed_tx *tx, const char *sql, struct err *err);
 
-/* What SQLite's result means. -errno, with a sentence. */
+/* Turns SQLite's result into -errno with a sentence. */
 int sealed_tx_fail(struct sealed_tx *tx, int rc, struct err *err);
 
-/* One row of the table "header". `len` is that of `value`. */
+/* Writes one row of the table "header". `len` is that of `value`. */
 int sealed_header_put(struct sealed_tx *tx, const char *name, const void *value, size_t len,
 		      struct err *err);
 /* The value of a row, at least `least` and at most `most` bytes, with a NUL after it. */
 int sealed_header_get(struct sealed_tx *tx, const char *name, size_t least, size_t most,
 		      struct buf *out, struct err *err);
-/* Puts in all that says how the keys come about, and a proof of them. */
+/* Writes how the keys are made, and a proof of them. */
 int sealed_header_write(struct sealed_tx *tx, const struct sealed_db *db,
 			const struct store_kdf *kdf, struct err *err);
 

@@ -3,11 +3,12 @@
  *
  *      row, row, row, ...  --HMAC-->  h + h + h + ...  (mod 2^256)  --sealed-->  header "state"
  *
- * A write moves the sum by the rows that it changes, whatever else there is; the whole is added up anew
- * when the file is opened. The hashes have a key of their own, and the sum is sealed, so that nobody
- * without the key can choose rows of which the sum is right. (The construction is MSet-Add-Hash:
- * Clarke et al., Incremental Multiset Hash Functions and Their Application to Memory Integrity Checking,
- * 2003.) The number of commits stands beside the sum, so that no two states are sealed alike. */
+ * A write moves the sum by the rows that it changes, whatever the size of the rest; opening the
+ * file adds up everything anew. The hashes have a key of their own, and the sum is sealed, so
+ * nobody without the key can choose rows with the right sum. (The construction is MSet-Add-Hash:
+ * Clarke et al., Incremental Multiset Hash Functions and Their Application to Memory Integrity
+ * Checking, 2003.) The number of commits stands beside the sum, so that no two states are sealed
+ * alike. */
 
 #include "store/sealed_state.h"
 

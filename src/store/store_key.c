@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From key=machine and its like to two keys.
+/* From an option such as key=machine to three keys.
  *
  *      machine-id, salt beside the store --+
  *      a file's content -------------------+-- HKDF, with the salt in the store --> values
@@ -53,7 +53,7 @@ static int read_file(const char *path, struct secret **key, struct err *err)
 	return take_key(fd, path, key, err);
 }
 
-/* It is the machine's, in a folder of root's, and public. */
+/* It belongs to the machine, lies in a folder of root's, and is public. */
 static int read_machine_id(struct secret **key, struct err *err)
 {
 	_cleanup_close_ int fd = open(MACHINE_ID, O_RDONLY | O_CLOEXEC);
@@ -178,7 +178,7 @@ static struct secret *new_salt(void)
 	return secret_new(digits, SALT_DIGITS);
 }
 
-/* Those that are there are never overwritten: a store may hang on them. */
+/* Never overwrites existing salts: a store may depend on them. */
 static int create_salts(const char *path, struct err *err)
 {
 	_cleanup_secret_ struct secret *salt = new_salt();

@@ -6,14 +6,14 @@
 #include "base/secret.h"
 #include "store/crypt.h"
 
-/* Where the keys of stores come from. What each protects from is in vaultfs-local(1). */
+/* Where the keys of stores come from. vaultfs-local(1) says what each kind protects against. */
 
 enum store_key_kind {
 	STORE_KEY_MACHINE,    /* /etc/machine-id, and a salt beside the store */
 	STORE_KEY_FILE,	      /* file:PATH */
-	STORE_KEY_CREDENTIAL, /* systemd-creds[:NAME]: what systemd has put into
-			       * $CREDENTIALS_DIRECTORY, "vaultfs.key" unless named */
-	STORE_KEY_PASSPHRASE, /* passphrase:FD: all that a descriptor yields */
+	STORE_KEY_CREDENTIAL, /* systemd-creds[:NAME]: a file that systemd puts into
+			       * $CREDENTIALS_DIRECTORY, by default "vaultfs.key" */
+	STORE_KEY_PASSPHRASE, /* passphrase:FD: everything that a descriptor yields */
 };
 
 struct store_key {
@@ -21,14 +21,14 @@ struct store_key {
 	struct secret *material;
 };
 
-/* `option` is the option's name, for sentences. A passphrase is read here, once, and its descriptor is
+/* `option` is the option's name, for sentences. A passphrase is read here, once, and its descriptor
  * closed. 0 or -errno; store_key_fini() in any case. */
 int store_key_read(const char *option, const char *spec, struct store_key *key, struct err *err);
 void store_key_fini(struct store_key *key);
 #define _cleanup_store_key_ _cleanup_(store_key_fini)
 
-/* The salts of a machine's store, of 64 hexadecimal digits each, newest last: one, or two where the
- * store was being given a new key when all ended. */
+/* The salts of a machine's store, 64 hexadecimal digits each, newest last. Normally one; two if a
+ * change of key was interrupted. */
 #define STORE_SALTS 2
 struct store_salts {
 	size_t count;
@@ -39,27 +39,27 @@ void store_salts_fini(struct store_salts *s);
 
 bool store_salts_exist(const char *store);
 
-/* From "STORE.salt", which its owner alone may read; with `create` it is made where it is not there,
- * whoever else does so at the same time. 0 or -errno. */
+/* Reads "STORE.salt", which only its owner may read. `create`: make it if it does not exist, safely
+ * against others that do so at the same time. 0 or -errno. */
 int store_salts_read(const char *store, bool create, struct store_salts *s, struct err *err);
 
-/* Adds a new one to `s`, and writes these; writes salt `i` alone; removes the file. */
+/* Add a new salt to `s` and write all of them; write only salt `i`; remove the file. */
 int store_salts_add(const char *store, struct store_salts *s, struct err *err);
 int store_salts_keep(const char *store, const struct store_salts *s, size_t i, struct err *err);
 int store_salts_remove(const char *store, struct err *err);
 
-/* So that what was renamed or linked beside `file` is still there after a power cut. 0 or -errno. */
+/* Makes renames and links beside `file` survive a power cut. 0 or -errno. */
 int store_sync_folder(const char *file);
 
-/* How the keys of a store come of the material; part of its file. */
+/* How the keys of a store are derived from the material; part of its file. */
 struct store_kdf {
 	char salt[CRYPT_SALT];
 	unsigned log_n, blocks; /* of scrypt, for a passphrase; else 0 */
 };
 int store_kdf_new(const struct store_key *key, struct store_kdf *kdf);
 
-/* Three keys: for values, for names, and for the state of all rows. Secret memory. `salt`: of a
- * machine, else NULL. */
+/* Three keys: for values, for names, and for the state of all rows. In secret memory. `salt`: for a
+ * machine's key, else NULL. */
 struct store_secrets {
 	unsigned char seal[CRYPT_KEY], name[CRYPT_KEY], state[CRYPT_KEY];
 };

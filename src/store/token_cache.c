@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A token that outlives its daemon. The text that is sealed is the time of its end, in nanoseconds
+/* A token that outlives its daemon. The sealed text is the time at which it expires, in nanoseconds
  * since 1970 or 0 for never, a blank, and the token. */
 
 #include "store/token_cache.h"

@@ -11,11 +11,11 @@
 struct token_cache {
 	const char *path;
 	const struct secret *key, *unsalted; /* see store/sealed.h */
-	const char *about; /* whose it is, and where: it is taken up for the same login alone */
+	const char *about; /* user, method and server: it is used only for the same login */
 };
 
-/* The token, if it has time left by the clock; *ttl (ns) is how much, 0 for ever. 0, -ENOENT for none,
- * -ETIME for one that is over, or as sealed_read(). */
+/* The token, if the clock leaves it time; *ttl (ns) is how much, 0 for ever. 0; -ENOENT if there is
+ * none; -ETIME if it has expired; or an error of sealed_read(). */
 int token_cache_read(const struct token_cache *c, struct secret **token, uint64_t *ttl,
 		     struct err *err);
 

@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Looks for damage in SQLite's write-ahead log before SQLite does, which takes the first bad frame
- * for the end of the log, and drops all behind it. https://sqlite.org/fileformat2.html, section 4:
+/* Looks for damage in SQLite's write-ahead log before SQLite does. SQLite takes the first bad frame
+ * for the end of the log, and drops everything after it. https://sqlite.org/fileformat2.html,
+ * section 4:
  *
- *	| header, salts, sum0 | frame, salts, sum1 | frame, COMMIT, salts, sum2 | frame, ...
+ * | header, salts, sum0 | frame, salts, sum1 | frame, COMMIT, salts, sum2 | frame, ...
  *
- * Each sum is made of the one before and of the frame. So a frame behind a bad one can still be proven,
- * from the sum that its predecessor has stored, and with it that they were written one after the other.
+ * Each sum covers the previous sum and the frame. So a frame after a bad one can still be proven
+ * from the sum stored in its predecessor, which also proves that the two were written in this
+ * order.
  *
- * What is bad after a crash? With synchronous=FULL the log is synced with each commit, and a transaction
- * begins behind the last commit only. Then any sectors of the one that was being written may be missing,
- * and no others. Behind that one there may be leftovers of longer ones that were given up, with a commit
- * frame even, where the sync failed: but each of them was begun at the same place, so that nothing ever
- * followed its commit frame. Leftovers of before the log's last restart have other salts.
+ * Which frames can be bad after a crash? With synchronous=FULL the log is synced with each commit,
+ * and a transaction begins after the last commit. Then only sectors of the transaction that was
+ * being written may be missing. After it there may be leftovers of longer transactions that were
+ * given up, even with a commit frame if the sync failed. But each of them began at the same place,
+ * so nothing ever followed its commit frame. Leftovers from before the log's last restart have
+ * other salts.
  *
- * Hence: where a frame was made from the sum of a commit frame, the commit was done before it, and all
- * frames up to there were whole and on the disk. If one of them is bad now, it is damage, and the file is
- * refused. Damage within the last transaction looks the same as a crash during it, and a log whose end
- * is cut off the same as one not written yet: neither can be told.
+ * Hence: if a frame continues the sum of a commit frame, that commit came first, and all frames up
+ * to it were whole and on the disk. If one of them is bad now, that is damage, and the file is
+ * refused. Damage within the last transaction looks like a crash during it, and a log that was cut
+ * off looks like one not yet written: neither can be detected.
  *
- * The header is synced before the first frame is written behind it, and lies in one sector: where it is
- * bad and a commit frame is whole, it is damage too. */
+ * The header is synced before the first frame is written, and lies in one sector. If it is bad and
+ * a commit frame is whole, that is damage too. */
 
 #include "store/wal_check.h"
 
@@ -35,12 +38,12 @@
 #include <unistd.h>
 
 #define HEADER	  32u
-#define FRAME	  24u /* and a page behind it */
-#define SALTS	  8u  /* in a frame's head, and the sum behind them */
+#define FRAME	  24u /* followed by a page */
+#define SALTS	  8u  /* offset in a frame's head; the sum follows them */
 #define SECTOR	  512u
 #define MAGIC	  0x377f0682u /* the lowest bit: the words of the sums are big-endian */
 #define POLL	  (5 * NS_PER_MS)
-#define FROM_PAGE 16 /* where the database has the size of its pages */
+#define FROM_PAGE 16 /* offset of the page size in the database */
 
 struct sum {
 	uint32_t a, b;
@@ -49,10 +52,10 @@ struct sum {
 struct scan {
 	bool sound; /* the header is */
 	bool big;
-	unsigned char salts[8]; /* of the log, or where it is not sound of the frame before */
-	struct sum last;	/* as the header or the frame before has stored it */
-	bool bad;		/* there was one */
-	bool done; /* the frame before is a commit frame, behind a bad one or bad itself */
+	unsigned char salts[8]; /* the log's; if the header is bad, those of the last frame */
+	struct sum last;	/* as stored in the header or the last frame */
+	bool bad;		/* there was a bad frame or header */
+	bool done; /* the last frame is a commit frame, after a bad one or bad itself */
 };
 
 static uint32_t word(const unsigned char *p, bool big)
@@ -85,7 +88,7 @@ static bool page_fits(uint32_t page)
 	return page >= 512 && page <= 65536 && !(page & (page - 1));
 }
 
-/* 1, 0 where it ends before, or -errno. */
+/* 1, 0 if the file ends before, or -errno. */
 static int read_at(int fd, void *to, size_t len, off_t at)
 {
 	for (size_t n = 0; n < len;) {
@@ -100,7 +103,7 @@ static int read_at(int fd, void *to, size_t len, off_t at)
 	return 1;
 }
 
-/* Where the header is bad: the words of this machine, and the pages of the database. */
+/* If the header is bad, assumes this machine's byte order and the database's page size. */
 static void begin(struct scan *s, const unsigned char *header, uint32_t *page)
 {
 	uint32_t magic = word(header, true), size = word(header + 8, true);
@@ -117,12 +120,12 @@ static void begin(struct scan *s, const unsigned char *header, uint32_t *page)
 		s->big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
 }
 
-/* Whether this frame shows that the log is damaged. `at` is where it is. */
+/* Whether this frame, at offset `at`, proves that the log is damaged. */
 static bool frame_tells(struct scan *s, const unsigned char *frame, uint32_t page, off_t at)
 {
 	bool ours = !memcmp(frame + SALTS, s->salts, sizeof(s->salts));
 	bool commit = word(frame + 4, true) != 0, tells = false;
-	/* Then it is of one write, and of the right one where the next is made from its sum. */
+	/* Then one write made it, and the right one if the next frame continues its sum. */
 	bool one_sector = at / SECTOR == (at + (off_t)FRAME - 1) / SECTOR;
 	struct sum sum = sum_of(s->big, frame + FRAME, page, sum_of(s->big, frame, 8, s->last));
 	bool whole = ours && word(frame, true) != 0 && same(sum, stored(frame + 16));
@@ -174,10 +177,10 @@ static int pause_a_little(struct limit limit)
 	return cancel_sleep(limit.cancel, now + POLL) ? -EINTR : 0;
 }
 
-/* With the file to itself. SQLite keeps a SHARED lock on the database as long as a connection uses the
- * log, and its own recovery and its own clearing up at the last close rest on EXCLUSIVE as this does. The
- * locks are taken through SQLite, since closing any other descriptor of the file would drop those that
- * this process has. -EAGAIN: another has it for itself. */
+/* Checks with the file to ourselves. SQLite keeps a SHARED lock on the database while a connection
+ * uses the log. Its own recovery and its clean-up at the last close rely on EXCLUSIVE, as this
+ * does. The locks are taken through SQLite: closing any other descriptor of the file would drop
+ * this process's locks. -EAGAIN: another has the file to itself. */
 static int check_alone(sqlite3_file *file, int fd, bool *damaged)
 {
 	const sqlite3_io_methods *io = file->pMethods;
@@ -189,7 +192,7 @@ static int check_alone(sqlite3_file *file, int fd, bool *damaged)
 	if (rc == SQLITE_OK)
 		rc = io->xLock(file, SQLITE_LOCK_EXCLUSIVE);
 	if (rc == SQLITE_OK) {
-		/* Of 65536 there is a 1. */
+		/* 1 stands for 65536. */
 		io->xRead(file, size, sizeof(size), FROM_PAGE);
 		r = wal_check(fd, (uint32_t)size[0] << 8 | (uint32_t)size[1] << 16, damaged);
 	}
@@ -197,8 +200,8 @@ static int check_alone(sqlite3_file *file, int fd, bool *damaged)
 	return r;
 }
 
-/* One that checks keeps a lock on the log: who finds the database shared then knows that it is no
- * other that checks, but one that has done so. -ESTALE: the log was taken away meanwhile. */
+/* A checker holds a lock on the log. So if we find the database shared, the other is no checker,
+ * but one that has finished its check. -ESTALE: the log was removed meanwhile. */
 static int lock_log(int fd, struct limit limit)
 {
 	struct stat st;
@@ -243,7 +246,7 @@ int wal_check_beside(const char *path, struct limit limit, bool *damaged)
 	int r = 0;
 
 	*damaged = false;
-	/* Where it cannot be opened, the caller will find that out. */
+	/* If it cannot be opened, the caller will find that out. */
 	if (sqlite3_open_v2(path, &sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) ==
 	    SQLITE_OK)
 		r = check_log(sql, limit, damaged);

@@ -7,15 +7,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Whether an SQLite write-ahead log, open in `fd`, was damaged so that a transaction which had been
- * committed would be dropped without a word. `page` is the size of the database's pages; it is used
- * where the log's own header cannot be trusted. 0, or -errno where the log cannot be read. */
+/* Whether an SQLite write-ahead log, open in `fd`, is damaged such that SQLite would silently drop
+ * a committed transaction. `page` is the size of the database's pages, for a log whose header
+ * cannot be trusted. 0, or -errno if the log cannot be read. */
 int wal_check(int fd, uint32_t page, bool *damaged);
 
-/* The same of the log beside the database `path`. Called before SQLite reads the file. Where another
- * connection, of any process, has it open, nothing is looked at: that one has begun with this, and what
- * it writes meanwhile is half there. Besides: -ETIMEDOUT where another keeps the file for itself past
- * the limit, -EINTR. */
+/* Checks the log beside the database `path`. Call it before SQLite reads the file. If another
+ * connection, of any process, has it open, nothing is checked: that one has done so, and its
+ * present writes are incomplete. Besides: -ETIMEDOUT if another has the file to itself past the
+ * limit, -EINTR. */
 int wal_check_beside(const char *path, struct limit limit, bool *damaged);
 
 #endif
