@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "edit/change.h"
-#include "secrets/secrets.h"
 #include "tree/latest.h"
 
 #include <errno.h>
@@ -106,6 +105,11 @@ static struct secrets secrets_of(const struct tree *t, struct telling *of)
 				.arg = of};
 }
 
+struct secrets commit_secrets(const struct tree *t)
+{
+	return secrets_of(t, NULL);
+}
+
 static struct secret_change change_of(const struct commit *c)
 {
 	return (struct secret_change){.base = c->base,
@@ -128,7 +132,7 @@ int commit_read_latest(struct tree *t, struct dir *d, const struct request *rq,
 
 int commit_check(const struct tree *t, const struct commit *c, struct err *err)
 {
-	struct secrets secrets = secrets_of(t, NULL);
+	struct secrets secrets = commit_secrets(t);
 	struct secret_change change = change_of(c);
 	bool forbidden;
 

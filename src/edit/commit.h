@@ -5,6 +5,7 @@
 #include "edit/edit.h"
 #include "tree/dir.h"
 #include "kv/kv.h"
+#include "secrets/secrets.h"
 
 /* One change to one secret, on its way to be one version of it. */
 struct commit {
@@ -37,6 +38,9 @@ int commit_make(struct tree *t, const struct commit *c, const struct request *rq
 /* Whether the sections of the configuration allow it, as far as can be told from the base: 0 or
  * -EINVAL. commit_make() asks for itself. */
 int commit_check(const struct tree *t, const struct commit *c, struct err *err);
+
+/* The mount's secrets, for a request that makes no version. */
+struct secrets commit_secrets(const struct tree *t);
 
 /* Whether the token may do `right` (KV_UPDATE, ...) with the secret: 0, -EACCES, PARKED. Under the
  * tree's lock. */

@@ -12,6 +12,7 @@
 #include "base/codec.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "edit/commit.h"
 #include "edit/json_unique.h"
 #include "tree/settings.h"
 
@@ -41,14 +42,12 @@ bool metadata_is_printable(const char *text)
 int metadata_change(struct tree *t, struct dir *d, cJSON *patch, const struct request *rq)
 {
 	_cleanup_json_ cJSON *body = patch;
-	struct kv *kv = t->config.kv;
+	struct secrets secrets = commit_secrets(t);
 	int r;
 
 	if (!body)
 		return err_set(rq->err, ENOMEM, "no memory");
-	if (!kv->ops->change_metadata)
-		return err_set(rq->err, EOPNOTSUPP, "this engine keeps no metadata");
-	r = kv->ops->change_metadata(kv, d->path, body, rq->limit, rq->err);
+	r = secrets_describe(&secrets, d->path, body, rq->limit, rq->err);
 	if (r < 0)
 		return r;
 	LOCK_SCOPE(&t->lock);

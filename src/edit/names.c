@@ -219,7 +219,7 @@ static int check_empty_locked(struct tree *t, struct dir *d, const struct reques
 static int remove_dir(struct tree *t, struct dir *d, const struct request *rq)
 {
 	_cleanup_object_ struct kv_version *version = NULL;
-	struct kv *kv = t->config.kv;
+	struct secrets secrets = commit_secrets(t);
 	bool purge;
 	int r;
 
@@ -232,7 +232,7 @@ static int remove_dir(struct tree *t, struct dir *d, const struct request *rq)
 	if (purge)
 		r = rights_whole(t, d, rq->caller, W_OK, rq->err);
 	if (purge && r == 0)
-		r = kv->ops->purge(kv, d->path, rq->limit, rq->err);
+		r = secrets_purge(&secrets, d->path, rq->limit, rq->err);
 	if (r < 0)
 		return r;
 	LOCK_SCOPE(&t->lock);

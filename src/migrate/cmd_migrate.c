@@ -174,11 +174,11 @@ static size_t list_changes(const struct plan_item *items, size_t count, struct k
  * meanwhile. */
 static int write_once(struct migrate *m, struct plan_item *items, size_t count, struct err *err)
 {
-	_cleanup_object_ struct kv_version *now = NULL, *next = NULL;
+	_cleanup_object_ struct kv_version *now = NULL;
+	struct secret_change change = {.cas = KV_ANY};
 	_cleanup_free_ struct kv_change *changes = calloc(count, sizeof(*changes));
 	_cleanup_free_ char *full = NULL;
 	struct spot at;
-	size_t n;
 	int s;
 
 	if (!changes)
@@ -188,16 +188,15 @@ static int write_once(struct migrate *m, struct plan_item *items, size_t count, 
 		return s;
 	if (!plan_judge(items, count, now, m->r->flags.value[OVERWRITE] != NULL))
 		return 0;
-	n = list_changes(items, count, changes);
-	next = kv_version_apply(now, changes, n, false);
-	if (!next)
-		return err_set(err, ENOMEM, "no memory");
-	s = destination_write(&m->target, &at, now, next, err);
+	change.base = now;
+	change.fields = changes;
+	change.count = list_changes(items, count, changes);
+	s = destination_change(&m->target, &at, &change, err);
 	if (s < 0) {
 		err_prefix(err, "%s", full);
 		return s;
 	}
-	m->written += n;
+	m->written += change.count;
 	m->versions++;
 	return 0;
 }

@@ -12,7 +12,6 @@
 #include "migrate/copying.h"
 
 #include "base/visible.h"
-#include "kv/kv_write.h"
 #include "migrate/origin.h"
 #include "remote/print.h"
 
@@ -368,15 +367,28 @@ static enum action judge(const struct copy *c, const struct pair *p)
 	return p->patch && p->patch->child ? ACTION_DESCRIBE : ACTION_SAME;
 }
 
+/* The secret as it is at the origin, all of it, in the place of the one at the target. `fields` is the
+ * caller's to free. */
+static int change_of(const struct pair *p, struct kv_change **fields, struct secret_change *c,
+		     struct err *err)
+{
+	*c = (struct secret_change){.base = p->now, .whole = true, .cas = KV_ANY};
+	c->fields = *fields = change_between(NULL, p->from, &c->count);
+	return *fields ? 0 : no_memory(err);
+}
+
 /* What cannot be stored is found before anything is written. */
 static int check_writable(struct copy *c, const struct pair *p, enum action action, struct err *err)
 {
-	int s = 0;
+	_cleanup_free_ struct kv_change *fields = NULL;
+	struct secret_change change;
+	int s;
 
-	if (p->at.kv && (action == ACTION_CREATE || action == ACTION_REPLACE))
-		s = kv_write_check(p->at.kv, p->at.path, p->now, p->from, err);
-	if (s == 0 && p->at.kv && (action == ACTION_CREATE || action == ACTION_REPLACE))
-		s = destination_check(&c->target, &p->at, p->now, p->from, err);
+	if (!p->at.kv || (action != ACTION_CREATE && action != ACTION_REPLACE))
+		return 0;
+	s = change_of(p, &fields, &change, err);
+	if (s == 0)
+		s = destination_check(&c->target, &p->at, &change, err);
 	return s < 0 ? err_prefix(err, "%s", p->full) : 0;
 }
 
@@ -428,9 +440,11 @@ static int show(struct copy *c)
 
 static int write_version(struct copy *c, const struct pair *p, struct err *err)
 {
-	_cleanup_object_ struct kv_version *next = kv_version_apply(p->from, NULL, 0, false);
+	_cleanup_free_ struct kv_change *fields = NULL;
+	struct secret_change change;
+	int s = change_of(p, &fields, &change, err);
 
-	return next ? destination_write(&c->target, &p->at, p->now, next, err) : no_memory(err);
+	return s < 0 ? s : destination_change(&c->target, &p->at, &change, err);
 }
 
 /* One look at a secret, and one version of it if it is missing. -EBUSY: somebody else has made one
@@ -447,8 +461,7 @@ static int write_once(struct copy *c, struct item *item, struct err *err)
 	    item->action != ACTION_DESCRIBE)
 		return 0;
 	if (p.patch && p.patch->child)
-		s = p.at.kv->ops->change_metadata(p.at.kv, p.at.path, p.patch, remote_limit(c->r),
-						  err);
+		s = destination_describe(&c->target, &p.at, p.patch, err);
 	if (s == 0 && !p.same)
 		s = write_version(c, &p, err);
 	if (s < 0) {

@@ -4,8 +4,6 @@
 
 #include "migrate/destination.h"
 
-#include "kv/kv_write.h"
-#include "rule/rule_check.h"
 #include "store/local.h"
 #include "vault/path.h"
 
@@ -140,22 +138,38 @@ int destination_read(struct destination *t, const char *path, char **full, struc
 	return s;
 }
 
-int destination_check(struct destination *t, const struct spot *at, const struct kv_version *onto,
-		      const struct kv_version *next, struct err *err)
+static struct secrets secrets_of(const struct destination *t, const struct spot *at)
 {
-	struct rules rules = {.first = t->remote->conf.rules, .label = at->label};
-	int s = rule_check(&rules, at->path, onto, next, err);
+	return remote_secrets(t->remote, at->kv, at->label);
+}
 
-	t->remote->local = s < 0;
+int destination_check(struct destination *t, const struct spot *at, const struct secret_change *c,
+		      struct err *err)
+{
+	struct secrets secrets = secrets_of(t, at);
+	bool forbidden;
+	int s = secrets_check(&secrets, at->path, c, &forbidden, err);
+
+	t->remote->local = forbidden;
 	return s;
 }
 
-int destination_write(struct destination *t, const struct spot *at, const struct kv_version *onto,
-		      struct kv_version *next, struct err *err)
+int destination_change(struct destination *t, const struct spot *at, const struct secret_change *c,
+		       struct err *err)
 {
-	struct kv_writing w = {
-		.kv = at->kv, .path = at->path, .onto = onto, .next = next, .cas = onto->number};
-	int s = destination_check(t, at, onto, next, err);
+	struct secrets secrets = secrets_of(t, at);
+	struct secret_outcome out;
+	int s = secrets_change(&secrets, at->path, c, remote_change_limit(t->remote), &out, err);
 
-	return s < 0 ? s : kv_write(&w, remote_limit(t->remote), err);
+	t->remote->local = out.forbidden;
+	object_put(out.made);
+	return s;
+}
+
+int destination_describe(struct destination *t, const struct spot *at, const cJSON *patch,
+			 struct err *err)
+{
+	struct secrets secrets = secrets_of(t, at);
+
+	return secrets_describe(&secrets, at->path, patch, remote_limit(t->remote), err);
 }

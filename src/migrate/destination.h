@@ -30,11 +30,15 @@ int destination_find(struct destination *t, const char *path, char **full, struc
 int destination_read(struct destination *t, const char *path, char **full, struct spot *at,
 		     struct kv_version **out, struct err *err);
 
-/* Whether the sections of the configuration let `next` take the place of `onto`; and one version of it,
- * by check-and-set, if they do. 0 or -errno, -EBUSY where somebody else was faster. */
-int destination_check(struct destination *t, const struct spot *at, const struct kv_version *onto,
-		      const struct kv_version *next, struct err *err);
-int destination_write(struct destination *t, const struct spot *at, const struct kv_version *onto,
-		      struct kv_version *next, struct err *err);
+/* Whether the configuration and the store allow the change; and one version by it, as a mount makes it:
+ * see secrets_change(). 0 or -errno, -EBUSY where others have changed what it was made from. */
+int destination_check(struct destination *t, const struct spot *at, const struct secret_change *c,
+		      struct err *err);
+int destination_change(struct destination *t, const struct spot *at, const struct secret_change *c,
+		       struct err *err);
+
+/* Changes the secret's metadata. */
+int destination_describe(struct destination *t, const struct spot *at, const cJSON *patch,
+			 struct err *err);
 
 #endif

@@ -46,14 +46,14 @@ static int words_to_versions(struct remote *r, const char *flag, long long *numb
 static int write_again(struct remote *r, const struct place *at, const struct kv_version *old,
 		       struct err *err)
 {
-	_cleanup_free_ struct kv_change *fields = kv_version_changes(old, old);
-	const struct secret_change change = {
-		.fields = fields, .count = old->count, .whole = true, .blind = true, .cas = KV_ANY};
+	struct secret_change change = {.whole = true, .blind = true, .cas = KV_ANY};
+	_cleanup_free_ struct kv_change *fields = change_between(NULL, old, &change.count);
 	struct secret_outcome out;
 	int s;
 
 	if (!fields)
 		return err_set(err, ENOMEM, "no memory");
+	change.fields = fields;
 	s = remote_change(r, at, &change, &out, err);
 	if (s == 0)
 		visible_print(stdout,
@@ -147,6 +147,7 @@ enum { VERSIONS, YES };
 static int change_versions(struct remote *r, bool destroys, struct err *err)
 {
 	_cleanup_place_ struct place at = {0};
+	struct secrets secrets;
 	long long numbers[VERSIONS_MAX];
 	size_t count = 0;
 	int s = words_to_versions(r, r->flags.value[VERSIONS], numbers, &count, err);
@@ -157,12 +158,10 @@ static int change_versions(struct remote *r, bool destroys, struct err *err)
 		s = check_there(r, &at, destroys, numbers, count, err);
 	if (s == 0 && destroys && !r->flags.value[YES])
 		s = confirm(r, &at, count, err);
-	for (size_t i = 0; s == 0 && i < count; i++) {
-		const struct kv_ops *ops = r->kv->ops;
-
-		s = (destroys ? ops->destroy_version : ops->undelete_version)(
-			r->kv, at.path, numbers[i], remote_limit(r), err);
-	}
+	secrets = remote_secrets(r, r->kv, r->engine.info.path);
+	for (size_t i = 0; s == 0 && i < count; i++)
+		s = (destroys ? secrets_destroy : secrets_undelete)(&secrets, at.path, numbers[i],
+								    remote_limit(r), err);
 	return s;
 }
 

@@ -40,14 +40,16 @@ int change_check_merge(const struct secret_change *c, const struct kv_version *l
 struct kv_change *change_between(const struct kv_version *from, const struct kv_version *to,
 				 size_t *count)
 {
-	struct kv_change *changes = calloc(from->count + to->count + 1, sizeof(*changes));
+	size_t before = from ? from->count : 0;
+	struct kv_change *changes = calloc(before + to->count + 1, sizeof(*changes));
 
 	*count = 0;
 	for (size_t i = 0; changes && i < to->count; i++) {
 		const struct kv_field *f = &to->fields[i];
-		const struct kv_field *old = kv_version_field(from, f->name, f->name_len);
+		const struct kv_field *old =
+			from ? kv_version_field(from, f->name, f->name_len) : NULL;
 
-		if (kv_field_equal(old, f) && old->binary == f->binary)
+		if (old && kv_field_equal(old, f) && old->binary == f->binary)
 			continue;
 		changes[(*count)++] = (struct kv_change){.name = f->name,
 							 .name_len = f->name_len,
@@ -56,7 +58,7 @@ struct kv_change *change_between(const struct kv_version *from, const struct kv_
 							 .text = f->text,
 							 .len = f->len};
 	}
-	for (size_t i = 0; changes && i < from->count; i++) {
+	for (size_t i = 0; changes && i < before; i++) {
 		const struct kv_field *f = &from->fields[i];
 
 		if (!kv_version_field(to, f->name, f->name_len))

@@ -29,8 +29,8 @@ static inline bool change_is_unseen(const struct kv_version *base)
 int change_check_merge(const struct secret_change *c, const struct kv_version *latest, bool strict,
 		       struct err *err);
 
-/* The changes that turn one version into another: *count of them, which borrow from both. The caller's to
- * free. NULL: no memory. */
+/* The changes that turn one version into another: *count of them, which borrow from both; with `from`
+ * NULL all fields of the other. The caller's to free. NULL: no memory. */
 struct kv_change *change_between(const struct kv_version *from, const struct kv_version *to,
 				 size_t *count);
 

@@ -151,3 +151,28 @@ int secrets_change(const struct secrets *s, const char *path, const struct secre
 		read_back(s, path, limit.deadline, &out->made);
 	return 0;
 }
+
+int secrets_undelete(const struct secrets *s, const char *path, int64_t number, struct limit limit,
+		     struct err *err)
+{
+	return s->kv->ops->undelete_version(s->kv, path, number, sending_limit(s, limit), err);
+}
+
+int secrets_destroy(const struct secrets *s, const char *path, int64_t number, struct limit limit,
+		    struct err *err)
+{
+	return s->kv->ops->destroy_version(s->kv, path, number, sending_limit(s, limit), err);
+}
+
+int secrets_purge(const struct secrets *s, const char *path, struct limit limit, struct err *err)
+{
+	return s->kv->ops->purge(s->kv, path, sending_limit(s, limit), err);
+}
+
+int secrets_describe(const struct secrets *s, const char *path, const cJSON *patch,
+		     struct limit limit, struct err *err)
+{
+	if (!s->kv->ops->change_metadata)
+		return err_set(err, EOPNOTSUPP, "this engine keeps no metadata");
+	return s->kv->ops->change_metadata(s->kv, path, patch, sending_limit(s, limit), err);
+}

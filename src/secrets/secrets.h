@@ -58,4 +58,14 @@ int secrets_change(const struct secrets *s, const char *path, const struct secre
 int secrets_check(const struct secrets *s, const char *path, const struct secret_change *c,
 		  bool *forbidden, struct err *err);
 
+/* Requests that make no new version: restore a deleted version; remove the content of one for good;
+ * remove the secret with all its versions; change its metadata, as kv->ops->change_metadata() does. */
+int secrets_undelete(const struct secrets *s, const char *path, int64_t number, struct limit limit,
+		     struct err *err);
+int secrets_destroy(const struct secrets *s, const char *path, int64_t number, struct limit limit,
+		    struct err *err);
+int secrets_purge(const struct secrets *s, const char *path, struct limit limit, struct err *err);
+int secrets_describe(const struct secrets *s, const char *path, const cJSON *patch,
+		     struct limit limit, struct err *err);
+
 #endif

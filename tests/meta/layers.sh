@@ -13,7 +13,7 @@ report() { # condition's status, title, details
 	[ "$1" = 0 ] && echo "ok $n - $2" || { echo "not ok $n - $2"; sed 's/^/# /' <<<"$3"; }
 }
 
-echo 1..4
+echo 1..5
 bad=
 for dir in src/*/; do
 	name=$(basename "$dir")
@@ -43,3 +43,7 @@ report "$([ -z "$bad" ]; echo $?)" "only fs/ knows libfuse, only http/ knows lib
 
 bad=$(grep -n 'HTTP_ANSWERED\|->status\b\|\.status\b' src/*/*.c | grep -v '^src/\(http\|vault\|aws\|auth\)/\|detach\|DETACH\|r\.status')
 report "$([ -z "$bad" ]; echo $?)" "HTTP statuses stay below the vault layer" "$bad"
+
+bad=$(grep -nE 'ops->(write|patch|mark|purge|change_metadata)\(|ops->(un)?(delete|destroy)_version\b|\bkv_write(_check)?\(' \
+	src/*/*.c | grep -v '^src/\(kv\|secrets\)/')
+report "$([ -z "$bad" ]; echo $?)" "only secrets/ calls what changes a secret in a store" "$bad"

@@ -225,6 +225,23 @@ def failing_midway(t):
 
 
 @test()
+def patch_alone(t):
+    "a token that may patch and not update migrates into a secret that is there: variables, and whole secrets"
+    t.server.policy("migrate-patch", {f"secret/data/{t.path('*')}": ["read", "patch"],
+                                      "secret/metadata/*": ["read", "list"]})
+    token = t.server.make_token(policies=["migrate-patch"])
+    t.put("db", {"a": "1", "b": "2"})
+    Migrate(t, VAULT_TOKEN=token)("--env-file", write(t, "DB_A=new\nDB_C=3\n"), "--overwrite")
+    assert t.get("db") == {"a": "new", "b": "2", "c": "3"} and t.version("db") == 2
+    t.put("from/db", {"x": "1"})
+    t.put("to/db", {"y": "2"})
+    c = Copy(t, fill=False)
+    c.env["VAULT_TOKEN"] = token
+    c("--from", f"vault:{c.at('from')}", "--overwrite", c.at("to"))
+    assert t.get("to/db") == {"x": "1"} and t.version("to/db") == 2
+
+
+@test()
 def from_the_environment(t):
     "--from env://PREFIX_ takes the process's own variables"
     value = t.canary("\nwith a second line")
