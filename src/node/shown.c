@@ -16,9 +16,9 @@
  *          the last notice is done: the kernel has dropped
  *          its pages and knows the new sizes
  *
- * DRAINING ends too when the old version turns out to be the latest again, and when the server refuses
- * the secret, which is told from any state at once. Where there is nothing to tell and no notice is out,
- * SETTLING is skipped.
+ * DRAINING ends too when a version comes that disturbs nobody, as the old one does that turns out to be
+ * the latest again, and when the server refuses the secret, which is told from any state at once. Where
+ * there is nothing to tell and no notice is out, SETTLING is skipped.
  *
  * While DRAINING everybody is shown the old version, from SETTLING on the new one. Only handles on
  * fields that the new version changes are waited for, and none that has been open for too long: whoever
@@ -77,6 +77,7 @@ static void proceed(struct shown *s, struct kv_version *v, enum shown_origin ori
 	s->mtime = v->created > s->mtime ? v->created : s->mtime + 1;
 	object_put(s->version);
 	s->version = object_ref(v);
+	object_put(steal(s->next)); /* has been overtaken */
 	s->ops->proceeds(s, v, first);
 	tell(s, v, origin);
 	let_go(s);
@@ -117,7 +118,6 @@ void shown_offer(struct shown *s, struct kv_version *v, enum shown_origin origin
 	if (shown_is(s, v)) {
 		/* What was to come next has been overtaken: the server went back to this one. */
 		if (s->phase == SHOWN_DRAINING) {
-			object_put(steal(s->next));
 			proceed(s, v, origin);
 		} else if (origin == SHOWN_LOCAL && s->unannounced) {
 			/* Our own, that somebody has seen before we could say so. */
