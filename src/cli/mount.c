@@ -22,6 +22,7 @@
 #include "base/secmem.h"
 #include "conf/conf.h"
 #include "edit/edit.h"
+#include "control/control.h"
 #include "fs/fs.h"
 #include "fs/helper.h"
 #include "host/detach.h"
@@ -393,6 +394,7 @@ static int make_tree(struct mount *m, struct err *err)
 {
 	const struct conf *c = &m->conf;
 	struct tree_config tree = {.kv = m->engine.kv,
+				   .control = &control_tree,
 				   .session = m->session,
 				   .layers = m->layers,
 				   .cache = m->cache,

@@ -3,9 +3,9 @@
 
 #include "control/xattr.h"
 
-#include "tree/control.h"
+#include "tree/control_dir.h"
 #include "tree/field.h"
-#include "tree/history.h"
+#include "control/history.h"
 #include "tree/layered.h"
 #include "tree/settings.h"
 #include "tree/dir_traits.h"

@@ -217,3 +217,16 @@ int commit_make(struct tree *t, const struct commit *c, const struct request *rq
 		 F_INT("us", (clock_mono() - begun) / 1000));
 	return 0;
 }
+
+int commit_whole(struct tree *t, const struct kv_version *v, struct commit *c,
+		 const struct request *rq, struct kv_version **out)
+{
+	_cleanup_free_ struct kv_change *changes = kv_version_changes(v, c->base);
+
+	if (!changes)
+		return err_set(rq->err, ENOMEM, "no memory for a version");
+	c->changes = changes;
+	c->count = v->count;
+	c->whole = true;
+	return commit_make(t, c, rq, out);
+}

@@ -35,6 +35,11 @@ int commit_read_latest(struct tree *t, struct dir *d, const struct request *rq,
 int commit_make(struct tree *t, const struct commit *c, const struct request *rq,
 		struct kv_version **out);
 
+/* The same, with all the fields of `v` in place of those that the secret has: sets `changes`, `count` and
+ * `whole`. */
+int commit_whole(struct tree *t, const struct kv_version *v, struct commit *c,
+		 const struct request *rq, struct kv_version **out);
+
 /* Whether the sections of the configuration allow it, as far as can be told from the base: 0 or
  * -EINVAL. commit_make() asks for itself. */
 int commit_check(const struct tree *t, const struct commit *c, struct err *err);

@@ -9,15 +9,15 @@
 #include "edit/names.h"
 #include "edit/removal.h"
 #include "edit/scratch.h"
+#include "edit/target.h"
 
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/log.h"
 #include "host/process.h"
-#include "tree/control.h"
+#include "tree/control_dir.h"
 #include "tree/dir_traits.h"
 #include "tree/field.h"
-#include "tree/fields.h"
 #include "tree/last_close.h"
 #include "tree/layered.h"
 #include "tree/rights.h"
@@ -258,7 +258,7 @@ int edit_rmdir(struct tree *t, struct node *dir, const char *name, const struct 
 
 	if (r == 0)
 		r = names_find(t, dir, name, rq, &child);
-	if (r == 0 && child->type == &control_dir_type)
+	if (r == 0 && node_is_control_dir(child))
 		r = err_set(rq->err, EBUSY, ".vault is in every directory");
 	else if (r == 0 && node_is_control(child))
 		r = err_set(rq->err, EROFS, "%s stays where it is", name);

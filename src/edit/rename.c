@@ -14,8 +14,7 @@
 #include "edit/scratch.h"
 #include "edit/target.h"
 #include "tree/announce.h"
-#include "tree/control.h"
-#include "tree/fields.h"
+#include "tree/control_dir.h"
 #include "tree/dir_traits.h"
 #include "tree/layered.h"
 #include "tree/rights.h"
@@ -329,14 +328,14 @@ static void become(struct tree *t, struct scratch *s, struct node *n, struct kv_
 }
 
 /* As change_begin(), for what is no part of a version. */
-static int metadata_begin(struct tree *t, struct target *at, const struct request *rq,
-			  struct kv_version **base)
+static int begin_apart(struct tree *t, struct target *at, const struct request *rq,
+		       struct kv_version **base)
 {
 	struct object *seen = NULL;
 	int r;
 	LOCK_SCOPE(&t->lock);
 
-	r = metadata_look_locked(t, at->dir, rq, &seen);
+	r = at->kind->look_locked(t, at->dir, rq, &seen);
 	if (r == 0)
 		*base = kv_version_empty(KV_ABSENT, 0);
 	if (r == 0)
@@ -362,9 +361,8 @@ static int commit_scratch(struct tree *t, struct scratch *s, struct node *n, boo
 	lock_acquire(&t->lock);
 	at = target_of_locked(n);
 	lock_release(&t->lock);
-	r = at.kind == TARGET_METADATA
-		    ? metadata_begin(t, &at, rq, &base)
-		    : change_begin(t, at.dir, rq, at.kind == TARGET_DOCUMENT, &base, &c.cas);
+	r = at.kind->look_locked ? begin_apart(t, &at, rq, &base)
+				 : change_begin(t, at.dir, rq, at.kind->whole, &base, &c.cas);
 	if (r != 0)
 		return r;
 	c.base = base;
@@ -405,13 +403,14 @@ static int remove_moved(struct tree *t, struct field *f, const struct request *r
 static int file_for_scratch(struct tree *t, struct node *to, struct renaming *m, struct node *there,
 			    struct node **out, struct err *err)
 {
+	const struct node_type *type =
+		node_is_control_dir(to) ? t->config.control->type_of(m->name) : NULL;
 	int r = 0;
 	LOCK_SCOPE(&t->lock);
 
-	if (to->type == &control_dir_type && !strcmp(m->name, "data.json")) {
-		*out = control_document_locked(control_owner(to));
-	} else if (there &&
-		   (there->type == &version_number_type || there->type == &metadata_type)) {
+	if (type && type->written && type->written->whole) {
+		*out = t->config.control->child_locked(to, m->name);
+	} else if (there && there->type->written && there->type->written->commit) {
 		*out = node_use_locked(there);
 	} else if (!node_is_dir(to) && !node_is_fields(to)) {
 		return err_set(err, EPERM, "there are no files like %s here", m->name);
@@ -521,7 +520,7 @@ static int copy_document(struct tree *t, struct node *from, struct node *to, con
 {
 	_cleanup_object_ struct kv_version *base = NULL;
 	_cleanup_buf_ struct buf text = {0};
-	struct target at = {TARGET_DOCUMENT, control_owner(from), NULL, NULL};
+	struct target at = {from->type->written, control_owner(from), NULL, NULL};
 	struct scratch *s;
 	int r = tree_permit(t, from, rq->caller, R_OK);
 

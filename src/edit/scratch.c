@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/log.h"
-#include "tree/control.h"
+#include "tree/control_dir.h"
 #include "node/name.h"
 
 #include <errno.h>
@@ -130,11 +130,22 @@ void scratch_unhide_locked(struct tree *t, struct field *f)
 	node_unuse_locked(t, &f->node);
 }
 
+/* The directory "conflicts" of a secret's ".vault", with a use. NULL: no memory. */
+static struct node *conflicts_locked(struct tree *t, struct dir *d)
+{
+	struct node *control = t->config.control->dir_locked(&d->node);
+	struct node *n = control ? t->config.control->child_locked(control, "conflicts") : NULL;
+
+	if (control)
+		node_unuse_locked(t, control);
+	return n;
+}
+
 /* The first number that is not taken. */
 static struct scratch *new_conflict_locked(struct tree *t, struct dir *d, const char *name,
 					   const struct caller *caller)
 {
-	struct node *dir = control_conflicts_locked(d);
+	struct node *dir = conflicts_locked(t, d);
 	struct scratch *s = NULL;
 
 	for (unsigned i = 1; dir && !s; i++) {

@@ -388,10 +388,12 @@ static int resize_found(struct tree *t, struct node *node, size_t size, const st
 	lock_acquire(&t->lock);
 	at = target_of_locked(node);
 	lock_release(&t->lock);
-	if (target_is_order(&at))
-		return target_obey(t, &at, rq);
-	if (at.kind == TARGET_METADATA)
-		return err_set(rq->err, EINVAL, "metadata.json cannot be cut to a size");
+	if (!at.kind)
+		return permit_refused(rq->err, -EROFS);
+	if (at.kind->obey)
+		return at.kind->obey(t, rq);
+	if (target_is_apart(&at))
+		return err_set(rq->err, EINVAL, "%s cannot be cut to a size", node->name);
 	if (size > target_max(t, &at))
 		return err_set(rq->err, EFBIG, "%zu bytes are more than max_size", size);
 	own = draft_to_cut(t, node, rq);

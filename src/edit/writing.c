@@ -14,15 +14,13 @@
 #include "base/log.h"
 #include "edit/change.h"
 #include "edit/names.h"
-#include "edit/metadata.h"
 #include "edit/removal.h"
 #include "edit/scratch.h"
 #include "edit/target.h"
 #include "edit/writing.h"
 #include "host/holder.h"
 #include "host/process.h"
-#include "tree/control.h"
-#include "tree/fields.h"
+#include "tree/control_dir.h"
 #include "tree/dir_traits.h"
 #include "tree/layered.h"
 #include "tree/rights.h"
@@ -71,7 +69,7 @@ static void refresh_locked(struct tree *t, struct node *n, struct draft *d, size
 	struct kv_version *v;
 	LOCK_SCOPE(&d->lock);
 
-	if ((at.kind != TARGET_FIELD && at.kind != TARGET_DOCUMENT) || n->gone)
+	if (!at.kind || !at.kind->values || n->gone)
 		return;
 	if (!draft_is_untouched_locked(d) &&
 	    !(draft_is_read_again_locked(d, offset) && target_holds(&at, d->base)))
@@ -246,7 +244,7 @@ static int open_scratch(struct tree *t, struct node *node, int flags, const stru
 }
 
 /* No version is made by it: of "metadata.json", or by an order. */
-static int open_apart(struct tree *t, struct node *node, enum target_kind kind, int flags,
+static int open_apart(struct tree *t, struct node *node, struct target *at, int flags,
 		      const struct request *rq, struct handle **out)
 {
 	_cleanup_object_ struct kv_version *base = kv_version_empty(KV_ABSENT, 0);
@@ -255,10 +253,11 @@ static int open_apart(struct tree *t, struct node *node, enum target_kind kind, 
 	LOCK_SCOPE(&t->lock);
 	int r = base ? 0 : err_set(rq->err, ENOMEM, "no memory for a draft");
 
-	if (r == 0 && kind == TARGET_METADATA)
-		r = metadata_look_locked(t, control_owner(node), rq, &seen);
+	if (r == 0 && at->kind->look_locked)
+		r = at->kind->look_locked(t, at->dir, rq, &seen);
+	at->seen = seen;
 	if (r == 0 && seen && !(flags & O_TRUNC))
-		r = control_print_json(container_of(seen, struct tree_json, object)->json, &text);
+		r = target_print(at, base, &text);
 	if (r == 0)
 		r = begin_draft_locked(t, node, base, flags, rq, out);
 	if (r == 0 && seen) {
@@ -282,11 +281,11 @@ static int open_found(struct tree *t, struct node *node, int flags, const struct
 	lock_acquire(&t->lock);
 	at = target_of_locked(node);
 	lock_release(&t->lock);
-	if (at.kind == TARGET_NONE)
+	if (!at.kind)
 		return permit_refused(rq->err, -EROFS);
-	if (target_is_order(&at) || at.kind == TARGET_METADATA)
-		return open_apart(t, node, at.kind, flags, rq, out);
-	r = change_look(t, at.dir, rq, at.kind == TARGET_DOCUMENT && (flags & O_TRUNC), &base);
+	if (target_is_apart(&at))
+		return open_apart(t, node, &at, flags, rq, out);
+	r = change_look(t, at.dir, rq, at.kind->whole && (flags & O_TRUNC), &base);
 	if (r == 0)
 		r = target_permit(t, &at, base, rq->err);
 	if (r != 0)
@@ -370,7 +369,7 @@ static int create_scratch(struct tree *t, struct node *dir, const char *name, in
 }
 
 /* data.json, where there is no secret yet, or its name was removed a moment ago. */
-static int create_document(struct tree *t, struct node *control, int flags,
+static int create_document(struct tree *t, struct node *control, const char *name, int flags,
 			   const struct request *rq, struct view *view, struct handle **out)
 {
 	_cleanup_object_ struct kv_version *base = NULL;
@@ -391,7 +390,7 @@ static int create_document(struct tree *t, struct node *control, int flags,
 	LOCK_SCOPE(&t->lock);
 	if ((flags & O_EXCL) && base->state == KV_LIVE && clock_mono() >= d->document_until)
 		return err_set(rq->err, EEXIST, "there is a secret already");
-	n = control_document_locked(d);
+	n = t->config.control->child_locked(control, name);
 	if (!n)
 		return err_set(rq->err, ENOMEM, "no memory for a file");
 	d->document_until = 0;
@@ -408,12 +407,14 @@ static int create_in_control(struct tree *t, struct node *dir, const char *name,
 			     mode_t mode, const struct request *rq, struct view *view,
 			     struct handle **out)
 {
+	const struct node_type *type =
+		node_is_control_dir(dir) ? t->config.control->type_of(name) : NULL;
 	bool scratch;
 
-	if (dir->type == &control_dir_type && !strcmp(name, "data.json"))
-		return create_document(t, dir, flags, rq, view, out);
+	if (type && type->written && type->written->whole)
+		return create_document(t, dir, name, flags, rq, view, out);
 	lock_acquire(&t->lock);
-	scratch = dir->type == &control_dir_type &&
+	scratch = node_is_control_dir(dir) &&
 		  (scratch_is_made_by(flags, mode) || scratch_has_name_locked(t, dir, name));
 	lock_release(&t->lock);
 	if (scratch)

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct {
@@ -82,4 +83,19 @@ int name_unescape(const char *name, char to[NAME_BYTES_MAX + 1])
 	if (name_escape(to, n, again) < 0 || strcmp(again, name) != 0)
 		return -EINVAL;
 	return (int)n;
+}
+
+struct fields_key fields_key_of(const char *name)
+{
+	struct fields_key key;
+
+	snprintf(key.text, sizeof(key.text), FIELDS_PREFIX "%s", name);
+	return key;
+}
+
+const char *fields_name(const char *node_name)
+{
+	size_t len = strlen(FIELDS_PREFIX);
+
+	return strncmp(node_name, FIELDS_PREFIX, len) == 0 ? node_name + len : NULL;
 }

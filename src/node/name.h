@@ -17,4 +17,15 @@ int name_escape(const char *bytes, size_t len, char to[NAME_BYTES_MAX + 1]);
  * yield. `to` has room for NAME_BYTES_MAX, and gets a NUL behind. */
 int name_unescape(const char *name, char to[NAME_BYTES_MAX + 1]);
 
+/* What the node of a field is named in its directory, that is looked up as `name` in ".vault/fields". A
+ * file of that kind has a node of its own, beside the one that the directory may have for the field. */
+#define FIELDS_PREFIX ".vault/fields/"
+struct fields_key {
+	char text[sizeof(FIELDS_PREFIX) + NAME_BYTES_MAX];
+};
+struct fields_key fields_key_of(const char *name);
+
+/* The name in ".vault/fields" of a node that is named so; NULL for others. */
+const char *fields_name(const char *node_name);
+
 #endif

@@ -13,6 +13,9 @@ struct content {
 
 struct listing;
 struct access;
+struct caller;
+struct feed_reader;
+struct written;
 
 /* What is different between the kinds of node: a table of functions each. */
 struct node_type {
@@ -20,6 +23,9 @@ struct node_type {
 	bool writable;	/* false: there is no way to change one */
 	bool transient; /* the kernel must not remember what its name stands for */
 	bool control;	/* stands in a ".vault", or is one */
+	bool fields;	/* holds all fields of a secret, by their names alone */
+	const struct written
+		*written; /* how one is written: see edit/target.h; NULL: a field, or not at all */
 
 	/* Owner and modes, where the configuration has a section for it. NULL: as in the directory
 	 * that it is in. */
@@ -40,10 +46,23 @@ struct node_type {
 	/* What a file holds now. */
 	int (*content_locked)(struct tree *t, struct node *n, const struct ask *ask,
 			      struct content *out, struct err *err);
+	/* What an open one reads in place of its content, the caller's. NULL: it has none. */
+	int (*open)(struct tree *t, const struct caller *caller, struct feed_reader **out,
+		    struct err *err);
 	/* The names in a directory that is no folder and no secret, each by listing_add(). */
 	int (*list_locked)(struct tree *t, struct node *n, const struct ask *ask,
 			   struct listing *to, struct err *err);
 	void (*free)(struct tree *t, struct node *n);
+};
+
+/* ".vault", as those below control/ need it: who puts the parts together hands it down. */
+struct tree_control {
+	/* The one of a directory, with a use. NULL: no memory. */
+	struct node *(*dir_locked)(struct node *dir);
+	/* What has that name in one, whether it is there yet or not, with a use. NULL: no memory. */
+	struct node *(*child_locked)(struct node *control, const char *name);
+	/* The type of what has that name in one. NULL: nothing has. */
+	const struct node_type *(*type_of)(const char *name);
 };
 
 #endif

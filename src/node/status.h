@@ -5,13 +5,8 @@
 #include "base/json.h"
 #include "vault/client.h"
 
-struct tree;
-
 /* What server and token say of themselves, or why they do not: an object, the caller's. Waits for the
  * network. `v` NULL: there is no server. 0 or -ENOMEM. */
 int status_fetch(struct vault *v, struct limit limit, cJSON **out);
-
-/* Adds what the mount knows of itself. 0 or -ENOMEM. */
-int status_add_mount(cJSON *to, struct tree *t);
 
 #endif

@@ -15,16 +15,18 @@
 struct tree;
 struct node;
 struct notice;
+struct tree_control;
 
 struct tree_config {
 	struct kv *kv;
 	struct session *session; /* NULL: there is no token */
 	struct cache *cache;	 /* made with tree_cache_kinds and a struct tree_source */
 	struct timers *timers;
-	const struct layers *layers; /* NULL: nothing stands beside the server */
-	const char *label;	     /* of the engine: "secret"; "" where paths name theirs */
-	const char *prefix;	     /* the path in the engine that is the root: "app", or "" */
-	struct rules rules;	     /* per path, before the next four */
+	const struct tree_control *control; /* what ".vault" is */
+	const struct layers *layers;	    /* NULL: nothing stands beside the server */
+	const char *label;  /* of the engine: "secret"; "" where paths name theirs */
+	const char *prefix; /* the path in the engine that is the root: "app", or "" */
+	struct rules rules; /* per path, before the next four */
 	uid_t uid;
 	gid_t gid;
 	mode_t mode, dir_mode;

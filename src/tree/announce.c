@@ -13,7 +13,6 @@
 #include "node/name.h"
 #include "node/notice.h"
 #include "tree/field.h"
-#include "tree/fields.h"
 #include "tree/layered.h"
 
 #include <errno.h>
@@ -91,7 +90,7 @@ static void add_known_field(struct tree *t, struct notice *n, struct dir *d,
 	struct notice_item *item = notice_add_locked(n, &f->node, f->node.name, gone);
 
 	f->node.leaving = false;
-	if (item && told->acts && gone && !f->node.writers && !fields_name(&f->node)) {
+	if (item && told->acts && gone && !f->node.writers && !fields_name(f->node.name)) {
 		item->act = NOTICE_LEAVE;
 		f->node.leaving = true; /* it keeps its name until that is removed */
 		return;

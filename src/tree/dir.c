@@ -8,7 +8,6 @@
 #include "tree/dir.h"
 
 #include "base/clock.h"
-#include "tree/control.h"
 #include "tree/field.h"
 #include "tree/dir_traits.h"
 #include "tree/latest.h"
@@ -418,9 +417,11 @@ static int dir_lookup_locked(struct tree *t, struct node *n, const char *name,
 	uint64_t now = clock_mono();
 	int len, r;
 
-	if (!strcmp(name, ".vault"))
-		return control_lookup_locked(t, d, child, ttl, err);
 	*ttl = t->config.ttl;
+	if (!strcmp(name, ".vault")) {
+		*child = t->config.control->dir_locked(n);
+		return *child ? 0 : err_set(err, ENOMEM, "no memory");
+	}
 	if (known && known->local) {
 		*child = node_use_locked(known);
 		return 0;

@@ -14,7 +14,7 @@
 #include "tree/last_close.h"
 
 #include "base/clock.h"
-#include "tree/control.h"
+#include "tree/control_dir.h"
 
 #include <utlist.h>
 

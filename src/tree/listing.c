@@ -6,7 +6,6 @@
 #include "tree/listing.h"
 
 #include "tree/field.h"
-#include "tree/fields.h"
 #include "tree/handle.h"
 #include "tree/layered.h"
 #include "node/name.h"
@@ -156,7 +155,7 @@ static int fill_locked(struct tree *t, struct listing *l)
 			r = add_named(l, f->name, f->name_len, 0);
 	}
 	HASH_ITER (hh, l->node->children, child, next)
-		if (r == 0 && child->local && !fields_name(child) && !is_listed(l, child))
+		if (r == 0 && child->local && !fields_name(child->name) && !is_listed(l, child))
 			r = add_local(l, child);
 	return r;
 }

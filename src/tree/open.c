@@ -9,10 +9,8 @@
 #include "base/metric.h"
 #include "node/fixed.h"
 #include "event/feed.h"
-#include "tree/control.h"
 #include "tree/last_close.h"
 #include "tree/latest.h"
-#include "tree/rights.h"
 
 #include <errno.h>
 #include <utlist.h>
@@ -80,46 +78,10 @@ static int content_locked(struct tree *t, struct node *node, const struct ask *a
 	return r;
 }
 
-/* Who reads .vault/events is told what it could see by walking. */
-struct reading {
-	const struct tree *t;
-	struct viewer viewer;
-};
-
-static enum feed_view view_of(void *arg, const char *secret)
-{
-	static const enum feed_view views[] = {
-		[SIGHT_NONE] = FEED_NOTHING, [SIGHT_NAME] = FEED_BARE, [SIGHT_INSIDE] = FEED_ALL};
-	const struct reading *r = arg;
-
-	return views[rights_sight(r->t, secret, &r->viewer)];
-}
-
-static void reading_free(void *arg)
-{
-	struct reading *r = arg;
-
-	viewer_fini(&r->viewer);
-	free(r);
-}
-
 static void reader_end(struct feed_reader **r)
 {
 	if (*r)
 		feed_close(*r);
-}
-
-static int open_events(struct tree *t, const struct caller *caller, struct feed_reader **out,
-		       struct err *err)
-{
-	struct reading *r = calloc(1, sizeof(*r));
-
-	if (r) {
-		r->t = t;
-		viewer_init(&r->viewer, caller);
-		*out = feed_open(t->config.feed, &(struct feed_filter){view_of, reading_free, r});
-	}
-	return *out ? 0 : err_set(err, ENOMEM, "no memory for a reader");
 }
 
 /* A removed field is opened as that which has its name now. The kernel has pages of the one and is told
@@ -158,8 +120,8 @@ int tree_open(struct tree *t, struct node *node, const struct caller *caller, co
 
 	if (r < 0)
 		return permit_refused(err, r);
-	if (node->type == &events_type)
-		r = open_events(t, caller, &reader, err);
+	if (node->type->open)
+		r = node->type->open(t, caller, &reader, err);
 	if (r < 0)
 		return r;
 	LOCK_SCOPE(&t->lock);

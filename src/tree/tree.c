@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "node/fixed.h"
-#include "tree/control.h"
 #include "tree/announce.h"
 #include "tree/last_close.h"
 #include "tree/latest.h"

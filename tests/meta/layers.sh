@@ -5,8 +5,8 @@
 set -u
 cd "${top_srcdir:-$(dirname "$0")/../..}" || exit 1
 declare -A rank=([base]=0 [http]=1 [conf]=1 [host]=1 [vault]=2 [store]=2 [event]=2 [aws]=2 [auth]=3 [engine]=3 [kv]=3
-	[cache]=4 [layer]=4 [offline]=4 [rule]=4 [secrets]=5 [node]=6 [tree]=7 [control]=8 [edit]=8 [watch]=8
-	[fs]=9 [cli]=10 [remote]=11 [complete]=11 [tools]=12 [migrate]=13)
+	[cache]=4 [layer]=4 [offline]=4 [rule]=4 [secrets]=5 [node]=6 [tree]=7 [edit]=8 [watch]=8
+	[control]=9 [fs]=10 [cli]=11 [remote]=12 [complete]=12 [tools]=13 [migrate]=14)
 n=0
 report() { # condition's status, title, details
 	n=$((n + 1))

@@ -4,36 +4,18 @@
  * tells them apart is a name with slashes, which no look-up in the directory can ask for, and which
  * makes the paths in logs and notices right. */
 
-#include "tree/fields.h"
+#include "control/fields.h"
 
-#include "base/clock.h"
-#include "tree/control.h"
+#include "node/name.h"
+#include "tree/control_dir.h"
 #include "tree/field.h"
 #include "tree/layered.h"
 #include "tree/listing.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
-struct fields_key fields_key_of(const char *name)
-{
-	struct fields_key key;
-
-	snprintf(key.text, sizeof(key.text), FIELDS_PREFIX "%s", name);
-	return key;
-}
-
-const char *fields_name(const struct node *n)
-{
-	size_t len = strlen(FIELDS_PREFIX);
-
-	return strncmp(n->name, FIELDS_PREFIX, len) == 0 ? n->name + len : NULL;
-}
-
-static int fields_lookup_locked(struct tree *t, struct node *n, const char *name,
-				const struct ask *ask, struct node **child, uint64_t *ttl,
-				struct err *err)
+int fields_lookup_locked(struct tree *t, struct node *n, const char *name, const struct ask *ask,
+			 struct node **child, uint64_t *ttl, struct err *err)
 {
 	_cleanup_object_ struct kv_version *v = NULL;
 	struct fields_key key = fields_key_of(name);
@@ -69,8 +51,8 @@ static int fields_lookup_locked(struct tree *t, struct node *n, const char *name
 	return 0;
 }
 
-static int fields_list_locked(struct tree *t, struct node *n, const struct ask *ask,
-			      struct listing *to, struct err *err)
+int fields_list_locked(struct tree *t, struct node *n, const struct ask *ask, struct listing *to,
+		       struct err *err)
 {
 	_cleanup_object_ struct kv_version *v = NULL;
 	struct dir *d = control_owner(n);
@@ -92,39 +74,15 @@ static int fields_list_locked(struct tree *t, struct node *n, const struct ask *
 	HASH_ITER (hh, d->node.children, child, next) {
 		struct field *f = field_of(child);
 
-		if (r == 0 && child->local && fields_name(child) &&
+		if (r == 0 && child->local && fields_name(child->name) &&
 		    !kv_version_field(v, f->raw, f->raw_len))
-			r = listing_add(to, fields_name(child), false, child->ino);
+			r = listing_add(to, fields_name(child->name), false, child->ino);
 	}
 	return r;
 }
 
-static int fields_attr_locked(struct tree *t, struct node *n, const struct ask *ask,
-			      struct stat *attr, uint64_t *ttl, struct err *err)
-{
-	*ttl = t->config.ttl;
-	attr->st_mtim = clock_timespec(t->started);
-	return 0;
-}
-
-static const char *fields_writes(const struct node *n, unsigned *any, bool *below)
+const char *fields_writes(const struct node *n, unsigned *any, bool *below)
 {
 	*any = KV_CREATE | KV_UPDATE | KV_PATCH;
 	return control_owner(n->parent)->path;
 }
-
-static void fields_free(struct tree *t, struct node *n)
-{
-	free(n);
-}
-
-const struct node_type fields_type = {
-	.format = S_IFDIR,
-	.writable = true,
-	.control = true,
-	.writes = fields_writes,
-	.lookup_locked = fields_lookup_locked,
-	.attr_locked = fields_attr_locked,
-	.list_locked = fields_list_locked,
-	.free = fields_free,
-};

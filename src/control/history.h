@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TREE_HISTORY_H
-#define TREE_HISTORY_H
+#ifndef CONTROL_HISTORY_H
+#define CONTROL_HISTORY_H
 
 #include "tree/dir.h"
 
 /* The old versions of a secret, as directories of files that can only be read. */
-extern const struct node_type versions_type, past_version_type, past_field_type;
+extern const struct node_type past_version_type, past_field_type;
 
 /* A version's directory, or a field in it. */
 struct past {
@@ -25,8 +25,11 @@ static inline bool node_is_past(const struct node *n)
 	return n->type == &past_version_type || n->type == &past_field_type;
 }
 
-/* The directory "versions" in a ".vault"; the caller has a use of it. NULL: no memory. */
-struct node *history_versions_locked(struct node *control, const struct dir *d);
+/* "versions", the directory of them. As the calls of a node_type. */
+int versions_lookup_locked(struct tree *t, struct node *n, const char *name, const struct ask *ask,
+			   struct node **child, uint64_t *ttl, struct err *err);
+int versions_list_locked(struct tree *t, struct node *n, const struct ask *ask, struct listing *to,
+			 struct err *err);
 
 /* A version by its number: -ENOENT where there is none. With `values` those of one that is live are
  * asked for; without them the metadata is enough, if the token may read that. As cache_get(). */

@@ -3,12 +3,13 @@
  * are asked for once; whether it still may be read is the metadata's matter, which is asked for more
  * often. A token that may not read metadata cannot list the numbers, but look them up. */
 
-#include "tree/history.h"
+#include "control/history.h"
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "node/name.h"
-#include "tree/control.h"
+#include "control/content.h"
+#include "tree/control_dir.h"
 #include "tree/listing.h"
 #include "tree/dir_traits.h"
 
@@ -123,22 +124,6 @@ static struct node *past_locked(struct node *parent, const char *name, int64_t n
 	return &p->node;
 }
 
-struct node *history_versions_locked(struct node *control, const struct dir *d)
-{
-	struct node *known = node_child_locked(control, "versions");
-	struct past *p;
-
-	if (known)
-		return node_use_locked(known);
-	p = calloc(1, sizeof(*p));
-	if (!p || node_init_locked(&p->node, &versions_type, control, "versions",
-				   control_ino(d, "versions")) < 0) {
-		free(p);
-		return NULL;
-	}
-	return &p->node;
-}
-
 static uint64_t version_ino(const struct dir *d, const char *number)
 {
 	_cleanup_free_ char *name = NULL;
@@ -154,9 +139,8 @@ static uint64_t past_field_ino(const struct dir *d, int64_t number, const char *
 									    : control_ino(d, path);
 }
 
-static int versions_lookup_locked(struct tree *t, struct node *n, const char *name,
-				  const struct ask *ask, struct node **child, uint64_t *ttl,
-				  struct err *err)
+int versions_lookup_locked(struct tree *t, struct node *n, const char *name, const struct ask *ask,
+			   struct node **child, uint64_t *ttl, struct err *err)
 {
 	_cleanup_object_ struct kv_version *v = NULL;
 	struct dir *d = control_owner(n);
@@ -173,8 +157,8 @@ static int versions_lookup_locked(struct tree *t, struct node *n, const char *na
 	return *child ? 0 : err_set(err, ENOMEM, "no memory");
 }
 
-static int versions_list_locked(struct tree *t, struct node *n, const struct ask *ask,
-				struct listing *to, struct err *err)
+int versions_list_locked(struct tree *t, struct node *n, const struct ask *ask, struct listing *to,
+			 struct err *err)
 {
 	_cleanup_object_ struct object *o = NULL;
 	struct dir *d = control_owner(n);
@@ -191,14 +175,6 @@ static int versions_list_locked(struct tree *t, struct node *n, const struct ask
 		if (row->string && history_parse_number(row->string, &number) == 0)
 			r = listing_add(to, row->string, true, version_ino(d, row->string));
 	return r;
-}
-
-static int versions_attr_locked(struct tree *t, struct node *n, const struct ask *ask,
-				struct stat *attr, uint64_t *ttl, struct err *err)
-{
-	*ttl = t->config.ttl;
-	attr->st_mtim = clock_timespec(t->started);
-	return 0;
 }
 
 static int version_lookup_locked(struct tree *t, struct node *n, const char *name,
@@ -297,15 +273,6 @@ static void past_free(struct tree *t, struct node *n)
 	free(past_of(n)->raw);
 	free(past_of(n));
 }
-
-const struct node_type versions_type = {
-	.format = S_IFDIR,
-	.control = true,
-	.lookup_locked = versions_lookup_locked,
-	.attr_locked = versions_attr_locked,
-	.list_locked = versions_list_locked,
-	.free = past_free,
-};
 
 const struct node_type past_version_type = {
 	.format = S_IFDIR,
