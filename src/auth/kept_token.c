@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The token that outlives us: taken up at the start if the server still takes it, and written anew when
- * it is another one or lives longer. What goes wrong with it is told and costs a login, no more. */
+/* The token that outlives us: used at the next start if the server still accepts it, and written
+ * again when it is replaced or lives longer. A failure is logged and costs a login, no more. */
 
 #include "auth/kept_token.h"
 
@@ -42,7 +42,8 @@ int kept_token_take(struct kept_token *k, struct vault *v, struct limit limit,
 	}
 	r = token_lookup(v, found, limit, info, &why);
 	if (r == -EACCES) {
-		/* Alive, but without the policy `default`: it may not look, and not renew itself. */
+		/* Alive, but without the policy `default`: it may neither look itself up nor
+		 * renew. */
 		*info = (struct token_info){.ttl = ttl};
 		r = 0;
 	}

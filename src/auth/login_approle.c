@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* AppRole (https://developer.hashicorp.com/vault/api-docs/auth/approle).
  *
- * The secret_id may come wrapped, so that whoever brings it cannot use it unseen. It is taken out once
- * and remembered as long as the file holds the same wrapping. Before that its wrapping must have been
- * made by this role's secret-id: else somebody has taken ours and put one of his own in its place. */
+ * The secret_id may come wrapped, so that its courier cannot use it unnoticed. It is unwrapped once
+ * and remembered as long as the file holds the same wrapping token. First we check that the
+ * wrapping was made by this role's secret-id: otherwise somebody has taken ours and put one of his
+ * own in its place. */
 
 #include "auth/method.h"
 
@@ -28,10 +29,10 @@ static int approle_check(const struct auth_config *c, struct err *err)
 {
 	if (!c->role_id && !c->role_id_file)
 		return err_set(err, EINVAL, "auth=approle: set VAULT_ROLE_ID or role_id_file=FILE");
-	return 0; /* a role may need no secret_id (bind_secret_id=false): the server says which does */
+	return 0; /* some roles need no secret_id (bind_secret_id=false): only the server knows */
 }
 
-/* "auth/approle/role/ROLE/secret-id", of any role where none is named. */
+/* "auth/approle/role/ROLE/secret-id"; any role if none is configured. */
 static bool is_ours(const struct auth_config *c, const char *path)
 {
 	_cleanup_free_ char *start = auth_path(c, "approle", "role/");
@@ -47,7 +48,7 @@ static bool is_ours(const struct auth_config *c, const char *path)
 	       (strlen(c->role) == (size_t)(end - role) && !memcmp(c->role, role, strlen(c->role)));
 }
 
-/* The secret_id that is in `wrapping`, which it takes the place of. */
+/* Replaces the wrapping token by the secret_id in it. */
 static int unwrap(struct vault *v, const struct auth_config *c, struct limit limit,
 		  struct secret **wrapping, struct err *err)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* AWS IAM (https://developer.hashicorp.com/vault/api-docs/auth/aws): we sign a request that asks AWS
- * who we are, and the server sends it. The secret key stays here; whoever reads the signed request can
- * find out who we are for fifteen minutes, and no more, which is why the server may demand a header
- * of its own in it (aws_server_id). */
+/* AWS IAM (https://developer.hashicorp.com/vault/api-docs/auth/aws): we sign a request that asks
+ * AWS who we are, and the server sends it. The secret key stays here. A reader of the signed
+ * request can ask for our identity for fifteen minutes, and no more; so the server may demand a
+ * header of its own in it (aws_server_id). */
 
 #include "auth/method.h"
 
@@ -16,7 +16,7 @@
 #define BODY	    "Action=GetCallerIdentity&Version=2011-06-15"
 #define HEADERS_MAX 6
 
-/* Without a region it is the endpoint of the whole world, as in the official client. */
+/* Without a region the global endpoint is used, as in the official client. */
 struct endpoint {
 	const char *region;
 	char host[128];

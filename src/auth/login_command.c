@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A token that a command prints: alone, or as {"token": ..., "ttl": ...}, like the credential plugins
- * of kubectl and git. So every way to log in that we do not know can be had. To log in anew is to run
- * it anew. Its token is looked up before it is used, and stays the command's, which may give it to
- * others too: it is never revoked here.
+/* A token that a command prints: alone, or as {"token": ..., "ttl": ...}, like the credential
+ * plugins of kubectl and git. This allows any way to log in. A new login runs the command again.
+ * Its token is looked up before use, and still belongs to the command, which may give it to others:
+ * it is never revoked here.
  *
- * A command that fails because its own server is away cannot be told from one that is refused, but by our
- * server: where that does not answer either, this is an outage, in which a mount may begin with what is
- * known without it. */
+ * If the command fails, its own server may be down, or may have refused it: we cannot tell. So we
+ * ask our server. If that does not answer either, this is an outage, in which a mount may begin
+ * with cached data. */
 
 #include "auth/method.h"
 
@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 
 #define TTL_MAX 1e9 /* seconds */
-#define PART	8   /* of a token: less may stand in any sentence */
+#define PART	8   /* of a token: a shorter part may occur in any sentence */
 
 static bool command_offers(const struct auth_config *c)
 {
@@ -35,7 +35,7 @@ static int command_check(const struct auth_config *c, struct err *err)
 	return err_set(err, EINVAL, "auth=command: set token_command=CMD");
 }
 
-/* Seconds, as a number or a text, or a time as Go prints it: "1h30m". */
+/* Seconds, as a number or a text, or a duration as Go prints it: "1h30m". */
 static int read_ttl(const cJSON *item, uint64_t *ttl)
 {
 	double seconds;
@@ -68,7 +68,7 @@ static int read_json(const struct secret *output, struct secret **token, uint64_
 	return secret_from_text(text, strlen(text), SECRET_WORD, token);
 }
 
-/* Whether a part of the token is in the words, of which the beginning may be cut off. */
+/* Whether a part of the token is in the words; their beginning may be cut off. */
 static bool shows(const char *words, const struct secret *token)
 {
 	char part[PART + 1] = "";
@@ -81,8 +81,8 @@ static bool shows(const char *words, const struct secret *token)
 	return false;
 }
 
-/* Adds to the error what the command printed there, unless that has the token in it, as the trace of
- * a shell has. */
+/* Adds the command's standard error to the sentence, unless the token is in it, as in a shell's
+ * trace. */
 static void add_words(struct err *err, const struct program_end *end)
 {
 	_cleanup_secret_ struct secret *token = NULL;
@@ -113,7 +113,7 @@ static int refuse(const struct program_end *end, struct err *err)
 	return -EKEYREJECTED;
 }
 
-/* It came to no end of its own. */
+/* The command did not end by itself. */
 static int not_ended(int r, const struct program_end *end, struct err *err)
 {
 	if (r == -ETIMEDOUT)
@@ -169,7 +169,7 @@ static int run(const struct auth_config *c, struct limit limit, struct secret **
 	return read_token(&end, token, ttl, err);
 }
 
-/* `r`, or what is wrong with the server. */
+/* Returns `r`, or the error of the server if that is down too. */
 static int judge_failure(struct vault *v, int r, struct limit limit, struct err *err)
 {
 	struct err why = {0};
@@ -201,8 +201,8 @@ static int command_login(struct vault *v, const struct auth_config *c, struct li
 		       -EKEYREJECTED;
 	if (r < 0 && r != -EACCES)
 		return r;
-	/* Its own word of the end counts where it is the earlier one: then it is asked for another,
-	 * and the token is not renewed beyond it. */
+	/* If the command announces an earlier end than the server, that counts: then we run it
+	 * again, and do not renew the token beyond it. */
 	if (ttl && (!info->ttl || ttl < info->ttl)) {
 		info->ttl = ttl;
 		info->announced = true;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Login by a JSON web token that somebody else signed: jwt
  * (https://developer.hashicorp.com/vault/api-docs/auth/jwt) and kubernetes
- * (https://developer.hashicorp.com/vault/api-docs/auth/kubernetes), whose tokens are replaced in
- * their file every hour or so. What is in them is the server's business. */
+ * (https://developer.hashicorp.com/vault/api-docs/auth/kubernetes), which replaces the token in its
+ * file every hour or so. Only the server looks into it. */
 
 #include "auth/method.h"
 

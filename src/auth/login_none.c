@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* No token of ours: the address is an agent's or a proxy's that adds one to what comes without (auto-auth
- * with use_auto_auth_token, https://developer.hashicorp.com/vault/docs/agent-and-proxy/autoauth).
- * Requests have an empty token, which is not sent. It neither ends nor is renewed here, and each login
- * yields it again; but where the server refuses what is added, that is as with any token that is dead:
- * we look again, after a pause. */
+/* No token of ours: the address is that of an agent or proxy which adds one to requests without
+ * (auto-auth with use_auto_auth_token,
+ * https://developer.hashicorp.com/vault/docs/agent-and-proxy/autoauth). Requests have an empty
+ * token, which is not sent. It neither ends nor is renewed here, and each login returns it again.
+ * If the server refuses the added token, it counts as any dead token: we look again after a
+ * pause. */
 
 #include "auth/method.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* OIDC (https://developer.hashicorp.com/vault/api-docs/auth/jwt, "OIDC Authorization URL Request"): a
- * person logs in at a provider, in a browser, which comes back to us with a code.
+/* OIDC (https://developer.hashicorp.com/vault/api-docs/auth/jwt, "OIDC Authorization URL Request"):
+ * a person logs in at a provider, in a browser, which comes back to us with a code.
  *
  *      us              server                browser            provider
  *      nonce ---------> auth_url
@@ -9,8 +9,8 @@
  *      both, nonce ---> callback ------------------------------> code
  *      token <---------
  *
- * The nonce never leaves us but to the server: a code that somebody else has seen is of no use. The
- * state is the server's; a visit with another one is not answered to. */
+ * The nonce goes to nobody but the server: a code that somebody else has seen is useless. The state
+ * is the server's; a request with another one is refused. */
 
 #include "auth/method.h"
 
@@ -46,7 +46,7 @@ static int make_nonce(char *to)
 	return 0;
 }
 
-/* Where the parameter's value begins, as it is encoded; NULL where there is none. */
+/* The beginning of a parameter's value, still encoded; NULL if there is none. */
 static const char *parameter(const char *query, const char *name, size_t *len)
 {
 	size_t n = strlen(name);
@@ -63,7 +63,7 @@ static const char *parameter(const char *query, const char *name, size_t *len)
 	return NULL;
 }
 
-/* Of our own login: its state is that of the URL that was shown. */
+/* Whether it belongs to our login: its state is the one in the URL that we showed. */
 static bool has_our_state(const char *query, const void *arg)
 {
 	const char *url = strchr(arg, '?');
@@ -74,7 +74,7 @@ static bool has_our_state(const char *query, const void *arg)
 	return a && b && a_len == b_len && !memcmp(a, b, a_len);
 }
 
-/* Asks the server where to send the browser to. */
+/* Asks the server for the URL to open in the browser. */
 static int ask_url(struct vault *v, const struct auth_config *c, const char *nonce,
 		   struct limit limit, char **url, struct err *err)
 {
@@ -113,7 +113,7 @@ static int ask_url(struct vault *v, const struct auth_config *c, const char *non
 	return *url ? 0 : err_set(err, ENOMEM, "no memory for a login");
 }
 
-/* What the callback wants of us; heap, NULL where the provider sent no code. */
+/* The parameters for the server's callback; heap, NULL if the provider sent no code. */
 static char *callback_query(const char *came, const char *nonce)
 {
 	size_t state_len, code_len;

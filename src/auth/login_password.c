@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Login by a name and a password: userpass
  * (https://developer.hashicorp.com/vault/api-docs/auth/userpass) and ldap
- * (https://developer.hashicorp.com/vault/api-docs/auth/ldap). The server locks a user out for a while
- * after five failures: it is asked once a login, and the session sees to the pauses. */
+ * (https://developer.hashicorp.com/vault/api-docs/auth/ldap). The server locks a user out for a
+ * while after five failures. So each login asks it once, and the session makes pauses. */
 
 #include "auth/method.h"
 

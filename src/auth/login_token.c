@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Login by a token that somebody else got: from the environment, a file that is named, or the file
- * that `vault login` writes. Logging in anew means reading it anew: an agent may have renewed it. */
+/* Login by a token that somebody else obtained: from the environment, a named file, or the file of
+ * `vault login`. Logging in anew means reading it anew: an agent may have renewed it. */
 
 #include "auth/method.h"
 
@@ -49,7 +49,7 @@ static int use_token(struct vault *v, const struct auth_config *c, struct limit 
 		r = token_lookup(v, token, limit, info, err);
 	if (r == -EKEYEXPIRED)
 		return err_prefix(err, "the token is refused"), r;
-	/* Alive, but without the policy `default`: how long is not known. */
+	/* Alive, but without the policy `default`: its remaining life is unknown. */
 	if (r < 0 && r != -EACCES)
 		return r;
 	if (info->uses > 0)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The table of login methods, in the order in which they are tried when none is named. */
+/* The table of login methods, in the order in which they are tried if none is named. */
 
 #include "auth/method.h"
 
@@ -38,7 +38,7 @@ const struct auth_method *auth_choose(const struct auth_config *c, struct err *e
 
 	if (c->method) {
 		m = find(c->method, err);
-		/* Of what gives a token there is one, and the command is it. */
+		/* Only one source provides the token, and a command wins. */
 		if (m == &auth_token && c->token_command)
 			m = &auth_command;
 		return m && m->check(c, err) == 0 ? m : NULL;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The pace of logins, as a state machine without a clock of its own.
  *
- * A login that goes well is not yet a token that serves: one that is bound to other addresses
- * (token_bound_cidrs) is refused at once, and the next would be too. A few in a row may be chance, or
- * somebody who revokes them; more are paced like logins that fail. */
+ * A successful login does not mean that the token serves. A token bound to other addresses
+ * (token_bound_cidrs) is refused at once, and so would be the next. A few in a row may be chance,
+ * or somebody revokes them; more are paced like failed logins. */
 
 #include "auth/pace.h"
 
 #include "base/clock.h"
 
 #define PAUSE_MIN NS_PER_SEC
-#define PROVED	  (10 * NS_PER_SEC) /* who has lived so long was no stillborn */
+#define PROVED	  (10 * NS_PER_SEC) /* a token that lived so long was not stillborn */
 
 static void back_off(struct pace *p, uint64_t now, uint64_t most)
 {
@@ -20,7 +20,7 @@ static void back_off(struct pace *p, uint64_t now, uint64_t most)
 	p->after = now + clock_jitter(p->pause) * 2 / 3;
 }
 
-/* A token that has lived for a while shows that all is well: what was before it counts no more. */
+/* A token that has lived for a while shows that all is well: forgets earlier failures. */
 static void forget(struct pace *p, uint64_t now)
 {
 	if (!p->had_at || now - p->had_at < PROVED)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The rhythm of renewals, after the official LifetimeWatcher (vault/api/lifetime_watcher.go): at two
- * thirds of what is left and a little at random, at least hourly; what cannot be renewed any further
- * is replaced in the last tenth of its life. Unlike it, we give no token up before the server does. */
+/* The rhythm of renewals, after the official LifetimeWatcher (vault/api/lifetime_watcher.go): at
+ * two thirds of the remaining time, slightly randomized, and at least hourly. A token that cannot
+ * be renewed further is replaced in the last tenth of its life. Unlike it, we give no token up
+ * before the server does. */
 
 #include "auth/renewal.h"
 
@@ -61,7 +62,7 @@ bool renewal_is_longer(const struct renewal *r, const struct token_info *info)
 	return clock_mono() + info->ttl > r->expires + NS_PER_SEC;
 }
 
-/* The server could not be asked: try again, sooner when less is left. */
+/* The server is unreachable: retry, sooner when less time is left. */
 static void back_off(struct renewal *r)
 {
 	r->backoff = r->backoff ? r->backoff * 2 : BACKOFF_MIN;
@@ -129,7 +130,7 @@ static enum renewal_verdict renew(struct renewal *r, struct vault *v, const stru
 		return RENEWAL_LATER;
 	}
 	renewed(r, &info);
-	/* It came no further than it was: its longest life is reached. */
+	/* Its end did not move: the token has reached its maximum life. */
 	if (before && r->expires && r->expires < before + NS_PER_SEC) {
 		r->renewable = false;
 		warn_once(r, "the token nears the end of its longest life");
@@ -138,7 +139,7 @@ static enum renewal_verdict renew(struct renewal *r, struct vault *v, const stru
 	return RENEWAL_LATER;
 }
 
-/* By our clock it is over. The server has the last word, and an outage is not one. */
+/* It has ended by our clock. The server has the last word, and an outage is no word. */
 static enum renewal_verdict verify(struct renewal *r, struct vault *v, const struct secret *token,
 				   struct limit limit)
 {
@@ -149,7 +150,8 @@ static enum renewal_verdict verify(struct renewal *r, struct vault *v, const str
 	if (e == -EKEYEXPIRED)
 		return RENEWAL_DEAD;
 	back_off(r);
-	/* The token is still good, but it was announced to end now. It serves until there is another. */
+	/* The token is still good, but its issuer announced this end: use it until there is
+	 * another. */
 	if (e == 0 && r->announced)
 		return RENEWAL_REPLACE;
 	if (e == 0) {
@@ -170,13 +172,13 @@ enum renewal_verdict renewal_step(struct renewal *r, struct vault *v, const stru
 		return verify(r, v, token, limit);
 	if (r->renewable)
 		return renew(r, v, token, limit);
-	/* A long life is looked at every hour, whatever is left. */
+	/* Check a long life every hour, however much is left. */
 	if (left(r) > 2 * r->grace) {
 		plan(r);
 		return RENEWAL_LATER;
 	}
 	warn_once(r, "the token ends soon and cannot be renewed");
-	/* One look for another token, then one at its end. */
+	/* Look for another token now, and again at its end. */
 	r->next = r->expires + NS_PER_SEC / 10;
 	return RENEWAL_REPLACE;
 }

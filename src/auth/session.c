@@ -14,9 +14,9 @@
  *                            v
  *                          DEAD  --- after a pause, when somebody asks ---> login anew
  *
- * A network failure never throws a token away: only the server can say that it is dead. Logins are
- * made one at a time, and after a failure not before a pause that doubles (pace.h); requests that come
- * meanwhile get the error of the last. */
+ * A network failure never discards a token: only the server can say that it is dead. Logins are
+ * made one at a time, and after a failure not before a pause that doubles (pace.h); meanwhile
+ * requests get the last error. */
 
 #include "auth/session.h"
 
@@ -33,25 +33,25 @@
 
 #define WATCH_PAUSE	(2 * NS_PER_SEC)
 #define LOGIN_PAUSE_MAX (300 * NS_PER_SEC)
-#define PERSIST_PAUSE	(4 * NS_PER_SEC) /* nobody is burdened by it */
+#define PERSIST_PAUSE	(4 * NS_PER_SEC) /* burdens nobody */
 
 struct session {
 	struct session_config config;
 	struct timer timer, watch_timer, persist_timer;
 	struct job job, watch_job, persist_job;
-	const char *watched;	/* NULL: no file is */
-	struct stamp seen;	/* of it; the watching job's */
-	struct kept_token kept; /* its lock is taken before the other */
+	const char *watched;	/* NULL: watch no file */
+	struct stamp seen;	/* of that file; only the watching job uses it */
+	struct kept_token kept; /* take its lock before the session's */
 	struct lock lock;	/* guards all below */
 	struct cond changed;
 	struct secret *token; /* NULL: DEAD, for the reason in `why` */
-	bool persisting;      /* there never was one: the server has not answered yet */
+	bool persisting;      /* there was no token yet: the server has not answered */
 	struct renewal renewal;
 	struct err why;
 	bool logging_in, ticking, watching, stop;
-	bool renewing;	   /* one thread is, and the others wait for `changed` */
-	bool looking;	   /* the same, of who asks whether a refused token lives */
-	uint64_t alive_at; /* clock_mono() at which the last who found that it does asked */
+	bool renewing;	   /* one thread renews; others wait for `changed` */
+	bool looking;	   /* one thread asks whether a refused token lives; others wait */
+	uint64_t alive_at; /* clock_mono() at which the question was asked that found it alive */
 	uint64_t demanded; /* clock_mono() at which the last renewal on demand began */
 	uint64_t logins;
 	struct pace pace; /* of logins */
@@ -62,7 +62,7 @@ static struct limit own_limit(const struct session *s)
 	return (struct limit){.deadline = clock_mono() + s->config.timeout};
 }
 
-/* Waits while another thread is at it. False where it still is at the deadline. */
+/* Waits while another thread is busy with it. False if it still is at the deadline. */
 static bool wait_locked(struct session *s, const bool *busy, uint64_t deadline)
 {
 	while (*busy)
@@ -76,7 +76,7 @@ static void on_timer(struct timer *t)
 	struct session *s = container_of(t, struct session, timer);
 	LOCK_SCOPE(&s->lock);
 
-	/* A step that is under way plans the next one when it ends. */
+	/* The step under way plans the next one when it ends. */
 	if (s->stop || s->ticking)
 		return;
 	s->ticking = true;
@@ -100,8 +100,8 @@ static void adopt_locked(struct session *s, struct secret *token, const struct t
 	schedule_locked(s);
 }
 
-/* After a login. What was read under another token is not the new one's to see: nobody who waits for the
- * login goes on before that is told, without the lock. The first token of all takes nobody's place. */
+/* After a login. Data read under another token are not the new one's to see: `replaced` is called,
+ * without the lock, before any waiter goes on. The very first token replaces none. */
 static void take_over_locked(struct session *s, struct secret *token, const struct token_info *info)
 {
 	bool other = !secret_equal(s->token, token) && (s->token || s->logins || s->persisting);
@@ -115,11 +115,11 @@ static void take_over_locked(struct session *s, struct secret *token, const stru
 	lock_acquire(&s->lock);
 }
 
-/* Whether a login that yields the same token again is as good as any, if it has a longer life now. */
+/* Whether a login may return the same token again: no; only with a longer life; yes. */
 enum same { SAME_IS_NONE, SAME_IF_LONGER, SAME_IS_FINE };
 
-/* Tries to get a token that is not `old`; one thread at a time. Called and left with the lock held,
- * without it in between. Afterwards there is a new token, or why there is none. */
+/* Tries to get a token other than `old`; one thread at a time. Called and left with the lock held,
+ * released in between. Afterwards there is a new token, or `err` says why not. */
 static int login_locked(struct session *s, const struct secret *old, enum same same,
 			struct err *err)
 {
@@ -147,7 +147,7 @@ static int login_locked(struct session *s, const struct secret *old, enum same s
 			 F_INT("ttl", info.ttl / NS_PER_SEC));
 		return 0;
 	}
-	/* Quietly: while there never was a server, and at our own end. One that refuses us is told. */
+	/* Log quietly if there never was a server, or we are stopping; a refusal loudly. */
 	quiet = r == -EINTR || (s->persisting && reply_is_outage(-r));
 	pace_failed(&s->pace, clock_mono(), quiet ? PERSIST_PAUSE : LOGIN_PAUSE_MAX);
 	log_at(quiet ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "login failed",
@@ -184,7 +184,7 @@ static int take_cached(struct session *s, struct err *err)
 	return r;
 }
 
-/* In the place of a dead one, unless such are dead at once: of these one is told, others are `quiet`. */
+/* Replaces a dead token, unless new ones die at once: then `quiet` is set from the second on. */
 static int login_anew_locked(struct session *s, const struct secret *dead, bool *quiet,
 			     struct err *err)
 {
@@ -194,7 +194,7 @@ static int login_anew_locked(struct session *s, const struct secret *dead, bool 
 	return err_set(err, EKEYREJECTED, "each new token is refused (token_bound_cidrs?)");
 }
 
-/* The server says that `token` is dead. 0 where there is another by now. */
+/* The server says that `token` is dead. 0 if there is another by now. */
 static int replace(struct session *s, const struct secret *token, struct limit limit,
 		   struct err *err)
 {
@@ -252,8 +252,8 @@ static int session_get(void *arg, struct limit limit, struct secret **out, struc
 	return *out ? 0 : err_set(err, EKEYEXPIRED, "the token has expired");
 }
 
-/* Whether we are to ask the server about a token that it may have refused: 1; 0 where it is not ours any
- * more; -EACCES where somebody has found out since that it lives, or takes too long to. */
+/* Whether to ask the server about a token that it may have refused: 1. 0: the token is no longer
+ * ours. -EACCES: another thread has since found it alive, or takes too long. */
 static int begin_look(struct session *s, const struct secret *token, uint64_t deadline)
 {
 	uint64_t asked = clock_mono();
@@ -269,7 +269,7 @@ static int begin_look(struct session *s, const struct secret *token, uint64_t de
 	return 1;
 }
 
-/* `alive_at`: when the server was asked, and said that it lives; else 0. */
+/* `alive_at`: when the question was asked that found it alive; else 0. */
 static void end_look(struct session *s, uint64_t alive_at)
 {
 	LOCK_SCOPE(&s->lock);
@@ -292,8 +292,8 @@ static int session_rejected(void *arg, const struct secret *token, bool certain,
 		return r;
 	if (r == 0)
 		return replace(s, token, limit, err);
-	/* Only the token's own word can tell a dead one from a policy that says no. Where it cannot
-	 * be had, the refusal stands as what it seems. Many are refused at once: one asks. */
+	/* Only a lookup can distinguish a dead token from a policy's refusal. If it fails, the
+	 * refusal stands as it is. Many requests are refused at once: one of them asks. */
 	begun = clock_mono();
 	r = token_lookup(s->config.vault, token, limit, &info, NULL);
 	lives = r == 0 || r == -EACCES;
@@ -313,7 +313,7 @@ static void end_renewing_locked(struct session *s)
 	cond_broadcast(&s->changed);
 }
 
-/* Whether the step that the timer asked for is still due: then we are the one who renews. */
+/* Whether the step that the timer asked for is still due: then this thread renews. */
 static bool begin_step(struct session *s, struct secret **token, struct renewal *renewal)
 {
 	LOCK_SCOPE(&s->lock);
@@ -330,7 +330,7 @@ static bool begin_step(struct session *s, struct secret **token, struct renewal 
 	return true;
 }
 
-/* What the timer asked for: renew, or log in anew, or find out that it is over. */
+/* The timer's step: renew, log in anew, or find out that the token is dead. */
 static void tick(struct job *job)
 {
 	struct session *s = container_of(job, struct session, job);
@@ -345,7 +345,7 @@ static void tick(struct job *job)
 	if (verdict == RENEWAL_DEAD)
 		replace(s, token, own_limit(s), NULL);
 	lock_acquire(&s->lock);
-	/* It still lives: what fails is tried again, if not for want of another token. */
+	/* It still lives: retry after a failure, unless there simply is no other token. */
 	if (verdict == RENEWAL_REPLACE && !s->stop && !s->logging_in &&
 	    secret_equal(s->token, token)) {
 		int r = login_locked(s, token, SAME_IF_LONGER, NULL);
@@ -380,7 +380,7 @@ int session_renew(struct session *s, uint64_t asked, struct limit limit, struct 
 	lock_acquire(&s->lock);
 	if (!wait_locked(s, &s->renewing, limit.deadline)) {
 		r = -ETIMEDOUT;
-	} else { /* it is ours, unless somebody has done it while we waited */
+	} else { /* it is ours to do, unless somebody did it while we waited */
 		done = s->demanded > asked;
 		s->renewing = !done;
 	}
@@ -400,7 +400,7 @@ int session_renew(struct session *s, uint64_t asked, struct limit limit, struct 
 		s->demanded = begun;
 	}
 	end_renewing_locked(s);
-	if (s->token) /* a step that was due meanwhile has left it to us */
+	if (s->token) /* a step that fell due meanwhile was left to us */
 		schedule_locked(s);
 	lock_release(&s->lock);
 	if (r == -EKEYEXPIRED)
@@ -459,7 +459,7 @@ static void on_persist(struct timer *t)
 		pool_submit_urgent(s->config.pool, &s->persist_job);
 }
 
-/* Reads the token anew where it comes from; whether it is another one then. */
+/* Obtains the token anew; whether it is another one now. */
 static bool look_again(struct session *s)
 {
 	_cleanup_secret_ struct secret *old = NULL;
@@ -525,7 +525,7 @@ int session_start(struct session *s, struct err *err)
 {
 	int r;
 
-	/* Before it is read, so that a change in between is one. */
+	/* Before reading it, so that a change in between is noticed. */
 	if (s->watched)
 		stamp_changed(s->watched, &s->seen);
 	r = take_cached(s, err);
