@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a token may do: with one path, and which paths it can do anything with, to tell a folder that
- * leads somewhere from a name that is refused. Vault and OpenBao give exact rules and prefixes; rules
- * with "+" are among Vault's prefixes, and missing from OpenBao's, so that there a "no" is not
- * certain. */
+/* The rights of a token: to one path, and which paths it can use at all, to distinguish a folder
+ * that leads somewhere from a refused name. Vault and OpenBao return exact rules and prefixes.
+ * Rules with "+" are among Vault's prefixes, and missing from OpenBao's, so that a "no" is not
+ * certain there. */
 
 #include "kv/acl.h"
 
@@ -16,15 +16,15 @@
 
 struct rule {
 	const char *path; /* "+" stands for one name */
-	bool prefix;	  /* what begins so is meant too */
+	bool prefix;	  /* also holds for longer paths */
 	unsigned rights;  /* 0: it denies */
 };
 
 struct acl {
 	struct object object;
 	bool root;	/* everything is allowed */
-	bool unknown;	/* the server did not tell us: we are to try */
-	bool uncertain; /* there may be rules that we were not told */
+	bool unknown;	/* the server told us nothing: just try */
+	bool uncertain; /* there may be further rules */
 	size_t count;
 	struct rule rules[];
 };
@@ -64,8 +64,8 @@ static size_t measure(const cJSON *rules, size_t *bytes)
 	return n;
 }
 
-/* Where one name is "+", a prefix keeps its "*", and without it is none (vault/policy.go, "don't
- * actually strip the trailing asterisk"). */
+/* In a rule with "+", a prefix keeps its "*", and a rule without "*" is no prefix (vault/policy.go,
+ * "don't actually strip the trailing asterisk"). */
 static bool has_plus(const char *path)
 {
 	return !strcmp(path, "+") || !strncmp(path, "+/", 2) || strstr(path, "/+");
@@ -160,8 +160,8 @@ int acl_current(struct acl_memory *m, struct vault *v, struct limit limit, struc
 	return 0;
 }
 
-/* Goes along a path as far as the rule says the same, a "+" being any one name. False where they part;
- * else what is left of either is in *path and *rest. */
+/* Follows a path as long as the rule matches; a "+" matches any one name. False at a difference;
+ * else *path and *rest become the rests of both. */
 static bool rule_follow(const struct rule *rule, const char **path, const char **rest)
 {
 	const char *r = rule->path, *p = *path;
@@ -191,7 +191,7 @@ static bool rule_reaches(const struct rule *rule, const char *path)
 	return rule->prefix;
 }
 
-/* Whether the rule speaks of that very path. */
+/* Whether the rule covers that very path. */
 static bool rule_covers(const struct rule *rule, const char *path)
 {
 	const char *r;
@@ -199,7 +199,7 @@ static bool rule_covers(const struct rule *rule, const char *path)
 	return rule_follow(rule, &path, &r) && !*r && (!*path || rule->prefix);
 }
 
-/* The rule that counts among those without "+": the exact one, or the longest prefix. NULL: none. */
+/* The rule that wins among those without "+": the exact one, or the longest prefix. NULL: none. */
 static const struct rule *plain_rule(const struct acl *acl, const char *path)
 {
 	const struct rule *best = NULL;
@@ -224,7 +224,7 @@ static enum kv_reach acl_may(const struct acl *acl, const char *path, unsigned a
 
 	if (acl->root || acl->unknown)
 		return KV_REACH_YES;
-	/* Which of them goes first is the server's to say, where they differ. */
+	/* If several rules with "+" differ, only the server knows which one wins. */
 	for (size_t i = 0; (!plain || plain->prefix) && i < acl->count; i++) {
 		const struct rule *rule = &acl->rules[i];
 
@@ -235,7 +235,7 @@ static enum kv_reach acl_may(const struct acl *acl, const char *path, unsigned a
 	}
 	if (granted)
 		return refused ? KV_REACH_UNKNOWN : KV_REACH_YES;
-	if (plain && !plain->prefix) /* before an exact rule none of the others counts */
+	if (plain && !plain->prefix) /* an exact rule overrides all others */
 		return KV_REACH_NO;
 	return acl->uncertain ? KV_REACH_UNKNOWN : KV_REACH_NO;
 }
@@ -247,7 +247,7 @@ bool acl_tells(const struct acl *acl, const char *api_path, unsigned *rights)
 	*rights = 0;
 	if (acl->unknown)
 		return false;
-	/* A rule that we were not told goes before a prefix. */
+	/* A rule that we do not know may override a prefix. */
 	if (acl->uncertain && !acl->root && !(plain && !plain->prefix))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(capabilities); i++) {
@@ -274,7 +274,7 @@ enum kv_reach acl_may_write(const struct acl *acl, const char *api_path, unsigne
 	for (size_t i = 0; child != KV_REACH_YES && i < acl->count; i++)
 		if ((acl->rules[i].rights & any) && rule_reaches(&acl->rules[i], api_path) &&
 		    !rule_covers(&acl->rules[i], probe))
-			child = KV_REACH_YES; /* it is one of something further below */
+			child = KV_REACH_YES; /* it covers something further below */
 	if (own == KV_REACH_NO || child == KV_REACH_YES)
 		return child;
 	return KV_REACH_UNKNOWN;
@@ -293,7 +293,7 @@ enum kv_reach acl_reach(const struct acl *acl, const char *api_path)
 	return acl->uncertain && !(plain && !plain->rights) ? KV_REACH_UNKNOWN : KV_REACH_NO;
 }
 
-/* The rest of the rule below the folder; NULL where it speaks of something else. */
+/* The rest of the rule below the folder; NULL if the rule is about something else. */
 static const char *rest_below(const struct rule *rule, const char *folder)
 {
 	const char *r = rule->path;
@@ -316,7 +316,7 @@ static int add_names_below(const struct acl *acl, const char *folder, cJSON *nam
 		const char *rest = rule->rights ? rest_below(rule, folder) : NULL;
 		size_t len = rest ? strcspn(rest, "/") : 0;
 
-		/* Of a prefix the last name may go on, and "+" is none. */
+		/* The last name of a prefix may continue, and "+" is no name. */
 		if (!len || (len == 1 && *rest == '+') || (rule->prefix && !rest[len]))
 			continue;
 		if (!cJSON_AddItemToArray(names, json_new_string(rest, len)))
@@ -325,7 +325,7 @@ static int add_names_below(const struct acl *acl, const char *folder, cJSON *nam
 	return 0;
 }
 
-/* As a server lists what is a secret and a folder: we do not know which it is. */
+/* Lists each name as both a secret and a folder: we do not know which it is. */
 struct kv_list *acl_named(const struct acl *acl, const char *const *folders, size_t n)
 {
 	_cleanup_json_ cJSON *names = cJSON_CreateArray();

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* KV version 1 (https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v1): a flat map a path, and
- * nothing else.
+/* KV version 1 (https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v1): one flat map for
+ * each path, and nothing else.
  *
- * Those above need numbers of versions, to see that something has changed. They are made up here: one
- * that no other content had, whenever a path holds something else than when it was last looked at.
- * What content that was is remembered by a keyed hash, for so many paths; one that is forgotten gets a
- * new number, and is taken as changed.
+ * The layers above need version numbers to notice changes, so we make them up: whenever a path
+ * holds something else than when we last looked, it gets a number that no other content had. A
+ * keyed hash remembers the content, for a limited number of paths; a forgotten path gets a new
+ * number and counts as changed.
  *
- * There is no check-and-set: a write looks whether the content is still the one that it was made from,
- * and what others write between the look and the write is lost. */
+ * There is no check-and-set: a write first checks that its base is still the content. A change that
+ * others make between the check and the write is lost. */
 
 #include "kv/kv1.h"
 
@@ -31,7 +31,7 @@
 #define KEY_LEN	    32
 #define SETTLE_TIME (5 * NS_PER_SEC)
 
-/* What a path held when it was last looked at. */
+/* The content of a path when we last looked. */
 struct sight {
 	UT_hash_handle hh;
 	unsigned char digest[32];
@@ -138,7 +138,7 @@ static struct sight *sight_new_locked(struct kv1 *k, const char *path)
 	return s;
 }
 
-/* Gives a live content its number. */
+/* Sets the version number of a live content. */
 static int number(struct kv1 *k, const char *path, struct kv_version *v)
 {
 	unsigned char digest[32];
@@ -200,7 +200,7 @@ static int kv1_read(struct kv *kv, const char *path, struct limit limit, struct 
 	return 0;
 }
 
-/* Whether they hold the same, however it is spelt. */
+/* Whether both hold the same values, however they are written. */
 static bool same_content(const struct kv1 *k, const struct kv_version *a,
 			 const struct kv_version *b)
 {
@@ -209,7 +209,7 @@ static bool same_content(const struct kv1 *k, const struct kv_version *a,
 	return digest_of(k, a, x) == 0 && digest_of(k, b, y) == 0 && !memcmp(x, y, sizeof(x));
 }
 
-/* -EBUSY where the content is no more the one that had this number. */
+/* -EBUSY if the content no longer has this number. */
 static int check(struct kv1 *k, const char *path, int64_t cas, struct limit limit,
 		 struct kv_version **now, struct err *err)
 {
@@ -220,7 +220,7 @@ static int check(struct kv1 *k, const char *path, int64_t cas, struct limit limi
 	return err_set(err, EBUSY, "the secret was changed meanwhile");
 }
 
-/* Whether an answer leaves open what became of the change. */
+/* Whether the outcome of the change is unknown. */
 static bool is_lost(int r, const struct vault_answer *answer)
 {
 	if (r == -EFBIG || r == -E2BIG || r == -EINVAL || r == -ENAMETOOLONG)
@@ -300,7 +300,7 @@ static int kv1_purge(struct kv *kv, const char *path, struct limit limit, struct
 	return r;
 }
 
-/* There is no other version to leave: it is as good as purged. */
+/* There are no other versions, so it equals a purge. */
 static int kv1_delete_version(struct kv *kv, const char *path, int64_t cas, struct limit limit,
 			      struct err *err)
 {
@@ -342,7 +342,7 @@ static int kv1_rights(struct kv *kv, const char *path, struct limit limit, unsig
 	if (asprintf(&full, "%s/%s", k->mount, path) < 0)
 		return no_memory(err);
 	r = acl_rights(&k->rules, k->vault, full, limit, rights, err);
-	/* There are no patches: a right to them allows nothing. */
+	/* The engine has no patch request: the right to it allows nothing. */
 	*rights &= ~(unsigned)KV_PATCH;
 	return r;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* KV version 2 (https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2).
  *
- * The engine has a tree for each purpose (data/, metadata/, delete/), which ends here: above, there
- * are paths and versions. A write whose answer was lost is read back: the version that we asked for,
- * with the very content that we sent, is ours. */
+ * The engine has a tree for each purpose (data/, metadata/, delete/). Only this file knows them:
+ * above, there are paths and versions. After a write whose answer was lost we read back: the
+ * version with the expected number and the very content that we sent is ours. */
 
 #include "kv/kv2.h"
 
@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SETTLE_TIME (5 * NS_PER_SEC) /* for reading back, at the end of a write's own time */
+#define SETTLE_TIME (5 * NS_PER_SEC) /* for reading back after a write's own time */
 
 struct kv2 {
 	struct kv kv;
@@ -48,8 +48,8 @@ static int no_memory(struct err *err)
 	return err_set(err, ENOMEM, "no memory for a request");
 }
 
-/* At the leader, where others might not know yet what we do: they would refuse it, or take it for done.
- * False where that is not known, or it is away, and nothing was sent. */
+/* Calls the leader if other servers may not yet know our last change: they would refuse this one,
+ * or think it done. False, and nothing is sent, if the leader is unknown or away. */
 static bool call_leader(struct kv2 *k, const char *path, struct vault_call *call,
 			struct vault_answer *answer, struct err *err, int *r)
 {
@@ -69,7 +69,7 @@ static bool call_leader(struct kv2 *k, const char *path, struct vault_call *call
 	return false;
 }
 
-/* What changes something. */
+/* Sends a request that changes something. */
 static int kv2_call(struct kv2 *k, const char *method, const char *tree, const char *path,
 		    const cJSON *body, struct limit limit, struct vault_answer *answer,
 		    struct err *err)
@@ -110,8 +110,8 @@ static cJSON *write_body(cJSON *data, int64_t cas)
 	return steal(body);
 }
 
-/* Whether the version after `cas` holds what we sent. Then it becomes `next`, and 0 is returned;
- * -EBUSY where it holds something else; -ENOENT where nothing was written. */
+/* Whether the version after `cas` holds what we sent. If so, `next` gets its number and time, and 0
+ * is returned; -EBUSY if it holds something else; -ENOENT if nothing was written. */
 static int settle(struct kv2 *k, const char *path, struct kv_version *next, int64_t cas,
 		  struct limit limit)
 {
@@ -126,7 +126,7 @@ static int settle(struct kv2 *k, const char *path, struct kv_version *next, int6
 		return r;
 	if (now->number <= cas)
 		return -ENOENT;
-	if (now->number > cas + 1) { /* others have written since: ours may be behind theirs */
+	if (now->number > cas + 1) { /* others have written since: ours may be an earlier version */
 		object_put(steal(now));
 		r = kv2_read_numbered(&k->reader, path, cas + 1, true, limit, &now, &err);
 	}
@@ -141,11 +141,11 @@ static int settle(struct kv2 *k, const char *path, struct kv_version *next, int6
 	return 0;
 }
 
-/* Whether the answer leaves open what became of the write. */
+/* Whether the outcome of the write is unknown. */
 static bool is_lost(int r, const struct vault_answer *answer)
 {
 	if (r == -EBUSY)
-		return answer->repeated; /* it may be our own write that was there first */
+		return answer->repeated; /* our own first attempt may have won */
 	if (r == -EFBIG || r == -E2BIG || r == -EINVAL || r == -ENAMETOOLONG)
 		return false;
 	return answer->in_doubt;
@@ -159,7 +159,7 @@ struct kv2_write {
 	struct limit limit;
 };
 
-/* One attempt. *unwritten: the connection was lost, and nothing has been written. */
+/* One attempt. *unwritten: the connection was lost, and nothing was written. */
 static int write_once(struct kv2 *k, const struct kv2_write *w, bool *unwritten, struct err *err)
 {
 	_cleanup_answer_ struct vault_answer answer = {0};
@@ -187,14 +187,14 @@ static int write_once(struct kv2 *k, const struct kv2_write *w, bool *unwritten,
 	return 0;
 }
 
-/* Twice at most: what was sent first may still be under way somewhere, but check-and-set lets only one
- * of the two become a version, and it is ours either way. */
+/* Tries twice at most. The first request may still be under way, but check-and-set lets only one of
+ * the two become a version, and either is ours. */
 static int write_data(struct kv2 *k, struct kv2_write *w, struct err *err)
 {
 	bool unwritten;
 	int r;
 
-	w->limit.cancel = NULL; /* once sent, it is waited for */
+	w->limit.cancel = NULL; /* once sent, we wait for the answer */
 	r = write_once(k, w, &unwritten, err);
 	if (r == 0 || !unwritten || clock_mono() >= w->limit.deadline)
 		return r;
@@ -204,8 +204,8 @@ static int write_data(struct kv2 *k, struct kv2_write *w, struct err *err)
 	return r;
 }
 
-/* Whether a refusal may come from who does not know yet that the version is the latest, and nobody else
- * can be asked. */
+/* Whether the refusal may come from a server that does not know our latest version yet, and there
+ * is no leader to ask instead. */
 static bool is_hasty(struct kv2 *k, const struct kv2_write *w)
 {
 	_cleanup_free_ char *leader = NULL;
@@ -241,8 +241,8 @@ static int kv2_write(struct kv *kv, const char *path, struct kv_version *next, i
 	return body ? write_known(self(kv), &w, err) : no_memory(err);
 }
 
-/* A merge patch (RFC 7396) takes null for a removal, and merges an object with what is there; servers
- * also take nulls out of objects within an array. */
+/* In a merge patch (RFC 7396) null removes a field, and an object is merged with the old one;
+ * servers also drop nulls from objects within an array. */
 static bool can_patch(const struct kv_change *c)
 {
 	return c->remove || (c->type != KV_NULL && c->type != KV_OBJECT && c->type != KV_ARRAY);
@@ -288,7 +288,7 @@ static int send_metadata(struct kv2 *k, const char *method, const char *path, co
 	return kv2_call(k, method, "metadata", path, body, limit, &answer, err);
 }
 
-/* What comes of `custom`, which may be NULL, by a patch of it. The caller's; NULL: no memory. */
+/* Applies a patch to `custom`, which may be NULL. The caller's; NULL: no memory. */
 static cJSON *patch_custom(const cJSON *custom, const cJSON *patch)
 {
 	_cleanup_json_ cJSON *out =
@@ -303,8 +303,8 @@ static cJSON *patch_custom(const cJSON *custom, const cJSON *patch)
 	return steal(out);
 }
 
-/* Where it cannot be patched, custom metadata is replaced as a whole: what is there is read before,
- * unless it is known that nothing is (`exists` false). */
+/* Replaces custom metadata as a whole, if it cannot be patched. Reads the old metadata first,
+ * unless there is known to be none (`exists` false). */
 static int rewrite_metadata(struct kv2 *k, const char *path, const cJSON *patch, bool exists,
 			    struct limit limit, struct err *err)
 {
@@ -327,7 +327,7 @@ static int rewrite_metadata(struct kv2 *k, const char *path, const cJSON *patch,
 	return body ? send_metadata(k, "POST", path, body, limit, err) : no_memory(err);
 }
 
-/* Any spelling of no time at all. */
+/* Whether it is any spelling of zero. */
 static bool is_zero(const cJSON *duration)
 {
 	const char *text =
@@ -336,8 +336,8 @@ static bool is_zero(const cJSON *duration)
 	return !strpbrk(text, "123456789");
 }
 
-/* OpenBao answers 204 to a PATCH that takes delete_version_after back to 0, and leaves it as it was; a
- * POST does it. Where only a PATCH is allowed, the server is asked what it made of it. */
+/* OpenBao answers 204 to a PATCH that resets delete_version_after to 0, and leaves it unchanged; a
+ * POST resets it. If only a PATCH is allowed, we read back what the server made of it. */
 static int end_deletion(struct kv2 *k, const char *path, const cJSON *patch, struct limit limit,
 			struct err *err)
 {
@@ -372,8 +372,8 @@ static int kv2_change_metadata(struct kv *kv, const char *path, const cJSON *pat
 	return r;
 }
 
-/* A secret without versions may have metadata that its owner has set. Who may make secrets, and neither
- * patch nor read metadata, marks a new one all the same. */
+/* A secret without versions may have metadata that its owner has set. A token that may create
+ * secrets, but neither patch nor read metadata, can still mark a new one. */
 static int kv2_mark(struct kv *kv, const char *path, const struct kv_remark *marks, size_t n,
 		    int64_t number, struct limit limit, struct err *err)
 {
@@ -388,7 +388,7 @@ static int kv2_mark(struct kv *kv, const char *path, const struct kv_remark *mar
 	return r < 0 ? err_prefix(err, "the mark of a binary value cannot be set") : 0;
 }
 
-/* What is done to one version by its own tree: delete/, undelete/, destroy/. */
+/* Changes one version through its own tree: delete/, undelete/, destroy/. */
 static int post_version(struct kv *kv, const char *tree, const char *path, int64_t number,
 			struct limit limit, struct err *err)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Listings of KV version 2.
  *
- * Names come in one piece, whatever their number: OpenBao, which could page, reads and decrypts all of
- * them for each page. 10,000 names are 160 kB and came in 0.03 s to 0.14 s, and in 0.24 s in pages of
- * 1,000, the slowest of which took longer than the whole at its best. Detailed listings, which OpenBao
- * alone has, are larger by far and are read secret by secret: they come in pages. */
+ * Names come in one piece, whatever their number: OpenBao can page, but reads and decrypts all of
+ * them for each page. 10,000 names are 160 kB and took 0.03 s to 0.14 s; in pages of 1,000 they
+ * took 0.24 s, and the slowest page took longer than the whole at its best. Detailed listings,
+ * which only OpenBao has, are far larger and are read secret by secret: they come in pages. */
 
 #include "kv/kv2_list.h"
 
@@ -26,7 +26,7 @@ static int no_memory(struct err *err)
 	return err_set(err, ENOMEM, "no memory for a request");
 }
 
-/* Where a policy filters names there may be none left, and no "keys". */
+/* If a policy filters names, none may be left, and "keys" is missing. */
 static bool holds_names(const cJSON *json)
 {
 	const cJSON *keys = json_get(json_get(json, "data"), "keys");
@@ -57,7 +57,7 @@ static int ask(struct kv2_list *l, const char *tree, const char *path, const cha
 struct listing_names {
 	struct kv2_list *l;
 	const char *path;
-	struct kv_list *list; /* what came last */
+	struct kv_list *list; /* the last answer */
 };
 
 static int ask_names(void *arg, const char *address, struct limit limit, const char **by,
@@ -106,7 +106,7 @@ int kv2_list_names(struct kv2_list *l, const char *path, struct limit limit, str
 	struct listing_names x = {.l = l, .path = path};
 	struct lag_read read = {.ask = ask_names, .is_old = names_are_old, .arg = &x};
 	int r = lag_read(l->vault, &read, limit, err);
-	bool lags = r == -EIO && x.list; /* all do; but for what we know their names are good */
+	bool lags = r == -EIO && x.list; /* all servers lag; amended, their names are good */
 
 	if (r == 0 || lags)
 		r = floors_amend(l->floors, path, lags, &x.list) < 0 ? no_memory(err) : 0;
@@ -127,8 +127,8 @@ static int not_there(struct kv2_list *l, struct err *err)
 	return err_set(err, EOPNOTSUPP, "%s has no detailed listings", vault_address(l->vault));
 }
 
-/* Asked once: a cluster does not become another product. Vault would answer for a folder of ours as for
- * one that is empty. */
+/* Asks once: a cluster does not become another product. Vault itself would answer as for an empty
+ * folder. */
 static int find_out(struct kv2_list *l, struct limit limit, struct err *err)
 {
 	struct health health;
@@ -172,7 +172,7 @@ static int ask_page(struct kv2_list *l, const char *path, const char *size, cons
 	return ask(l, "detailed-metadata", path, query, NULL, limit, answer, err);
 }
 
-/* Where a policy limits pages to fewer names, a number above it is refused, and "max" stands for it. */
+/* If a policy limits the page size, a larger number is refused; "max" stands for the limit. */
 static int ask_first(struct kv2_list *l, const char *path, char size[8], struct limit limit,
 		     struct vault_answer *answer, struct err *err)
 {
@@ -190,7 +190,7 @@ static int ask_first(struct kv2_list *l, const char *path, char size[8], struct 
 		       path);
 }
 
-/* Takes a page; *after becomes its last name, NULL where nothing is to follow. */
+/* Takes a page; *after becomes its last name, or NULL if it is the last page. */
 static int take_page(struct kv_children *c, const struct vault_answer *answer, const char *size,
 		     char **after)
 {
@@ -203,7 +203,7 @@ static int take_page(struct kv_children *c, const struct vault_answer *answer, c
 		last = key;
 		count++;
 	}
-	/* A server that takes no notice of `after` would never end. */
+	/* A server that ignores `after` would never end. */
 	if (before && cJSON_IsString(first) && strcmp(first->valuestring, before) <= 0)
 		return 0;
 	r = kv_children_add(c, keys, json_get(data, "key_info"));
@@ -213,7 +213,8 @@ static int take_page(struct kv_children *c, const struct vault_answer *answer, c
 	return *after ? 0 : -ENOMEM;
 }
 
-/* Of what is not there; a server that does not know the request says so in words. */
+/* For a 404: the folder does not exist, or the server explains in words that it does not know the
+ * request. */
 static int nothing(struct kv2_list *l, const struct vault_answer *answer, struct err *err)
 {
 	char words[64];

@@ -16,16 +16,16 @@ struct kv2_list {
 	struct vault *vault;
 	const char *mount;
 	struct floors *floors;
-	atomic_int detailed; /* whether the server has detailed listings; 0: not asked yet */
-	_Atomic uint64_t had_names[KV2_FOLDERS]; /* folders in which there was something, hashed */
+	atomic_int detailed; /* whether the server has detailed listings; 0: not yet known */
+	_Atomic uint64_t had_names[KV2_FOLDERS]; /* hashes of folders that were not empty */
 };
 
-/* As kv_ops.list and kv_ops.children. */
+/* Implement kv_ops.list and kv_ops.children. */
 int kv2_list_names(struct kv2_list *l, const char *path, struct limit limit, struct kv_list **out,
 		   struct err *err);
 int kv2_list_children(struct kv2_list *l, const char *path, struct limit limit,
 		      struct kv_children **out, struct err *err);
-/* A folder is empty: whether it had names when it was listed last, as far as that is remembered. */
+/* For an empty folder: whether it had names when last listed, as far as remembered. */
 bool kv2_list_emptied(struct kv2_list *l, const char *path);
 
 #endif

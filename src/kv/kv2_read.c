@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Reads of KV version 2: one request each, and more where its answer is older than what is known. */
+/* Reads of KV version 2: one request each, and more if the answer is older than known data. */
 
 #include "kv/kv2_read.h"
 
@@ -20,7 +20,7 @@ struct reading {
 	int64_t number; /* 0: the latest */
 	int64_t before; /* kv2_read_after() */
 	bool insists;
-	struct kv_version *v; /* what came last */
+	struct kv_version *v; /* the last answer */
 	cJSON *metadata;
 };
 
@@ -41,7 +41,7 @@ static bool holds_secret(const cJSON *json)
 	return json_get(data, "metadata") && cJSON_IsObject(json_get(data, "data"));
 }
 
-/* Only an engine of version 2 says that. */
+/* The answer could only come from an engine of version 2. */
 static void confirm_engine(struct kv2_reader *k, uint64_t when)
 {
 	if (atomic_load(&k->engine_good) < when + KV2_ENGINE_TTL)
@@ -112,14 +112,14 @@ int kv2_check_engine(struct kv2_reader *k, bool doubt, struct limit limit, struc
 	uint64_t now = clock_mono(), good = atomic_load(&k->engine_good);
 	int r;
 
-	/* That it is not told is known for longer. */
+	/* "Not told" is remembered for longer. */
 	if (now < good && (!doubt || good - now > KV2_ENGINE_TTL))
 		return 0;
-	/* Only the answer counts for others: one who believed a 404 while this is on its way would take
-	 * it for a removal. */
+	/* Others may rely on the answer, not on the question: with the question under way, a 404
+	 * would look like a removal. */
 	r = mounts_find(k->vault, k->mount, limit, &info, NULL);
 	if (r < 0 || strcmp(info.path, k->mount) != 0 || info.version == 2) {
-		/* While one engine takes the place of another there is none for a moment. */
+		/* While one engine replaces another, there is none for a moment. */
 		bool untold = (r == -EACCES || r == -ENOENT) && !atomic_load(&k->engine_told);
 
 		if (r == 0)
@@ -131,7 +131,7 @@ int kv2_check_engine(struct kv2_reader *k, bool doubt, struct limit limit, struc
 	return err_set(err, EIO, "%s " KV2_NO_MORE ": mount it again", k->mount);
 }
 
-/* No engine of another version knows a PATCH; all others would be done to another path. */
+/* Other engines do not know PATCH; all other methods would change another path. */
 int kv2_check_change(struct kv2_reader *k, const char *method, struct limit limit, struct err *err)
 {
 	return strcmp(method, "PATCH") != 0 ? kv2_check_engine(k, false, limit, err) : 0;
@@ -145,7 +145,7 @@ int kv2_check_folder(struct kv2_reader *k, const char *path, bool emptied, struc
 	return kv2_check_engine(k, doubt, limit, err);
 }
 
-/* Some servers may not know yet what we do: the leader does. */
+/* Other servers may not yet know our last change: asks the leader, which does. */
 static int read_known(struct reading *x, struct lag_read *read, struct limit limit, struct err *err)
 {
 	struct kv2_reader *k = x->k;
@@ -194,7 +194,7 @@ int kv2_read_after(struct kv2_reader *k, const char *path, int64_t before, struc
 	struct lag_read read = {.ask = ask_data, .is_old = is_not_after, .arg = &x};
 	int r = lag_read(k->vault, &read, limit, err);
 
-	/* All that lag say the same, and so does nobody else. */
+	/* All servers that answer lag, and agree; there is nobody else. */
 	if (r == -EIO && x.v)
 		r = 0;
 	if (r == 0)
@@ -227,7 +227,7 @@ static int ask_metadata(void *arg, const char *address, struct limit limit, cons
 	r = r < 0 ? -ENOENT
 		  : kv_version_from_metadata(
 			    x->metadata, json_get_int(x->metadata, "current_version", 0), &x->v);
-	/* Metadata alone has no version. */
+	/* Metadata alone is no version. */
 	if (r == -ENOENT)
 		x->v = kv_version_empty(KV_ABSENT, 0);
 	return x->v ? 0 : no_memory(err);

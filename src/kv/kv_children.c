@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Folders with the state of their secrets, as OpenBao's detailed listing tells it: a flat array of
- * names, in which `a` and `a/` are two rows, and metadata by name. It has the secret's metadata under
- * `a/` too, where both are there: only what has no slash is believed. */
+/* Folders with the state of their secrets, from OpenBao's detailed listing: a flat array of names,
+ * in which `a` and `a/` are two rows, and metadata by name. If both exist, it has the secret's
+ * metadata under `a/` too: we use only names without a slash. */
 
 #include "kv/kv_children.h"
 
@@ -99,7 +99,7 @@ int kv_children_add(struct kv_children *c, const cJSON *keys, const cJSON *info)
 	return r;
 }
 
-/* A secret before the folder of its name. */
+/* Sorts a secret before the folder of the same name. */
 static int compare(const void *a, const void *b)
 {
 	const struct kv_child *x = a, *y = b;

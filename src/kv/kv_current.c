@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The engine that is at a path now.
  *
- *      version 1  --- "Invalid path for a versioned K/V secrets engine" ---> asked: it is of version 2
- *      version 2  --- nothing is there, and it is no engine of version 2 --> asked: it is of version 1
+ *      version 1  --- "Invalid path for a versioned K/V secrets engine" ---> asked: it is version 2
+ *      version 2  --- nothing exists, and it is no engine of version 2 ----> asked: it is version 1
  *
- * Each version has another API below the same path, and refuses the other's, or takes it for something
- * else. What reads is asked of the new one at once; what changes something is not repeated there: it was
- * made from what the old one said. Numbers of versions mean nothing across the two, and so each engine
- * has its own era, which goes with a version to what is made of it. */
+ * Each version has another API below the same path, and refuses the other's requests, or misreads
+ * them. Reads are repeated with the new engine at once. Changes are not: they were made from the
+ * old engine's data. Version numbers mean nothing across the two, so each engine has its own era,
+ * which a version passes on to the changes made from it. */
 
 #include "kv/kv_current.h"
 
@@ -28,9 +28,9 @@
 
 struct engine {
 	struct kv *kv;
-	unsigned refs; /* under the lock of who holds it */
+	unsigned refs; /* guarded by its holder's lock */
 	int version;
-	uint64_t era; /* the first of its own */
+	uint64_t era; /* the first of its eras */
 };
 
 struct current {
@@ -40,7 +40,7 @@ struct current {
 	struct lock lock; /* guards all below */
 	struct engine *engine;
 	uint64_t next_ask; /* clock_mono() */
-	bool missing;	   /* it was told that it is not there */
+	bool missing;	   /* we have logged that it is missing */
 	void (*changed)(void *arg);
 	void *arg;
 };
@@ -86,7 +86,7 @@ static void give(struct current *c, struct engine *e)
 	free(e);
 }
 
-/* Whether it is asked now; somebody else may be asking, or may have found out. */
+/* Whether to ask now; another thread may be asking, or have the answer. */
 static bool begin_asking(struct current *c, const struct engine *then)
 {
 	LOCK_SCOPE(&c->lock);
@@ -152,13 +152,13 @@ static void ask(struct current *c, struct engine *then, struct limit limit)
 		replace(c, then, info.version);
 }
 
-/* Whether a failure may be that the engine is not what it was. */
+/* Whether the failure may mean that the engine has changed. */
 static bool is_doubtful(int r, const struct err *err)
 {
 	return r == -EIO && (strstr(err_text(err), KV2_NO_MORE) || reply_is_misplaced(err));
 }
 
-/* A call is over. True: it is to be made again, of *e, which is another. */
+/* After a call. True: repeat it with *e, which is another engine. */
 static bool is_to_repeat(struct current *c, struct engine **e, int r, struct limit limit,
 			 const struct err *err)
 {
@@ -180,7 +180,7 @@ static int another(struct err *err, const struct current *c)
 	return err_set(err, EBUSY, "the engine at %s has become another meanwhile", c->path);
 }
 
-/* The same for what changes something: -EBUSY where it would be made again. Gives *e back. */
+/* After a change: -EBUSY if the engine has changed. Gives `e` back. */
 static int end_change(struct current *c, struct engine *e, int r, struct limit limit,
 		      struct err *err)
 {
@@ -195,7 +195,7 @@ static int cannot(struct err *err)
 	return err_set(err, EOPNOTSUPP, "this engine keeps no versions and no metadata");
 }
 
-/* The caller's `err` may be NULL; what is said is looked at. */
+/* The caller's `err` may be NULL, but we need the sentence. */
 #define WITH_ERR(err)                                                                              \
 	struct err own_err = {0};                                                                  \
 	if (!(err))                                                                                \
@@ -233,7 +233,7 @@ static int current_read_version(struct kv *kv, const char *path, int64_t number,
 	return r;
 }
 
-/* What `next` was made of is of an engine that is no more. */
+/* Whether the base of `next` belongs to an engine that is gone. */
 static bool is_of_another(const struct engine *e, const struct kv_version *next)
 {
 	return next->era && next->era >> ERA_SHIFT != e->era >> ERA_SHIFT;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which engine a path is in, and of which version. The server is asked as the official client asks it;
- * who may not ask says it by options. */
+/* Which engine a path belongs to, and its version. We ask the server as the official client does;
+ * if the token may not ask, options give the answer. */
 
 #include "kv/kv_engine.h"
 
@@ -16,7 +16,7 @@
 static const char advice[] =
 	"set kv_version= to 1 or 2, whichever it is, and engine= where its name has a slash";
 
-/* Where the path goes on after the engine's name; NULL where it is not in it. */
+/* The part of the path after the engine's name; NULL if it is not in the engine. */
 static const char *rest_of(const char *path, const char *mount)
 {
 	size_t len = strlen(mount);
@@ -72,7 +72,8 @@ static int open_all(struct vault *vault, const char *path, const struct kv_choic
 	return r;
 }
 
-/* "team", where there is an engine "team/a/kv". What was said of it counts where there is none. */
+/* Opens all engines for "team" if there is an engine "team/a/kv". On failure `err` keeps the
+ * earlier reason. */
 static int open_above(struct vault *vault, const char *path, const struct kv_choice *choice,
 		      struct limit limit, struct kv_engine *out)
 {

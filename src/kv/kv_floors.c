@@ -8,13 +8,13 @@
  *        4     /                   x the leader says so too: the server went back
  *        --------------------------------------------------------------- time
  *
- * A server that answers from a copy may not know yet what another has told us, or what we wrote. It is
- * never believed against that. A leader is, as a restored snapshot and an engine made anew look like
- * this; not within a moment of our own write, since what is in between may keep answers. Where no leader
- * can be asked, the answers of all servers count after a time.
+ * A server that answers from a copy may not yet know our write, or another server's answer. We
+ * never believe it against those. We believe a leader, since this is how a restored snapshot or a
+ * new engine looks; but not just after our own write, since something in between may cache answers.
+ * If no leader can be asked, the answers of all servers count after a while.
  *
- * Going back begins a new era, so that caches, which never replace what is newer, take the older number
- * for the newer version. */
+ * A step back begins a new era. So caches, which never replace newer data by older, take the lower
+ * number for the newer version. */
 
 #include "kv/kv_floors.h"
 
@@ -29,19 +29,19 @@
 #include <utlist.h>
 
 #define FLOORS_MAX   8192
-#define GRACE	     (2 * NS_PER_SEC)  /* after our write: not even the leader takes it back */
-#define LAG_MAX	     (10 * NS_PER_SEC) /* servers catch up within that */
-#define CONFIRM_TIME (15 * NS_PER_SEC) /* all say so for that long: it is true */
+#define GRACE	     (2 * NS_PER_SEC)  /* after our write, in which we do not believe the leader */
+#define LAG_MAX	     (10 * NS_PER_SEC) /* within which servers catch up */
+#define CONFIRM_TIME (15 * NS_PER_SEC) /* after which an old answer of all servers is true */
 
 struct floor {
 	UT_hash_handle hh;
-	struct floor *prev, *next; /* among those that we wrote, the latest first */
+	struct floor *prev, *next; /* in `written`, the latest first */
 	enum kv_state state;
 	bool undeleted;		 /* we made it live again */
-	int64_t number, created; /* of KV_ABSENT: of what was there before */
+	int64_t number, created; /* for KV_ABSENT: of the version that was there before */
 	uint64_t era;
-	uint64_t at;	/* clock_mono(): requests that were sent later know of it */
-	uint64_t wrote; /* clock_mono() of our last write, 0: none, or long ago */
+	uint64_t at;	/* clock_mono(): requests that were sent later should know it */
+	uint64_t wrote; /* clock_mono() of our last write; 0: none, or superseded */
 	bool refuted;	/* `not` is not the latest version */
 	int64_t not ;
 	uint64_t doubted; /* clock_mono() of the first older answer in a row; 0: none */
@@ -128,8 +128,8 @@ static bool is_recent(const struct floor *row, uint64_t now, uint64_t age)
 	return row->wrote && now < row->wrote + age;
 }
 
-/* What becomes of a version: written, deleted, perhaps live again, and destroyed for good. Who says less
- * of it than is known lags behind; who says more has been told by somebody else. */
+/* A version is written, deleted, perhaps undeleted, and destroyed for good. A server that reports
+ * an earlier state lags behind; a later state is somebody else's change. */
 static bool is_earlier_state(const struct floor *row, enum kv_state state)
 {
 	switch (row->state) {
@@ -160,7 +160,7 @@ static bool is_older(const struct floor *row, const struct kv_version *v, uint64
 	       (is_earlier_state(row, v->state) && is_recent(row, now, LAG_MAX));
 }
 
-/* Takes over what `v` tells, which may be a step back. */
+/* Adopts `v`, which may be a step back. */
 static void take_locked(struct floors *f, struct floor *row, struct kv_version *v, uint64_t now)
 {
 	bool back = row->state != KV_ABSENT && v->state != KV_ABSENT && v->number < row->number;
@@ -187,11 +187,11 @@ static void take_locked(struct floors *f, struct floor *row, struct kv_version *
 static bool is_proven(const struct floors *f, const struct floor *row, const struct kv_version *v,
 		      bool certain, uint64_t now)
 {
-	/* The one that was refuted is the latest after all: who refused lags behind. Or somebody has
-	 * undeleted what we have just deleted. */
+	/* The refuted version is the latest after all: the server that refused lags behind. Or
+	 * somebody has undeleted the version that we have just deleted. */
 	if (certain && v->number == row->number)
 		return true;
-	/* Purged and made anew: a copy cannot know of what was made later. */
+	/* Purged and made again: a lagging copy cannot know a later version. */
 	if (certain && v->created > row->created)
 		return true;
 	if (is_recent(row, now, GRACE))
@@ -213,7 +213,7 @@ bool floors_is_old(struct floors *f, const char *path, struct kv_version *v, uin
 		return false;
 	if (is_older(row, v, now)) {
 		if (begun <= row->at)
-			return true; /* it may have set out before what is known */
+			return true; /* it may have been sent before we knew better */
 		if (!row->doubted) {
 			row->doubted = now;
 			row->doubts = 0;
@@ -233,7 +233,7 @@ void floors_wrote(struct floors *f, const char *path, struct kv_version *v)
 	struct floor *row = add_locked(f, path);
 
 	v->era = row ? row->era : f->era;
-	/* Answers to two writes may come in the other order. */
+	/* The answers to two writes may arrive in reverse order. */
 	if (!row ||
 	    (row->state != KV_ABSENT && v->number < row->number && v->created <= row->created))
 		return;
@@ -303,8 +303,8 @@ void floors_refuted(struct floors *f, const char *path, int64_t number)
 	row->at = clock_mono();
 }
 
-/* What a listing of `folder` has to have because of a secret in it or below: its name there, heap, and
- * the kind of it. NULL where the secret is elsewhere. */
+/* The entry that a listing of `folder` must have for this secret: its name, heap, and its kind.
+ * NULL if the secret is elsewhere. */
 static char *name_in(const struct floor *row, const char *folder, unsigned *kind)
 {
 	size_t len = strlen(folder);
@@ -336,7 +336,7 @@ bool floors_are_live(struct floors *f, const char *path, bool below)
 	return false;
 }
 
-/* The kinds that the entry should have: those that it has, and the one that is known. */
+/* The kinds that the entry should have: its present ones, corrected by the known state. */
 static unsigned kinds_due(const struct floor *row, unsigned kinds, unsigned kind)
 {
 	if (row->state != KV_ABSENT)

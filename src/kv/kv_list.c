@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Listings: the server's flat array, in which `a` and `a/` are two rows, as entries with kinds. It is
- * read from its text, since a folder may have any number of names, and a tree of them takes ten times
- * as much memory as they do. */
+/* Listings: the server's flat array, in which `a` and `a/` are two rows, as entries with kinds. We
+ * parse its text: a folder may have any number of names, and a tree takes ten times the memory of
+ * the names. */
 
 #include "kv/kv_list.h"
 
@@ -18,7 +18,7 @@ static int compare_entries(const void *a, const void *b)
 	return strcmp(((const struct kv_entry *)a)->name, ((const struct kv_entry *)b)->name);
 }
 
-/* The name, without the mark of a folder, into `to`; its kind, or 0 for one that is left out. */
+/* Copies the name to `to`, without a folder's slash; returns its kind, or 0 to drop it. */
 static unsigned take_name(const char *name, size_t len, char *to)
 {
 	unsigned kind = KV_ENTRY_SECRET;
@@ -92,7 +92,7 @@ bool kv_list_is(const cJSON *keys)
 	return cJSON_IsArray(keys) || (cJSON_IsRaw(keys) && keys->valuestring[0] == '[');
 }
 
-/* Past the string that opens at p. */
+/* The end of the string that opens at p. */
 static const char *string_end(const char *p)
 {
 	for (p++; *p && *p != '"'; p++)
@@ -100,7 +100,7 @@ static const char *string_end(const char *p)
 	return *p ? p + 1 : p;
 }
 
-/* The strings of an array's compact text; -EIO where there is anything else in it. */
+/* Counts the strings of an array's compact text; -EIO if it holds anything else. */
 static int count_text(const char *p, size_t *rows)
 {
 	if (p[1] == ']')
@@ -127,7 +127,7 @@ static int take_text(struct kv_list *list, char *blob, const char *p, size_t row
 		} else {
 			key = cJSON_ParseWithLength(string, (size_t)(p - string));
 			if (!key)
-				return -ENOMEM; /* it was read once */
+				return -ENOMEM; /* it was parsed before */
 			kind = take_row(key, blob);
 		}
 		if (kind)

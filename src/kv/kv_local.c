@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The embedded store behind the KV interface. It has the server's JSON on one side and versions on the
- * other, and no rules of its own: those are in store/local.h. Nobody is refused anything: who has the
- * key of the file may do what he likes. But a path is taken to the byte here, where servers tidy it:
- * what has a name in it that none can have is not changed. */
+/* The embedded store behind the KV interface. It converts between the server's JSON and versions,
+ * and has no rules of its own: those are in store/local.h. Nobody is refused: whoever has the
+ * file's key may do anything. But paths are taken literally here, while servers clean them: a path
+ * with an impossible name is not changed. */
 
 #include "kv/kv_local.h"
 
@@ -62,7 +62,8 @@ static int local_kv_write(struct kv *kv, const char *path, struct kv_version *ne
 			   err);
 }
 
-/* Who patches has seen the version that he patches. All of it is written: it goes nowhere else. */
+/* A patch has seen the version that it patches. The whole version is written: it does not leave
+ * this machine. */
 static int local_kv_patch(struct kv *kv, const char *path, const struct kv_change *changes,
 			  size_t count, struct kv_version *next, int64_t cas, struct limit limit,
 			  struct err *err)

@@ -8,31 +8,31 @@
 
 struct local;
 
-/* The embedded store as a key-value engine of version 2. Takes `store` over, also where there is no
- * memory: then NULL. */
+/* The embedded store as a key-value engine of version 2. Takes `store`, even if it returns NULL: no
+ * memory. */
 struct kv *kv_local_new(struct local *store);
 
-/* An embedded store as what a command works on: "local:FILE/PATH" with the options for it. */
+/* An embedded store that a command works on: "local:FILE/PATH" with its options. */
 struct embedded {
 	char *file; /* absolute */
 	char *path; /* in the store, "" for all of it */
 	struct store_key key;
 };
 
-/* Parses the source, and reads its key; asks nobody yet. embedded_fini() in any case. */
+/* Parses the source and reads its key; does not open the store. embedded_fini() in any case. */
 int embedded_take(struct embedded *e, const struct conf *c, const char *source, struct err *err);
 
-/* The store itself; `alone`: nobody else may have it. */
+/* Opens the store itself; `alone`: nobody else may have it open. */
 int embedded_open_store(const struct embedded *e, const struct conf *c, bool create, bool alone,
 			bool verify, struct local **out, struct err *err);
 
-/* The store as an engine; with `create` it is made where it is not there, with `verify` all of it is
- * read before. */
+/* Opens the store as an engine. `create`: make it if it does not exist; `verify`: read all of it
+ * first. */
 int embedded_open(const struct embedded *e, const struct conf *c, bool create, bool verify,
 		  struct kv_engine *out, struct err *err);
 
-/* The same for a mount: it is made where it is named alone. Of "local:/srv/not-mounted/store" it would be
- * the folder. */
+/* Opens the store for a mount. Makes it only if the source has no PATH: with
+ * "local:/srv/not-mounted/store" the missing folder would become the file. */
 int embedded_mount(const struct embedded *e, const struct conf *c, struct kv_engine *out,
 		   struct err *err);
 

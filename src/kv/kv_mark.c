@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Marks of fields that are stored in base64: their names, what they make of a string, and how the stores
- * are asked to change them. When one is set or removed is kv_write.c's. */
+/* Marks of fields that are stored in base64: their names, how they decode a string, and the request
+ * that changes them. kv_write.c decides when to set or remove one. */
 
 #include "kv/kv_mark.h"
 

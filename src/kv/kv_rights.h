@@ -5,16 +5,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum {		       /* what holds for a path, whatever is there */
-       KV_FLAT = 1,    /* There is one content and no history: numbers of versions are made up
-			* here, and what needs history or custom metadata is -EOPNOTSUPP. */
+enum {		       /* traits of a path, whether a secret is there or not */
+       KV_FLAT = 1,    /* One content and no history: version numbers are made up here, and anything
+			* that needs history or custom metadata is -EOPNOTSUPP. */
        KV_ROOT = 2,    /* an engine's root, which is no secret and has no fields */
        KV_OUTSIDE = 4, /* above the engines: a folder in which nothing can be made */
-       KV_FLOATS = 8,  /* Numbers are kept as 64-bit floating point, and come back in Go's spelling:
+       KV_FLOATS = 8,  /* Numbers are stored as 64-bit floating point, and come back in Go's format:
 			* see kv_number_kept(). */
 };
 
-enum { /* what a token may do with a path */
+enum { /* rights of a token to a path */
        KV_CREATE = 1,
        KV_READ = 2,
        KV_UPDATE = 4,
@@ -23,7 +23,7 @@ enum { /* what a token may do with a path */
        KV_PATCH = 32,
 };
 
-/* Whether it may do anything with a path, or with one below it. */
+/* Whether it has any right to a path, or to one below it. */
 enum kv_reach { KV_REACH_NO, KV_REACH_YES, KV_REACH_UNKNOWN };
 
 struct kv;
@@ -31,16 +31,16 @@ struct kv_list;
 struct limit;
 struct err;
 
-/* What a store knows of our rights. */
+/* A store's knowledge of our rights. */
 struct kv_rights_ops {
-	/* From memory, as far as the last reach() has learnt: whether we may do `any` of these with
-	 * the secret's data, with `below` also with that of a secret below it; and the names in a
-	 * folder of which we know by our rights to something there or below (the caller's; NULL:
-	 * nothing was learnt yet). */
+	/* From memory, as learnt by the last reach(): whether we have `any` of these rights to the
+	 * secret's data, with `below` also to that of a secret below it. And the names in a folder
+	 * that our rights mention, or something below them (the caller's; NULL: nothing learnt
+	 * yet). */
 	enum kv_reach (*may_write)(struct kv *kv, const char *path, unsigned any, bool below);
 	struct kv_list *(*named)(struct kv *kv, const char *path);
 
-	/* The rights to `n` secrets of a folder, and to others below each of them, by one request. */
+	/* The rights to `n` secrets of a folder, and to paths below each, by one request. */
 	int (*rights_in)(struct kv *kv, const char *folder, const char *const *names, size_t n,
 			 struct limit limit, unsigned *own, unsigned *below, struct err *err);
 };

@@ -4,9 +4,10 @@
  *      ""  ->  team  ->  team/a  ->  team/a/kv     an engine: from here on it is asked itself
  *      \_______ answered from the table ______/
  *
- * Engines never nest, but their names may hold slashes. The table of them is replaced as a whole and
- * never changed; who reads it holds a reference. An engine that was used once is kept until the end,
- * since somebody may be asking it: it comes and goes in the table alone. */
+ * Engines never nest, but their names may hold slashes. The table is immutable and replaced as a
+ * whole; a reader holds a reference. An engine that was used once is kept to the end, since a call
+ * may be under way:
+ * it comes and goes only in the table. */
 
 #include "kv/kv_router.h"
 
@@ -21,7 +22,7 @@
 #include <string.h>
 #include <uthash.h>
 
-#define UNKNOWN_TTL NS_PER_SEC /* what is no engine's is asked for anew after that */
+#define UNKNOWN_TTL NS_PER_SEC /* the least age to refetch for a path in no engine */
 
 struct engine {
 	UT_hash_handle hh;
@@ -40,9 +41,9 @@ struct router {
 	struct vault *vault;
 	uint64_t ttl;
 	struct lock lock;	/* guards all below */
-	struct engine *engines; /* by path: all that ever were */
+	struct engine *engines; /* by path: all that ever existed */
 	struct table *table;
-	uint64_t fetched; /* clock_mono(), of the last attempt; 0: to be asked for anew */
+	uint64_t fetched; /* clock_mono() of the last attempt; 0: fetch again */
 	void (*changed)(void *arg);
 	void *arg;
 };
@@ -94,7 +95,7 @@ struct found {
 	size_t count, room;
 };
 
-/* What keeps no keys and values is left out. */
+/* Skips engines that are not key-value. */
 static int add_found(void *arg, const struct mount_info *mount)
 {
 	struct found *found = arg;
@@ -135,7 +136,7 @@ static struct table *table_locked(struct router *r, const struct found *found)
 	return table;
 }
 
-/* Without the lock: an engine that has become another calls `changed`. */
+/* Called without the lock: an engine that has changed calls `changed`. */
 static void tell_versions(struct router *r, const struct found *found)
 {
 	for (size_t i = 0; i < found->count; i++) {
@@ -172,7 +173,7 @@ static int fetch(struct router *r, struct limit limit, struct err *err)
 	return table ? 0 : no_memory(err);
 }
 
-/* The table of now, with a reference for the caller. */
+/* The current table; the caller puts the reference. */
 static struct table *table_get(struct router *r)
 {
 	LOCK_SCOPE(&r->lock);
@@ -180,8 +181,8 @@ static struct table *table_get(struct router *r)
 	return object_ref(r->table);
 }
 
-/* The same, not older than that; in an outage the last one serves, and one of those who come asks while
- * the others go on with it. */
+/* A table no older than `age`. In an outage the last one serves: one caller asks, the others go on
+ * with it. */
 static struct table *table_fresh(struct router *r, uint64_t age, struct limit limit)
 {
 	struct err err = {0};
@@ -198,7 +199,7 @@ static struct table *table_fresh(struct router *r, uint64_t age, struct limit li
 	return table_get(r);
 }
 
-/* Whether `path` is `folder` or below it; where the rest begins. */
+/* Whether `path` is `folder` or below it; *rest is where the rest begins. */
 static bool is_below(const char *path, const char *folder, const char **rest)
 {
 	size_t len = strlen(folder);
@@ -211,7 +212,7 @@ static bool is_below(const char *path, const char *folder, const char **rest)
 
 struct route {
 	struct kv *kv;	    /* NULL: not in an engine */
-	const char *inside; /* "" its root */
+	const char *inside; /* "": its root */
 	bool above;	    /* engines are below it */
 };
 
@@ -244,13 +245,13 @@ static struct route route_of(struct kv *kv, const char *path, struct limit limit
 
 	if (route.kv || route.above)
 		return route;
-	/* It may have come meanwhile. */
+	/* The engine may be new. */
 	object_put(steal(table));
 	table = table_fresh(r, UNKNOWN_TTL, limit);
 	return find(table, path);
 }
 
-/* To a secret in an engine, for what changes it or asks for its past. */
+/* Routes to a secret in an engine, for changes and for its history. */
 static int route_to_secret(struct kv *kv, const char *path, struct limit limit, struct route *to,
 			   struct err *err)
 {
@@ -360,7 +361,7 @@ static int router_purge(struct kv *kv, const char *path, struct limit limit, str
 	return r < 0 ? r : to.kv->ops->purge(to.kv, to.inside, limit, err);
 }
 
-/* The names of the engines, up to the next slash, in a folder above them. */
+/* Lists a folder above the engines: their names up to the next slash. */
 static int list_above(const struct table *table, const char *path, struct kv_list **out)
 {
 	_cleanup_json_ cJSON *names = cJSON_CreateArray();
@@ -387,7 +388,7 @@ static int router_list(struct kv *kv, const char *path, struct limit limit, stru
 
 	if (to.kv)
 		return to.kv->ops->list(to.kv, to.inside, limit, out, err);
-	/* Who lists it has no listing that is fresh, or has thrown it away. */
+	/* The caller has no fresh listing, or has discarded it. */
 	r = fetch(self(kv), limit, err);
 	if (r < 0)
 		return r;
@@ -447,8 +448,8 @@ static int router_reach(struct kv *kv, const char *path, struct limit limit, enu
 	return to.kv ? to.kv->ops->reach(to.kv, to.inside, limit, out, err) : 0;
 }
 
-/* Above the engines it is no matter of rights. At an engine's root nothing is asked for the modes: the
- * server says it when something is made there. */
+/* Above the engines rights do not matter. At an engine's root we do not ask for rights just to show
+ * modes: the server refuses when something is made there. */
 static enum kv_reach router_may_write(struct kv *kv, const char *path, unsigned any, bool below)
 {
 	_cleanup_object_ struct table *table = table_get(self(kv));

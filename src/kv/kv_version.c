@@ -5,7 +5,7 @@
  *      | kv_version | fields[0 .. count-1] | marks | names and texts, NUL-ended |
  *      +------------+----------------------+-------+----------------------------+
  *
- * One allocation, so that a version is locked, counted and wiped as a whole, and a field is found by
+ * It is one allocation, so a version is locked, counted and wiped as a whole. A field is found by
  * bisection. */
 
 #include "kv/kv_version.h"
@@ -38,7 +38,7 @@ static int compare_fields(const void *a, const void *b)
 	return compare_names(x->name, x->name_len, y->name, y->name_len);
 }
 
-/* Room for `count` fields, `marks` and `bytes` of names and texts, that start at *blob. */
+/* Room for `count` fields, `marks`, and `bytes` of names and texts, which start at *blob. */
 static struct kv_version *version_new(size_t count, size_t marks, size_t bytes, char **blob)
 {
 	size_t size = sizeof(struct kv_version) + count * sizeof(struct kv_field) +
@@ -119,7 +119,7 @@ static void take_marks(struct kv_version *v, const cJSON *custom)
 	qsort(v->marks, v->mark_count, sizeof(v->marks[0]), compare_marks);
 }
 
-/* Of a value that is kept as its text. */
+/* The type of a value that is kept as text. */
 static enum kv_type raw_type(const char *text)
 {
 	switch (*text) {
@@ -155,7 +155,7 @@ static enum kv_type type_of(const cJSON *item)
 	return KV_NULL;
 }
 
-/* The texts of what is not a string, one after the other, each ended by a NUL. */
+/* Prints the values that are not strings, one after the other, each ended by a NUL. */
 static int print_others(const cJSON *data, struct buf *texts)
 {
 	for (const cJSON *item = data ? data->child : NULL; item; item = item->next) {
@@ -168,7 +168,7 @@ static int print_others(const cJSON *data, struct buf *texts)
 	return buf_status(texts);
 }
 
-/* The text of `f` stands at `at`, and may be replaced there by what it stands for, which is shorter. */
+/* If the field is marked, decodes its text in place, at `at`; the result is shorter. */
 static void read_marked(const struct kv_version *v, struct kv_field *f, char *at)
 {
 	char *bytes;
@@ -240,7 +240,7 @@ static bool has_duplicates(const struct kv_version *v)
 	return false;
 }
 
-/* Where it was kept as its text, its tree is the caller's, in *opened. */
+/* Finds the custom metadata. If it was kept as text, *opened is its tree, the caller's. */
 static int open_custom(const cJSON *metadata, cJSON **opened, const cJSON **custom)
 {
 	_cleanup_buf_ struct buf text = {0};
@@ -309,8 +309,8 @@ static int compare_changes(const void *a, const void *b)
 	return c ? c : (x > y) - (x < y);
 }
 
-/* The changes by name; of several to one field the last stays. *n becomes how many are left. NULL: no
- * memory. */
+/* Sorts the changes by name; the last of several to one field wins. *n becomes their number. NULL:
+ * no memory. */
 static const struct kv_change **order_changes(const struct kv_change *changes, size_t *n)
 {
 	const struct kv_change **order = calloc(*n + 1, sizeof(const struct kv_change *));
@@ -400,14 +400,14 @@ static void put_field(struct kv_version *v, char **blob, const struct kv_field *
 	*blob += from->len + 1;
 }
 
-/* A text that its field's mark would have taken for something else. */
+/* Whether the field's mark would misread the new text. */
 static bool is_misled(const struct kv_version *base, const struct kv_change *c)
 {
 	return !c->remove && c->type == KV_STRING && !c->binary &&
 	       kv_version_marked(base, c->name, c->name_len) && kv_mark_misleads(c->text, c->len);
 }
 
-/* The marks of `base`, with those that the changes need and without those that would mislead. */
+/* The marks of `base`, plus those that the changes need, minus those that would mislead. */
 static void apply_marks(struct kv_version *v, const struct kv_version *base,
 			const struct kv_change *const *changes, size_t n)
 {
@@ -514,7 +514,7 @@ int kv_version_from_metadata(const cJSON *metadata, int64_t number, struct kv_ve
 	if (json_get_bool(row, "destroyed"))
 		(*out)->state = KV_DESTROYED;
 	else if ((*out)->deletion && (*out)->deletion <= clock_wall())
-		(*out)->state = KV_DELETED; /* one in the future is still to be read */
+		(*out)->state = KV_DELETED; /* if it is in the future, it can still be read */
 	return 0;
 }
 

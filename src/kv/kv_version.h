@@ -8,8 +8,8 @@
 
 #include <stdint.h>
 
-/* One version of a secret: its fields, and what the server says of it. One block of secret memory,
- * never changed once it is shared. */
+/* One version of a secret: its fields and metadata. One block of secret memory, immutable once
+ * shared. */
 
 enum kv_type { KV_STRING, KV_NUMBER, KV_TRUE, KV_FALSE, KV_NULL, KV_OBJECT, KV_ARRAY };
 
@@ -19,18 +19,18 @@ struct kv_field {
 	const char *text; /* a string's bytes; else compact JSON. `len` bytes, then a NUL */
 	size_t len;
 	enum kv_type type;
-	bool binary; /* a string that is stored in base64: `text` is what it stands for */
+	bool binary; /* a string stored in base64: `text` is decoded */
 };
 
-/* "string", "number", "boolean", "null", "object", "array"; the other way -EINVAL for anything else.
- * A boolean is KV_TRUE there. */
+/* "string", "number", "boolean", "null", "object", "array"; the parser returns -EINVAL for anything
+ * else. It returns KV_TRUE for a boolean. */
 const char *kv_type_name(enum kv_type type);
 int kv_type_parse(const char *name, size_t len, enum kv_type *type);
 
-#define KV_ANY (-1) /* in the place of a version's number: whatever it is */
+#define KV_ANY (-1) /* instead of a version's number: any version */
 
 enum kv_state {
-	KV_ABSENT, /* no such secret, or one that has metadata alone */
+	KV_ABSENT, /* no such secret, or it has only metadata */
 	KV_LIVE,
 	KV_DELETED, /* the latest version is deleted; it may be undeleted */
 	KV_DESTROYED,
@@ -40,10 +40,10 @@ struct kv_version {
 	struct object object;
 	enum kv_state state;
 	int64_t number;	       /* the latest version's, dead or alive; 0 for KV_ABSENT */
-	int64_t created;       /* ns since 1970; 0 where it is not known */
+	int64_t created;       /* ns since 1970; 0: unknown */
 	int64_t deletion;      /* ns since 1970, may be in the future; 0: none */
-	uint64_t era;	       /* a later one has the newer versions; 0: not told. kv/kv_floors.h */
-	struct kv_mark *marks; /* of what the secret's custom metadata marks as base64, ascending */
+	uint64_t era;	       /* a later era has newer versions; 0: unknown. kv/kv_floors.h */
+	struct kv_mark *marks; /* base64 marks in the secret's custom metadata, ascending */
 	size_t mark_count;
 	size_t count;
 	struct kv_field fields[]; /* by name, bytewise; none unless KV_LIVE */
@@ -58,57 +58,57 @@ struct kv_change {
 	size_t name_len;
 	bool remove;
 	enum kv_type type;
-	bool binary; /* to be stored in base64 */
-	bool stored; /* `text` is as a document shows it: see kv_change_read() */
+	bool binary; /* store it in base64 */
+	bool stored; /* `text` is in a document's form: see kv_change_read() */
 	const char *text;
 	size_t len;
 };
 
-/* A document shows a binary value in base64. A `stored` change to that very string is one to the bytes
- * that the field of `base` has; `c` then borrows from `base`. */
+/* A document shows a binary value in base64. If a `stored` change has that very string, it becomes
+ * a change to the bytes of the field of `base`, from which `c` then borrows. */
 int kv_change_read(struct kv_change *c, const struct kv_version *base);
 
-/* The fields of a document as changes, which borrow from it and from `base`: v->count of them, the
- * caller's to free. NULL: no memory. */
+/* The fields of a document as v->count changes, which borrow from it and from `base`; the caller
+ * frees them. NULL: no memory. */
 struct kv_change *kv_version_changes(const struct kv_version *v, const struct kv_version *base);
 
-/* From the objects "data" and "metadata" of a KV version 2 reply; either may be NULL. 0, -ENOMEM, or
- * -EIO for what is no secret. */
+/* From the objects "data" and "metadata" of a KV version 2 reply; either may be NULL. 0, -ENOMEM,
+ * or -EIO if it is no secret. */
 int kv_version_parse(const cJSON *data, const cJSON *metadata, struct kv_version **out);
 
 /* Version `number` without its fields, from a secret's metadata as KV version 2 sends it. 0, -ENOENT
  * or -ENOMEM. */
 int kv_version_from_metadata(const cJSON *metadata, int64_t number, struct kv_version **out);
 
-/* What comes of `base` by `n` changes, applied in order: a version that is not written yet, with
- * base's number and era, and the marks that it needs. With `whole` the changes are all that is in it.
- * NULL: no memory. */
+/* Applies `n` changes in order to `base`. The result is not written yet; it has base's number and
+ * era, and the marks that it needs. `whole`: it has no other fields than the changes set. NULL: no
+ * memory. */
 struct kv_version *kv_version_apply(const struct kv_version *base, const struct kv_change *changes,
 				    size_t n, bool whole);
 
-/* A version without fields that has the marks of a secret's metadata. NULL: no memory. */
+/* A version without fields, with the marks of a secret's metadata. NULL: no memory. */
 struct kv_version *kv_version_marks(const cJSON *metadata);
 
 /* A version without fields. */
 struct kv_version *kv_version_empty(enum kv_state state, int64_t number);
 
-/* NULL where there is none. Borrowed from `v`. */
+/* The field of this name, or NULL. Borrowed from `v`. */
 const struct kv_field *kv_version_field(const struct kv_version *v, const char *name, size_t len);
 
-/* The fields as a JSON object, as they are stored. NULL: no memory. */
+/* The stored form of the fields as a JSON object, or of one field. NULL: no memory. */
 cJSON *kv_version_json(const struct kv_version *v);
 cJSON *kv_field_json(const struct kv_field *f);
 
-/* The same as one raw item: the text of the object, without a tree of it. NULL: no memory. */
+/* The stored form as one raw item: the text of the object, without a tree. NULL: no memory. */
 cJSON *kv_version_raw(const struct kv_version *v);
 
-/* Same version in the same state: nothing that a reader could see differs. */
+/* The same version in the same state: a reader would see no difference. */
 bool kv_version_same(const struct kv_version *a, const struct kv_version *b);
 
-/* The same fields with the same values, whatever the versions. */
+/* Equal fields and values; the numbers may differ. */
 bool kv_version_equal(const struct kv_version *a, const struct kv_version *b);
 
-/* Same type and same text; NULL is a field that is not there. */
+/* Equal types and texts; NULL stands for a missing field. */
 bool kv_field_equal(const struct kv_field *a, const struct kv_field *b);
 
 #endif

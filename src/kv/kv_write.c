@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The one way to a new version, whoever makes it. Two things that servers do to values are met here:
+/* The one way to a new version, from any caller. It compensates for two things that servers do to
+ * values:
  *
  *  - A number is kept as a double: 1.10 would come back as 1.1, and twenty digits as others. Such a
- *    number is refused. Where a file's bytes become a value, it has become a string before.
- *  - A string cannot hold bytes: they are kept as base64, and a mark in the metadata tells that from
- *    text. The mark is set before the value is written, since without it the value would be taken for
- *    text; and it is removed before a text is written that it would have decoded. If the write is then
- *    refused, the old value needs its mark again. */
+ *    number is refused. When a file's bytes become a value, it has become a string before.
+ *  - A string cannot hold bytes: they are kept as base64, and a mark in the metadata distinguishes
+ *    that from text. The mark is set before the value is written, since without it the value would be
+ *    read as text. It is removed before a text is written that it would have decoded. If that write
+ *    is refused, the old value needs its mark again. */
 
 #include "kv/kv_write.h"
 
@@ -18,9 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NUMBER_ROOM 400 /* the longest double without exponent has 21 digits before the point */
+#define NUMBER_ROOM 400 /* the longest double without an exponent has 21 digits before the point */
 
-/* The fewest digits that are that double, "d.ddde+XX" without the point: how many, and the exponent. */
+/* The fewest digits that yield this double, of "d.ddde+XX", and the exponent; returns their
+ * number. */
 static size_t shortest(double d, char digits[20], int *exponent)
 {
 	char text[40] = "";
@@ -91,7 +93,7 @@ bool kv_number_kept(const char *text, size_t len)
 	return strcmp(again, copy) == 0;
 }
 
-/* Past the string that opens at p. */
+/* The end of the string that opens at p. */
 static const char *skip_string(const char *p, const char *end)
 {
 	for (p++; p < end && *p != '"'; p++)
@@ -99,7 +101,7 @@ static const char *skip_string(const char *p, const char *end)
 	return p + 1;
 }
 
-/* The first number that is not kept, with its length; NULL where there is none. The text is known to be
+/* The first number that would change, with its length; NULL if there is none. The text is valid
  * JSON. */
 static const char *find_lost(const char *p, const char *end, size_t *len)
 {
@@ -158,8 +160,8 @@ int kv_write_check(struct kv *kv, const char *path, const struct kv_version *ont
 	return 0;
 }
 
-/* What the marks are now. They are read with a live version; of a secret that has none, or may not be
- * read, they are in its metadata. */
+/* The present marks. A live version comes with them; those of a secret that has none, or that we
+ * may not read, are in its metadata. */
 static struct kv_version *marks_now(const struct kv_writing *w, struct limit limit)
 {
 	_cleanup_json_ cJSON *metadata = NULL;
@@ -172,7 +174,7 @@ static struct kv_version *marks_now(const struct kv_writing *w, struct limit lim
 	return kv_version_marks(metadata);
 }
 
-/* Whether the mark of a text's field has to go. `known` is asked for when it matters. */
+/* Whether the mark of a text's field must be removed. Fetches `known` when it matters. */
 static int is_misled(const struct kv_writing *w, const struct kv_field *f,
 		     struct kv_version **known, struct limit limit)
 {
@@ -205,7 +207,7 @@ static int list_marks(const struct kv_writing *w, struct limit limit, struct kv_
 	return 0;
 }
 
-/* Those that were removed are set again; one too many does no harm until something is written. */
+/* Sets removed marks again. One too many does no harm until something is written. */
 static void restore_marks(const struct kv_writing *w, struct kv_remark *marks, size_t count,
 			  struct limit limit)
 {
@@ -231,7 +233,7 @@ static int send_patch(const struct kv_writing *w, struct limit limit, struct err
 	return r;
 }
 
-/* Whether the server has refused this way, and the other may be tried. */
+/* Whether the server has refused this request, so that another may be tried. */
 static bool is_barred(int r)
 {
 	return r == -EOPNOTSUPP || r == -EACCES;
@@ -255,7 +257,7 @@ static int send(const struct kv_writing *w, struct limit limit, struct err *err)
 	return s;
 }
 
-/* Codes of answers after which nothing was written for sure. */
+/* Whether surely nothing was written after this error. */
 static bool is_refusal(int r)
 {
 	return r == -EBUSY || r == -EACCES || r == -EINVAL || r == -EFBIG || r == -E2BIG ||
