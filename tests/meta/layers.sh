@@ -13,7 +13,7 @@ report() { # condition's status, title, details
 	[ "$1" = 0 ] && echo "ok $n - $2" || { echo "not ok $n - $2"; sed 's/^/# /' <<<"$3"; }
 }
 
-echo 1..5
+echo 1..7
 bad=
 for dir in src/*/; do
 	name=$(basename "$dir")
@@ -47,3 +47,13 @@ report "$([ -z "$bad" ]; echo $?)" "HTTP statuses stay below the vault layer" "$
 bad=$(grep -nE 'ops->(write|patch|mark|purge|change_metadata)\(|ops->(un)?(delete|destroy)_version\b|\bkv_write(_check)?\(' \
 	src/*/*.c | grep -v '^src/\(kv\|secrets\)/')
 report "$([ -z "$bad" ]; echo $?)" "only secrets/ calls what changes a secret in a store" "$bad"
+
+# tsort(1) fails, and names what is in the ring, where there is one.
+pairs() { # what awk(1) prints of the includer ($1) and of what it includes ($2)
+	grep -H '^#include "[a-z_]*/' src/*/*.[ch] | sed -E 's/^src\/([^:]*):#include "([^"]*)".*/\1 \2/' | awk "$1" | sort -u
+}
+bad=$(pairs '{ split($1, a, "/"); split($2, b, "/"); if (a[1] != b[1]) print a[1], b[1] }' | tsort 2>&1 >/dev/null)
+report "$([ -z "$bad" ]; echo $?)" "no folders include each other in a ring" "$bad"
+
+bad=$(pairs '{ print }' | tsort 2>&1 >/dev/null)
+report "$([ -z "$bad" ]; echo $?)" "no files include each other in a ring" "$bad"

@@ -39,6 +39,23 @@ def status(t):
 
 
 @test()
+def places(t):
+    "a control file is listed, and found, where it can be, and nowhere else"
+    root = {"status.json", "metrics", "errors", "events", "refresh", "renew"}
+    folder = {"fields", "versions", "conflicts"}
+    secret = folder | {"data.json", "data.env", "version", "metadata.json"}
+    t.put("folder/db", {"x": "1"})
+    m = t.mount()
+    listed = {d: set(os.listdir(m / f"{d}/.vault")) for d in ("", "folder", "folder/db")}
+    assert listed == {"": root | folder, "folder": folder, "folder/db": secret}, listed
+    for d, names in listed.items():
+        for name in root | secret:
+            there = os.path.exists(m / f"{d}/.vault/{name}")
+            assert there == (name in names), (d, name)
+    m.expect("fetch failed")  # of metadata, where there may be a secret and is none
+
+
+@test()
 def status_in_an_outage(t):
     "status.json answers when the server does not, and says why"
     if t.product == "local":
