@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The table of commands, and what is said about them. */
+/* What is said about a command and to its user. */
 
-#include "config.h"
 #include "cli/command.h"
 
 #include "cli/help.h"
@@ -13,29 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* clang-format off */
-static const struct command *const commands[] = {
-	&command_mount, &command_umount, &command_login,
-	&command_ls, &command_get, &command_put, &command_edit, &command_rm,
-	&command_history, &command_diff, &command_rollback, &command_undelete, &command_destroy,
-	&command_status, &command_doctor, &command_completion,
-	&command_run, &command_resolve, &command_migrate, &command_setup, &command_local,
-};
-/* clang-format on */
-
-const struct command *command_find(const char *name)
-{
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (!strcmp(commands[i]->name, name))
-			return commands[i];
-	return NULL;
-}
-
-const struct command *command_at(size_t i)
-{
-	return i < sizeof(commands) / sizeof(commands[0]) ? commands[i] : NULL;
-}
 
 static void print_flag(const struct flag *f)
 {
@@ -60,17 +36,6 @@ void command_help(const struct command *c)
 		print_flag(f);
 	if (c->help)
 		c->help();
-}
-
-void command_help_all(void)
-{
-	printf("Usage: vaultfs COMMAND [ARGUMENT...]\n\n"
-	       "HashiCorp Vault and OpenBao as a file system.\n\nCommands:\n");
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
-	printf("\n  vaultfs COMMAND --help    tells more about one\n"
-	       "  vaultfs --version         prints the version\n"
-	       "  man vaultfs               leads to all manual pages\n");
 }
 
 _printf_(1, 0) static void say(const char *fmt, va_list ap)

@@ -8,10 +8,11 @@
  *      raise        cache, tree, file system, mount
  *      serve        until it is unmounted or told to end */
 
+#include "cli/mount.h"
+
 #include "cli/changes.h"
 #include "cli/command.h"
 #include "cli/credentials.h"
-#include "cli/help.h"
 #include "cli/network.h"
 #include "cli/standby.h"
 
@@ -45,15 +46,8 @@
 #define ARENA_MAX    (256u << 20) /* taken as it is used; a quarter is for large values */
 #define ARENA_ENOUGH (16u << 20)  /* with less the cache is smaller than it was to be */
 
-struct arguments {
-	bool foreground;
-	char *conf_file; /* NULL: the system's, if there is one */
-	char *options;	 /* all -o, joined; heap */
-	const char *source, *dir;
-};
-
 struct mount {
-	struct arguments args;
+	struct mount_arguments args;
 	struct conf conf;
 	struct detach detach;
 	char *dir; /* absolute */
@@ -75,30 +69,6 @@ struct mount {
 	struct fs *fs;
 	atomic_bool serving;
 };
-
-static int parse_arguments(struct arguments *a, int argc, char **argv)
-{
-	int option;
-
-	optind = 1;
-	while ((option = getopt(argc, argv, "fo:c:")) != -1) {
-		if (option == 'f')
-			a->foreground = true;
-		else if (option == 'c')
-			a->conf_file = optarg;
-		else if (option != 'o')
-			return command_misused(&command_mount, "wrong usage");
-		else if (command_join_options(&a->options, optarg) < 0)
-			return command_fail(EXIT_LOCAL, "no memory");
-	}
-	if (argc - optind < 1 || argc - optind > 2)
-		return command_misused(
-			&command_mount,
-			"mount takes the directory to mount on, after what to mount");
-	a->dir = argv[argc - 1];
-	a->source = argc - optind == 2 ? argv[optind] : NULL;
-	return EXIT_OK;
-}
 
 static int check_options(const struct conf *c, struct err *err)
 {
@@ -560,16 +530,13 @@ static int fail(struct mount *m, int status, const struct err *err)
 	return status;
 }
 
-static int mount_run(int argc, char **argv)
+int mount_run(const struct mount_arguments *args)
 {
-	struct mount m = {.detach = {.report = -1}};
+	struct mount m = {.args = *args, .detach = {.report = -1}};
 	struct err err = {0};
 	bool parent = false;
-	int status = parse_arguments(&m.args, argc, argv);
+	int status = EXIT_LOCAL;
 
-	if (status != EXIT_OK)
-		goto out;
-	status = EXIT_LOCAL;
 	if (configure(&m, &err) < 0 ||
 	    (!m.args.foreground && detach_fork(&m.detach, &parent, &status, &err) < 0)) {
 		fail(&m, status, &err);
@@ -585,16 +552,6 @@ static int mount_run(int argc, char **argv)
 		if (status != EXIT_OK && err.code)
 			fail(&m, status, &err);
 	}
-out:
 	take_down(&m);
-	free(m.args.options);
 	return status;
 }
-
-const struct command command_mount = {
-	.name = "mount",
-	.usage = "[-f] [-c FILE] [-o OPT,...] [SOURCE] DIR",
-	.summary = "Mounts secrets as files",
-	.help = help_mount_options,
-	.run = mount_run,
-};

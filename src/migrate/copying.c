@@ -13,7 +13,7 @@
 
 #include "base/visible.h"
 #include "migrate/origin.h"
-#include "remote/print.h"
+#include "cli/print.h"
 
 #include <errno.h>
 #include <inttypes.h>

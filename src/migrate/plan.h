@@ -4,7 +4,7 @@
 
 #include "conf/dotenv.h"
 #include "kv/kv_version.h"
-#include "tools/mapping.h"
+#include "remote/mapping.h"
 
 /* Where variables go: each to a field of a secret. */
 

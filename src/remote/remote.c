@@ -168,7 +168,7 @@ int remote_find_engine(struct remote *r, const char *path, struct err *err)
 
 static int find(struct remote *r, int s, struct place *place, struct err *err)
 {
-	if (s == 0 && !*place->full && r->command != &command_ls)
+	if (s == 0 && !*place->full && !r->command->all_engines)
 		s = err_set(err, EINVAL, "/ names nothing to %s: write ENGINE/PATH, secret/app/db",
 			    r->command->name);
 	if (s == 0 && !local_is_source(place->full))

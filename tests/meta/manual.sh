@@ -3,6 +3,7 @@
 # The program's tables against the manual pages, both ways: every option, variable, command, flag, attribute and error
 # number of one is in the other, and on one page alone.
 set -u
+shopt -s globstar
 top=${top_srcdir:-$(dirname "$0")/../..}
 vaultfs=${VAULTFS:-src/vaultfs}
 cd "$top/man" || exit 99
@@ -73,7 +74,7 @@ report "the error numbers of the manual are those of the program" "$(
 	sed -nE 's/^\t\{[A-Z0-9_]+, ("[^"]*", )?(E[A-Z0-9]+),.*/\2/p' "$top/src/vault/reply.c" | sort -u |
 		while read -r e; do grep -qx "$e" <<<"$errnos" || echo "only in the program: $e"; done)"
 report "the kinds of events of the program and of the manual are the same" "$(difference \
-	"$(cat "$top"/src/*/*.[ch] | tr '\n\t' '  ' | grep -oE 'enum event_kind \{[^}]*\}|"kind", "[a-z]+"' | grep -oE 'EVENT_[A-Z]+|[a-z]+"$' |
+	"$(cat "$top"/src/**/*.[ch] | tr '\n\t' '  ' | grep -oE 'enum event_kind \{[^}]*\}|"kind", "[a-z]+"' | grep -oE 'EVENT_[A-Z]+|[a-z]+"$' |
 		sed 's/EVENT_//; s/"//' | tr '[:upper:]' '[:lower:]')" \
 	"$(section EVENTS | sed -n 's/^\.It Cm \([a-z]*\)$/\1/p')")"
 report "no file is in the lists of two pages" "$(

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Style that a program can check: licences, opening comments, forbidden calls, the formatting.
 set -u
+shopt -s globstar
 cd "${top_srcdir:-$(dirname "$0")/../..}" || exit 1
 n=0
 report() {
@@ -16,13 +17,12 @@ report "every source says its licence in its first lines" \
 			file -b --mime "$f" | grep -q text || continue
 			head -n 3 "$f" | grep -q 'SPDX-License-Identifier: Apache-2.0' || echo "$f"; done)"
 report "every C file opens with a comment" \
-	"$(for f in src/*/*.c; do sed -n 2p "$f" | grep -q '^/\*' || echo "$f"; done)"
+	"$(for f in src/**/*.c; do sed -n 2p "$f" | grep -q '^/\*' || echo "$f"; done)"
 report "nothing below cli/ ends the process" \
-	"$(grep -nE '\b(exit|abort|assert)\(' src/*/*.c | grep -v '^src/cli/' | grep -v '_exit(0)')"
-report "no gotos but the one way out of cli/" \
-	"$(grep -nE '\bgoto\b' src/*/*.c | grep -v '^src/cli/')"
+	"$(grep -nE '\b(exit|abort|assert)\(' src/**/*.c | grep -v '^src/cli/' | grep -v '_exit(0)')"
+report "no gotos" "$(grep -nE '\bgoto\b' src/**/*.c)"
 report "every lock has a name: base/lock alone calls pthread_mutex_*() and its like" \
-	"$(grep -nE '(pthread|PTHREAD)_(mutex|cond|rwlock|spin|barrier|MUTEX|COND|RWLOCK)' src/*/*.[ch] \
+	"$(grep -nE '(pthread|PTHREAD)_(mutex|cond|rwlock|spin|barrier|MUTEX|COND|RWLOCK)' src/**/*.[ch] \
 		| grep -v '^src/base/lock\.[ch]:')"
 report "nothing is unfinished" \
 	"$(grep -nE "\b(TODO|FIXME|XXX)\b" -r src contrib tests --include='*' | grep -v 'tests/meta/style.sh' \
@@ -32,9 +32,9 @@ report "a mount namespace of a test's own is made by in_namespace(), which lets 
 	"$(grep -nE '"(unshare|nsenter)", "-m' -r tests --include='*.py' | grep -v '^tests/lib/mount.py')"
 report "lines have at most 100 columns, a few in comments more" \
 	"$(awk '{ l = $0; gsub(/\t/, "        ", l); if (length(l) > 106) print FILENAME ":" FNR ": " length(l) }' \
-		$(ls src/*/*.[ch] | grep -v conf/option.c))"
+		$(ls src/**/*.[ch] | grep -v conf/option.c))"
 if command -v clang-format >/dev/null; then
-	report "clang-format has nothing to say" "$(clang-format --dry-run src/*/*.[ch] 2>&1 | head -n 20)"
+	report "clang-format has nothing to say" "$(clang-format --dry-run src/**/*.[ch] 2>&1 | head -n 20)"
 else
 	n=$((n + 1)); echo "ok $n - clang-format has nothing to say # SKIP no clang-format here"
 fi

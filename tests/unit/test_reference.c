@@ -3,7 +3,7 @@
 
 #include "unit_support.h"
 
-#include "tools/reference.h"
+#include "cmd/run/reference.h"
 
 TestSuite(reference, .fini = support_fini, .timeout = 60);
 

@@ -3,7 +3,7 @@
 
 #include "fuzz.h"
 
-#include "tools/reference.h"
+#include "cmd/run/reference.h"
 
 int fuzz_one(const char *text, size_t len)
 {

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CMD_ADMIN_POLICY_H
+#define CMD_ADMIN_POLICY_H
+
+#include "base/buf.h"
+
+/* What a mount needs to be allowed: HCL, for an engine of KV version 2. */
+
+enum policy_kind { POLICY_READ, POLICY_WRITE };
+
+/* Of a mount of ENGINE/PATH, appended. Beyond it, a token has the policy "default". */
+void policy_print(enum policy_kind kind, const char *engine, const char *path, struct buf *to);
+
+#endif
