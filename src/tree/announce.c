@@ -267,3 +267,27 @@ void announce_time_locked(struct tree *t, struct field *f, const struct timespec
 	shown_noticed(&d->shown, true);
 	announce_send_locked(t, n);
 }
+
+void announce_name_locked(struct tree *t, struct dir *parent, struct dir *d, enum notice_act act)
+{
+	struct notice *n = notice_new_locked(&parent->node, 1);
+	struct notice_item *item = n ? notice_add_locked(n, &d->node, d->node.name, true) : NULL;
+	bool come = act == NOTICE_APPEAR;
+
+	if (!item) {
+		if (n)
+			notice_free_locked(t, n);
+		return;
+	}
+	item->act = act;
+	/* Of a secret that was read its fields have told. */
+	if ((d->kinds & KV_ENTRY_SECRET) && !d->outline)
+		n->event = event_new(come ? EVENT_CREATED : EVENT_DELETED, item->path, d->path, 0,
+				     false);
+	if (come)
+		d->node.coming = true;
+	else
+		d->node.leaving = true;
+	shown_noticed(&parent->shown, false);
+	announce_send_locked(t, n);
+}

@@ -5,8 +5,8 @@
  *      |--- round ---|--- round ---|--- round ---|
  *
  * Each folder and secret that counts has a time at which it is due, so that nothing is looked at later
- * than an interval after it was looked at or came into use. What counts is what is open, what was asked
- * for within the ttl, and what the kernel still holds for somebody (tree_probe). A round is a part of the
+ * than an interval after it was looked at or came into use. tree/watched.c says what counts, and compares
+ * what is found with what is shown: here nobody takes the tree's lock. A round is a part of the
  * interval, and looks at what is due in it, the longest due first; its requests are spread over its
  * time, so that a server sees a stream and no bursts. It takes no more of them than half of what the
  * mount may make in that time: the rest is for who waits. What is in use by one user
@@ -19,8 +19,6 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/log.h"
-#include "event/feed.h"
-#include "node/notice.h"
 #include "vault/client.h"
 #include "watch/hooked.h"
 #include "watch/hooks.h"
@@ -39,17 +37,6 @@
 #define SHARE	       16   /* of a user who is not the mount's: that part of our requests */
 #define SHARES_MAX     32   /* users who are told apart; more have one share together */
 
-struct target {
-	struct dir *dir; /* with a use */
-	bool folder;
-	uint64_t due;
-};
-
-struct round {
-	struct target *targets;
-	size_t count, room;
-};
-
 /* Requests that a user still has in this round. */
 struct share {
 	uid_t uid;
@@ -59,21 +46,20 @@ struct share {
 struct watch {
 	struct watch_config config;
 	struct poll poll;
+	struct watched_hooks hooks;
 	struct timer timer;
 	struct lock lock; /* guards all below; never taken with the tree's */
 	struct cond idle; /* no job is left */
-	struct round now;
+	struct watched_round now;
 	size_t next; /* in it */
 	uint64_t begun, spacing, planned;
 	unsigned jobs, job_max;
 	bool failed, stopping;
-	uint64_t late; /* by the tree's lock: how long ago what was looked at last was before */
-	struct round coming;	 /* this and all below: the timer's alone */
-	size_t secrets, folders; /* that count, due or not */
-	uint64_t length, told_at;
+	uint64_t late; /* how long ago what was looked at last was looked at before: the longest */
+	struct watched_round coming; /* this and all below: the timer's alone */
+	uint64_t length, told_at, every;
 	struct share shares[SHARES_MAX];
 	size_t share_count;
-	bool all; /* somebody reads .vault/events: all that is known counts */
 };
 
 struct look {
@@ -81,148 +67,9 @@ struct look {
 	struct watch *watch;
 };
 
-static void add_target(struct watch *w, struct dir *d, bool folder, uint64_t due)
-{
-	struct round *r = &w->coming;
-
-	if (r->count == r->room) {
-		size_t room = r->room ? r->room * 2 : 64;
-		struct target *targets = realloc(r->targets, room * sizeof(*targets));
-
-		if (!targets)
-			return;
-		r->targets = targets;
-		r->room = room;
-	}
-	node_use_locked(&d->node);
-	r->targets[r->count++] = (struct target){d, folder, due};
-}
-
-/* One that counts. It is a target if it is due in the round that begins. */
-static void consider(struct watch *w, struct dir *d, bool folder, uint64_t until)
-{
-	uint64_t *due = folder ? &d->watch.folder_due : &d->watch.due;
-
-	if (!*due)
-		*due = poll_next(w->config.tree, folder ? POLL_FOLDER : POLL_SECRET);
-	if (folder)
-		w->folders++;
-	else
-		w->secrets++;
-	if (*due <= until)
-		add_target(w, d, folder, *due);
-}
-
-static bool is_recent(const struct tree *t, uint64_t used, uint64_t now)
-{
-	uint64_t ttl = t->config.ttl, every = t->watching.interval;
-
-	return used && now < used + (ttl > every ? ttl : every);
-}
-
-static bool kernel_holds(struct dir *d)
-{
-	struct node *child, *next;
-
-	if (d->node.lookups)
-		return true;
-	HASH_ITER (hh, d->node.children, child, next)
-		if (!node_is_dir(child) && child->lookups)
-			return true;
-	return false;
-}
-
-static bool is_idle(const struct tree *t, const struct dir *d, uint64_t now)
-{
-	return !d->shown.handles && !is_recent(t, d->watch.used, now) &&
-	       !is_recent(t, d->watch.listed, now);
-}
-
-static struct notice *probe_locked(struct notice *n, struct dir *parent, struct dir *d)
-{
-	struct notice_item *item;
-
-	if (!n)
-		n = notice_new_locked(&parent->node, HASH_COUNT(parent->node.children));
-	item = n ? notice_add_locked(n, &d->node, d->node.name, false) : NULL;
-	if (item)
-		item->act = NOTICE_PROBE;
-	return n;
-}
-
-/* Finds out which of the directories in `parent`, of which nobody has asked anything for long, the
- * kernel holds for somebody. */
-static void judge_idle_locked(struct tree *t, struct dir *parent, uint64_t now)
-{
-	struct notice *n = NULL;
-	struct node *child, *next;
-
-	if (is_recent(t, parent->watch.listed, now))
-		return;
-	HASH_ITER (hh, parent->node.children, child, next) {
-		struct dir *d = dir_of(child);
-		struct dir_watch *w = &d->watch;
-
-		if (!node_is_dir(child) || child->local || child->coming || child->leaving ||
-		    !is_idle(t, d, now))
-			continue;
-		if (w->probed && w->probed > w->used && w->probed > w->listed) {
-			w->held = kernel_holds(d);
-		} else if (kernel_holds(d)) {
-			w->probed = now;
-			n = probe_locked(n, parent, d);
-		}
-	}
-	if (!n)
-		return;
-	shown_noticed(&parent->shown, false);
-	t->config.changed(t->config.arg, n);
-}
-
-/* Secrets that hooks are for count as long as we know of them: the kernel may forget them meanwhile. */
-static bool is_hooked(struct watch *w, struct dir *d)
-{
-	if (!w->config.hooks)
-		return false;
-	if (!d->watch.judged) {
-		d->watch.judged = true;
-		d->watch.hooked = hooks_want(w->config.hooks, w->config.label, d->path);
-		if (d->watch.hooked)
-			node_use_locked(&d->node); /* given back when the tree ends */
-	}
-	return d->watch.hooked;
-}
-
-/* What counts in a directory and below it. */
-static void gather_locked(struct watch *w, struct dir *d, uint64_t now, uint64_t until)
-{
-	struct tree *t = w->config.tree;
-	bool held = d->watch.held || is_hooked(w, d);
-	struct node *child, *next;
-
-	if (dir_may_be_folder(d) &&
-	    (held || (d->watch.listed && w->all) || is_recent(t, d->watch.listed, now)))
-		consider(w, d, true, until);
-	if (!d->changing && dir_may_be_secret(d) &&
-	    (held || (d->outline && w->all) ||
-	     (d->outline && (d->shown.handles || is_recent(t, d->watch.used, now)))))
-		consider(w, d, false, until);
-	judge_idle_locked(t, d, now);
-	HASH_ITER (hh, d->node.children, child, next)
-		if (node_is_dir(child))
-			gather_locked(w, dir_of(child), now, until);
-}
-
 static unsigned rate_of(const struct watch *w)
 {
 	return w->config.rate ? w->config.rate : UNBOUNDED_RATE;
-}
-
-static int compare_due(const void *a, const void *b)
-{
-	const struct target *x = a, *y = b;
-
-	return (x->due > y->due) - (x->due < y->due);
 }
 
 /* Requests that may be made in so long; one at least. */
@@ -262,15 +109,15 @@ static void fill_shares(struct watch *w, uint64_t passed)
 }
 
 /* Whether the user for whom alone it is looked at has a request left. */
-static bool may_look(struct watch *w, const struct dir *d, uint64_t now)
+static bool may_look(struct watch *w, const struct watched *target)
 {
 	double second = (double)rate_of(w) / 2 / SHARE;
 	size_t before = w->share_count;
 	struct share *s;
 
-	if (d->watch.hooked || !d->watch.uid || is_recent(w->config.tree, d->watch.ours, now))
+	if (!target->user)
 		return true;
-	s = share_of(w, d->watch.uid);
+	s = share_of(w, target->user);
 	if (w->share_count > before)
 		s->left = second < 1 ? 1 : second;
 	if (s->left < 1)
@@ -279,53 +126,54 @@ static bool may_look(struct watch *w, const struct dir *d, uint64_t now)
 	return true;
 }
 
-/* What is not looked at stays due. */
-static void share_locked(struct watch *w, uint64_t now, size_t most)
+/* Leaves the round's targets that may be looked at, at most so many. What is not looked at stays due. */
+static void share_out(struct watch *w, size_t most)
 {
-	struct round *r = &w->coming;
+	struct watched_round *r = &w->coming;
 	size_t kept = 0;
 
-	for (size_t i = 0; i < r->count; i++)
-		if (kept < most && may_look(w, r->targets[i].dir, now))
-			r->targets[kept++] = r->targets[i];
-		else
-			node_unuse_locked(w->config.tree, &r->targets[i].dir->node);
+	for (size_t i = 0; i < r->count; i++) {
+		struct watched target = r->targets[i];
+
+		if (kept == most || !may_look(w, &target))
+			continue;
+		r->targets[i] = r->targets[kept];
+		r->targets[kept++] = target;
+	}
+	watched_drop(w->config.tree, r->targets + kept, r->count - kept);
 	r->count = kept;
 }
 
 static void gather(struct watch *w, uint64_t length)
 {
-	struct tree *t = w->config.tree;
-	LOCK_SCOPE(&t->lock);
-	uint64_t now = clock_mono();
-
-	w->all = feed_is_read(t->config.feed);
-	w->coming.count = w->folders = w->secrets = 0;
-	gather_locked(w, dir_of(t->root), now, now + length);
-	if (w->coming.count)
-		qsort(w->coming.targets, w->coming.count, sizeof(struct target), compare_due);
-	share_locked(w, now, room_in(w, length));
-	t->watching.folders = w->folders;
-	t->watching.secrets = w->secrets;
+	watched_gather(w->config.tree, &w->hooks, clock_mono() + length, &w->coming);
+	share_out(w, room_in(w, length));
 }
 
-/* The interval as it is: the longest of late. */
-static void tell_pace(struct watch *w, uint64_t now)
+/* The interval as it is, where that is to be told: the longest of late. 0: not now. */
+static uint64_t take_pace(struct watch *w, uint64_t now)
 {
-	struct tree *t = w->config.tree;
-	LOCK_SCOPE(&t->lock);
+	LOCK_SCOPE(&w->lock);
 
-	if (now < w->told_at + w->config.interval && w->late <= t->watching.every)
-		return;
-	t->watching.every = w->late > w->config.interval ? w->late : w->config.interval;
+	if (now < w->told_at + w->config.interval && w->late <= w->every)
+		return 0;
+	w->every = w->late > w->config.interval ? w->late : w->config.interval;
 	w->told_at = now;
 	w->late = 0;
+	return w->every;
+}
+
+static void tell_pace(struct watch *w, uint64_t now)
+{
+	uint64_t every = take_pace(w, now);
+
+	if (every)
+		watched_set_pace(w->config.tree, every);
 }
 
 /* Ends the round: what nobody has taken stays due. */
 static void drop_targets(struct watch *w)
 {
-	struct tree *t = w->config.tree;
 	size_t from, to;
 
 	lock_acquire(&w->lock);
@@ -333,14 +181,12 @@ static void drop_targets(struct watch *w)
 	to = w->now.count;
 	w->next = w->now.count = 0;
 	lock_release(&w->lock);
-	lock_acquire(&t->lock);
-	while (from < to)
-		node_unuse_locked(t, &w->now.targets[from++].dir->node);
-	lock_release(&t->lock);
+	if (from < to)
+		watched_drop(w->config.tree, w->now.targets + from, to - from);
 }
 
 /* The next that is due. Its use is the caller's. */
-static bool take(struct watch *w, struct target *out)
+static bool take(struct watch *w, struct watched *out)
 {
 	LOCK_SCOPE(&w->lock);
 
@@ -351,22 +197,15 @@ static bool take(struct watch *w, struct target *out)
 	return true;
 }
 
-/* Sets when it is due next. False where that has been done: its folder has told of it. */
-static bool begin_look(struct watch *w, const struct target *target)
+/* How late that one is. */
+static void count_late(struct watch *w, const struct watched *target)
 {
-	struct tree *t = w->config.tree;
-	struct dir_watch *d = &target->dir->watch;
-	LOCK_SCOPE(&t->lock);
-	uint64_t *due = target->folder ? &d->folder_due : &d->due;
+	LOCK_SCOPE(&w->lock);
 	uint64_t now = clock_mono(), wait = now - target->due + w->config.interval;
 
-	if (*due != target->due)
-		return false;
-	*due = poll_next(t, target->folder ? POLL_FOLDER : POLL_SECRET);
 	/* A tenth is no delay worth telling of. */
 	if (now > target->due + w->config.interval / 10 && wait > w->late)
 		w->late = wait;
-	return true;
 }
 
 /* A failure of one says nothing of the others, unless it is the server's. */
@@ -379,24 +218,18 @@ static void looked(struct watch *w, int r)
 		w->failed = true;
 }
 
-static void end_look(struct watch *w, const struct target *target)
-{
-	LOCK_SCOPE(&w->config.tree->lock);
-
-	node_unuse_locked(w->config.tree, &target->dir->node);
-}
-
 static void run_look(struct job *job)
 {
 	struct look *look = container_of(job, struct look, job);
 	struct watch *w = look->watch;
-	struct target target;
+	struct watched target;
 
 	while (take(w, &target)) {
-		if (begin_look(w, &target))
-			looked(w, target.folder ? poll_folder(&w->poll, target.dir)
-						: poll_secret(&w->poll, target.dir));
-		end_look(w, &target);
+		if (watched_begin(w->config.tree, &target)) {
+			count_late(w, &target);
+			looked(w, poll_look(&w->poll, &target));
+		}
+		watched_drop(w->config.tree, &target, 1);
 	}
 	free(look);
 	lock_acquire(&w->lock);
@@ -426,7 +259,7 @@ static void start_jobs_locked(struct watch *w, uint64_t now)
 static void swap_rounds(struct watch *w, uint64_t now, uint64_t planned)
 {
 	LOCK_SCOPE(&w->lock);
-	struct round before = w->now;
+	struct watched_round before = w->now;
 
 	w->now = w->coming;
 	w->coming = before;
@@ -502,6 +335,14 @@ static void on_timer(struct timer *timer)
 	arm(w, w->now.count ? now : now + w->planned);
 }
 
+/* For watched_hooks. */
+static bool want(const void *arg, const char *path)
+{
+	const struct watch_config *c = arg;
+
+	return hooks_want(c->hooks, c->label, path);
+}
+
 struct watch *watch_new(const struct watch_config *config, struct err *err)
 {
 	struct watch *w = calloc(1, sizeof(*w));
@@ -511,18 +352,20 @@ struct watch *watch_new(const struct watch_config *config, struct err *err)
 		return NULL;
 	}
 	w->config = *config;
+	if (config->hooks)
+		w->hooks = (struct watched_hooks){want, &w->config};
 	w->poll = (struct poll){.tree = config->tree,
+				.kv = watched_kv(config->tree),
 				.timeout = config->timeout,
-				.hooks = config->hooks,
-				.label = config->label};
+				.hooks = &w->hooks};
 	w->job_max = config->parallel / 2 < JOBS_MAX ? config->parallel / 2 : JOBS_MAX;
 	if (!w->job_max)
 		w->job_max = 1;
 	lock_init(&w->lock, LOCK_WATCH);
 	cond_init(&w->idle);
 	w->timer.fire = on_timer;
-	config->tree->watching.interval = config->interval;
-	config->tree->watching.every = config->interval;
+	w->every = config->interval;
+	watched_start(config->tree, config->interval);
 	w->planned = config->interval / ROUNDS;
 	w->begun = clock_mono();
 	if (config->hooks)
