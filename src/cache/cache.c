@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The cache: a table of entries in the order of their use, and the flights that fill them.
  *
- * A request that finds no answer in memory starts a flight, or joins the one that is under way, and is
- * parked on it; the flight runs in the pool without any lock, and when it has landed all that are
- * parked ask again. So there is at most one request at the server for one thing, and no thread waits
- * but the flight's own.
+ * A request that finds no answer in memory starts a flight, or joins the one under way, and is
+ * parked on it. The flight runs in the pool without any lock; when it lands, all requests parked on
+ * it ask again. So there is at most one request at the server for one object, and only the flight's
+ * own thread waits.
  *
- * A flight that takes long lets go of those who can be given what is old:
+ * A slow flight releases the requests that can be served an old object:
  *
  *      start            patience                         landed
- *      |---- parked ----|---- what is old, stale --------|---- what it has brought
+ *      |---- parked ----|---- the old object, stale -----|---- the fetched object
  *
- * Once nobody has answered for so long, others wait an eighth of that, until somebody does. */
+ * Once the server was silent for that long, others wait an eighth of it, until it answers again. */
 
 #include "cache/cache.h"
 
@@ -28,26 +28,27 @@
 #include <string.h>
 #include <utlist.h>
 
-/* The share of a fetch's time that is waited for it where there is something old; in silence less. */
+/* How long to wait for a fetch if there is an old object, as a share of its timeout; in silence
+ * less. */
 #define PATIENCE_SHARE 10
 #define PATIENCE_MIN   (100 * NS_PER_MS)
 #define PATIENCE_MAX   NS_PER_SEC
 #define SILENT_SHARE   8
 
-/* With less time left it is not worth a request. */
+/* A request is not worth starting with less time left. */
 #define SHORTEST_FETCH (50 * NS_PER_MS)
 
 struct cache {
 	struct cache_config config;
 	struct lock lock; /* guards all below, and all entries and flights */
 	struct entry *table;
-	struct entry *used; /* the same entries, the latest used first */
+	struct entry *used; /* all entries, the most recently used first */
 	size_t bytes;
-	size_t ahead; /* flights that nobody has asked for */
+	size_t ahead; /* flights without a request */
 	uint64_t generation;
 	uint64_t dropped;  /* the generation in which an entry was last dropped */
 	uint64_t answered; /* clock_mono() of the server's last answer */
-	bool silent;	   /* and it has let somebody wait for too long since */
+	bool silent;	   /* a request has waited in vain since then */
 };
 
 /* One fetch under way. It outlives its entry, if that is dropped. */
@@ -55,15 +56,15 @@ struct flight {
 	struct job job;
 	struct cache *cache;
 	struct waitq parked;
-	struct timer timer; /* armed where `timed` */
+	struct timer timer; /* armed if `timed` */
 	bool timed;
 	uint64_t generation, begun, deadline;
-	uint64_t age;  /* of what was recalled */
-	bool bare;     /* there was nothing in memory */
-	bool recalled; /* the answer is the copy's */
+	uint64_t age;  /* of a recalled object */
+	bool bare;     /* there was no object in memory */
+	bool recalled; /* the answer comes from the copy */
 	size_t kind;
 	bool ahead;
-	uid_t uid; /* who asked first */
+	uid_t uid; /* of the first request */
 	char path[];
 };
 
@@ -132,8 +133,8 @@ static struct entry *find_or_add_locked(struct cache *c, size_t kind, const char
 	return e;
 }
 
-/* One round, from what was not used for longest on, of who has most; `shares` NULL: of all. Whether
- * anything has gone. */
+/* Drops the largest user's entries, the least recently used first; everybody's if `shares` is NULL.
+ * Whether any entry was dropped. */
 static bool shrink_once_locked(struct cache *c, struct shares *shares, const struct entry *keep)
 {
 	struct entry *e = c->used ? c->used->prev : NULL; /* the last: the list is circular there */
@@ -154,8 +155,8 @@ static bool shrink_once_locked(struct cache *c, struct shares *shares, const str
 	return any;
 }
 
-/* Lets go of what the uid that has most did not use for longest, but for the entry at hand and those in
- * flight. */
+/* Makes room: the uid with the most bytes loses its least recently used entries, except `keep` and
+ * those in flight. */
 static void shrink_locked(struct cache *c, const struct entry *keep)
 {
 	struct shares shares;
@@ -165,18 +166,18 @@ static void shrink_locked(struct cache *c, const struct entry *keep)
 	shares_count(&shares, c->used);
 	while (c->bytes > c->config.bytes && shrink_once_locked(c, &shares, keep))
 		;
-	/* All that is left of it must stay. */
+	/* If that was not enough, nothing else of that uid can be dropped. */
 	shrink_once_locked(c, NULL, keep);
 }
 
-/* Tells the copy. One that was had from there is told to nobody. */
+/* Passes the answer to the copy, unless it came from there. */
 static void keep_locked(struct cache *c, const struct entry *e, int code)
 {
 	if (c->config.keep && (e->object ? !e->recalled : code))
 		c->config.keep(c->config.source, entry_kind(e), entry_path(e), e->object, code);
 }
 
-/* An answer of the server's has come in, or an errno. */
+/* Records an answer of the server, or an errno. */
 static void learn_locked(struct cache *c, struct entry *e, struct flight *f, int r,
 			 struct cache_fetched *got, const struct err *why)
 {
@@ -226,7 +227,7 @@ static void land(struct flight *f, int r, struct cache_fetched *got, const struc
 	free(f);
 }
 
-/* Those who wait ask again, and are given what is old, if anything is. */
+/* The parked requests ask again, and get the old object if there is one. */
 static void on_patience(struct timer *timer)
 {
 	struct flight *f = container_of(timer, struct flight, timer);
@@ -279,8 +280,8 @@ static void log_outcome(const struct flight *f, int r, const struct err *why, ui
 		       F_ERR(why));
 }
 
-/* The copy's answer in place of one that did not come: an object beside the failure, or a refusal in
- * its place. */
+/* Asks the copy after a failure: it returns an object to serve beside the failure, or a refusal to
+ * replace it. */
 static int recall(struct flight *f, int failure, struct cache_fetched *got, struct err *why)
 {
 	const struct cache_config *config = &f->cache->config;
@@ -355,7 +356,7 @@ static int wait_locked(struct cache *c, struct entry *e, const struct ask *ask)
 	return waitq_park_locked(&e->flight->parked, ask);
 }
 
-/* What was fetched for this very question is no hit. */
+/* An object that was fetched for this very request is no hit. */
 static void count_answer(const struct entry *e, enum entry_state state, const struct ask *ask)
 {
 	if (state == ENTRY_STALE)
@@ -376,7 +377,7 @@ int cache_get(struct cache *c, size_t kind, const char *path, const struct ask *
 	*out = NULL;
 	if (strlen(path) > CACHE_PATH_MAX)
 		return err_set(err, ENAMETOOLONG, "a path of %zu bytes", strlen(path));
-	/* A question that starts no flight leaves nothing behind. */
+	/* A request that cannot start a flight must not add an entry. */
 	if (!ask->waiter && !find_locked(c, kind, path))
 		return PARKED;
 	e = find_or_add_locked(c, kind, path);
@@ -386,7 +387,7 @@ int cache_get(struct cache *c, size_t kind, const char *path, const struct ask *
 		share_use(e, ask->uid);
 	now = clock_mono();
 	state = entry_judge(e, &c->config, ask, now);
-	/* That another's share of a budget is used up is no answer for this one. */
+	/* Another user's exhausted budget is no answer for this one. */
 	if (state == ENTRY_FAILED && e->why.code == EAGAIN && e->asker != ask->uid)
 		state = ENTRY_ASK;
 	if (entry_retries(e, &c->config, state, now))
@@ -414,7 +415,7 @@ int cache_get(struct cache *c, size_t kind, const char *path, const struct ask *
 	return r == -ENOMEM ? err_set(err, ENOMEM, "no memory for a request") : r;
 }
 
-/* What is fetched ahead must still be there when it is asked for. */
+/* Whether a prefetched object will survive until it is used. */
 static bool has_room_locked(const struct cache *c)
 {
 	size_t count = HASH_COUNT(c->table);
@@ -458,7 +459,7 @@ static void put_locked(struct cache *c, size_t kind, const char *path, struct ob
 		object_put(object);
 		return;
 	}
-	/* Two writes may come here in the other order than the server took them. */
+	/* Two writes may arrive here in another order than at the server. */
 	if (e->object && k->newer && !k->newer(object, e->object)) {
 		object_put(object);
 		return;
@@ -540,7 +541,7 @@ void cache_amend(struct cache *c, size_t kind, const char *path, struct object *
 	shrink_locked(c, e);
 }
 
-/* An entry with a flight stays, empty, so that those who are parked there find the next flight. */
+/* An entry with a flight stays, empty, so that its parked requests find the next flight. */
 static void forget_locked(struct cache *c, struct entry *e)
 {
 	c->dropped = ++c->generation;

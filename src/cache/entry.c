@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One entry: when what it knows may be believed.
+/* One entry: how long its answer may be believed.
  *
  *      fetched          fresh                          fresh + max_stale
  *      |---- ttl -------|---- only while the server ---|---- never ----
  *         believed           does not answer
  *
- * A refusal takes the object away at once. An outage leaves the object, or the refusal; attempts are
- * spaced out and made in the background, so that readers do not wait for a dead server. While an
- * attempt takes long it is like an outage, until it ends. A request believes what was learnt
- * after it was made, good or bad, however short the ttl: those who waited for a fetch together get its
- * one answer. */
+ * A refusal removes the object at once. An outage leaves the object, or the refusal; retries are
+ * spaced out and made in the background, so that readers do not wait for a dead server. A slow
+ * retry counts as an outage until it ends. A request believes anything learnt after it was made,
+ * good or bad, however short the ttl:
+ * requests that waited for one fetch all get its answer. */
 
 #include "cache/entry.h"
 
@@ -19,10 +19,10 @@
 #include <string.h>
 
 #define BACKOFF_MIN NS_PER_SEC
-#define BACKOFF_MAX (4 * NS_PER_SEC) /* the server is not burdened: it has its breaker */
+#define BACKOFF_MAX (4 * NS_PER_SEC) /* the server has its breaker: this does not burden it */
 
-/* How long after an attempt was due readers need not wait for its outcome: somebody makes it for all
- * of them. Later, nobody has looked for a while, and the server may well be back. */
+/* After a retry falls due, readers do not wait for it for so long: one request makes it for all.
+ * Later, nobody has checked for a while, and the server may well be back. */
 #define OUTAGE_WATCHED (5 * NS_PER_SEC)
 
 size_t entry_size(const struct entry *e)
@@ -49,7 +49,7 @@ void entry_free(struct entry *e)
 	free(e);
 }
 
-/* An answer, though a bad one: the same request would get it again. */
+/* Whether the failure is an answer: the same request would fail again. */
 static bool is_answer(const struct cache_config *config, int code)
 {
 	return !config->is_outage(code) && code != ENOMEM && code != EINTR && code != EKEYEXPIRED &&
@@ -109,16 +109,16 @@ void entry_fill(struct entry *e, const struct cache_config *config, struct cache
 	uint64_t now = clock_mono();
 	bool recalled;
 
-	/* Something was written or dropped since it set out: it may be from before that. */
+	/* Something was written or dropped since the fetch began: its answer may be older. */
 	if (generation != e->generation) {
 		object_put(got->object);
 		return;
 	}
 	recalled = e->recalled != 0;
 	entry_believe(e, config, got->ttl);
-	/* The copy's word is none against the server's. */
+	/* The copy cannot overrule the server. */
 	if (e->object && !recalled && kind->newer && !kind->newer(got->object, e->object)) {
-		/* A standby that lags behind. What we have is true, but not for long. */
+		/* From a standby that lags behind. Our object is true, but not for long. */
 		e->fresh = now + (got->ttl < NS_PER_SEC ? got->ttl : NS_PER_SEC);
 		e->serves = e->fresh + config->max_stale;
 		object_put(got->object);
@@ -145,7 +145,7 @@ void entry_fail(struct entry *e, const struct cache_config *config, const struct
 		if (e->refused && now < e->serves)
 			return;
 	} else if (why->code != ENOMEM && why->code != EINTR) {
-		/* A refusal is no outage: the value goes at once. */
+		/* A refusal is no outage: drop the value at once. */
 		object_put(e->object);
 		e->object = NULL;
 	}
@@ -163,7 +163,8 @@ void entry_recall(struct entry *e, const struct cache_config *config, struct cac
 	if (generation != e->generation || e->object || age >= life) {
 		object_put(got->object);
 	} else {
-		/* It may be from before we were, or the machine: it is as old as can be. */
+		/* The server may have said it before we started, or the machine did: use the oldest
+		 * time. */
 		e->object = got->object;
 		e->fetched = e->fresh = 1;
 		e->serves = now + (life - age);

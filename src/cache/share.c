@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Whose the entries are. The first who asks for something has it on its account, until another asks too:
- * then it is nobody's own, and what one user asks for alone does not push it out. Counting is left until
- * there is no room; it costs less than the request that brought the new entry. */
+/* The user charged for an entry: the first user to ask for it, until another asks too. Then nobody
+ * is, and entries of a single user do not push it out. Bytes are counted only when there is no
+ * room; that costs less than the request that brought the new entry. */
 
 #include "cache/share.h"
 
@@ -16,7 +16,7 @@ void share_use(struct entry *e, uid_t uid)
 	e->is_used = true;
 }
 
-/* The row of a uid; one more is made where there is room. */
+/* The row of a uid; adds one if there is room. */
 static struct share *row_of(struct shares *s, uid_t uid)
 {
 	for (size_t i = 0; i < s->count; i++)

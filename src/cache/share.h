@@ -4,9 +4,9 @@
 
 #include "cache/entry.h"
 
-/* How many bytes of the cache each uid has filled. Where there is no room, the uid that has most loses
- * some, so that nobody's entries push out those of others. */
-#define SHARE_COMMON ((uid_t)-2) /* of what several have asked for */
+/* The bytes of the cache that each uid has filled. When there is no room, the uid with the most
+ * loses some, so that nobody's entries push out those of others. */
+#define SHARE_COMMON ((uid_t)-2) /* owner of entries that several users have asked for */
 #define SHARES	     64
 
 struct shares {
@@ -14,18 +14,18 @@ struct shares {
 	struct share {
 		uid_t uid;
 		size_t bytes;
-	} all[SHARES]; /* the last: of those who have no row */
+	} all[SHARES]; /* the last is shared by uids without a row */
 };
 
-/* An entry is asked for on the account of a uid. */
+/* Charges an entry to a uid that asks for it. */
 void share_use(struct entry *e, uid_t uid);
 
 /* Counts the list of entries. */
 void shares_count(struct shares *s, struct entry *used);
 
-/* Whether the entry is of the uid that has most. */
+/* Whether the entry belongs to the uid with the most bytes. */
 bool shares_is_surplus(const struct shares *s, const struct entry *e);
-/* It goes. */
+/* Discounts an entry that is dropped. */
 void shares_remove(struct shares *s, const struct entry *e);
 
 #endif
