@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The server of a mount that has none. */
+/* The store of a mount without a server. */
 
 #include "layer/kv_none.h"
 

@@ -4,8 +4,7 @@
 
 #include "kv/kv.h"
 
-/* A store in which there is nothing, and nothing can be put: for a mount without a server. NULL: no
- * memory. */
+/* A store that is empty and refuses every change: for a mount without a server. NULL: no memory. */
 struct kv *kv_none_new(void);
 
 #endif

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The stack of a mount, but for the server.
+/* The layers of a mount above the server.
  *
  *      fallback    server (fresh, stale, offline)   environment   defaults
  *      override    environment   server   defaults
  *      only        environment            defaults
  *      off                       server   defaults
  *
- * It is laid over what the cache yields when the tree is about to show it, and nowhere deeper. Were it
- * below the cache, the environment's value would take the place of a stale one in an outage, which is
- * to come first, and would be fresh there for a ttl. Were it in what the tree commits from, a
- * check-and-set write would carry the environment to the server: commits are made from what the server
- * has said, and never see this. */
+ * The layers are applied to the cache's answer when the tree is about to show it, and nowhere
+ * deeper. Below the cache, the environment's value would replace a stale one in an outage, although
+ * that goes first, and would be fresh there for a ttl. In the base of commits, a check-and-set
+ * write would send the environment to the server: so commits are made from the server's answers,
+ * without layers. */
 
 #include "layer/layers.h"
 
@@ -72,7 +72,7 @@ int layers_set_root(struct layers *l, const char *prefix)
 	return l->root ? 0 : -ENOMEM;
 }
 
-/* Below SOURCE. */
+/* The path below SOURCE. */
 static const char *relative(const struct layers *l, const char *path)
 {
 	size_t len = strlen(l->root);
@@ -180,7 +180,7 @@ bool layers_first(const struct layers *l, const char *path, const char *name, si
 	return l && is_first(l) && find_variable(l, relative(l, path), name, len, &field, listed);
 }
 
-/* Whether a row of the map has a variable, without which nothing is shown of it. */
+/* Whether a row of the map has a variable: without one the row shows nothing. */
 static bool any_is_set(const struct layers *l, const struct row *rows, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -212,7 +212,7 @@ bool layers_directory(const struct layers *l, const char *path)
 	return prefix && variables_begin(&l->variables, prefix);
 }
 
-/* What the rows of one path change of a version. */
+/* The changes that the rows of one path make to a version. */
 struct overlay {
 	struct kv_change *changes;
 	size_t count;
@@ -246,8 +246,8 @@ static void add_variables(const struct layers *l, const struct row *rows, size_t
 	}
 }
 
-/* The variables that no row names are not listed; but those for names that the server has come before
- * it. */
+/* Variables that no row names are not listed. But one for a field that the server has overrides the
+ * server's value. */
 static int add_unlisted(const struct layers *l, const char *path, const struct kv_version *base,
 			struct overlay *o)
 {
@@ -263,7 +263,7 @@ static int add_unlisted(const struct layers *l, const char *path, const struct k
 	return 0;
 }
 
-/* A variable that no row of the map names comes before the default, as where the field is read alone. */
+/* A variable that no row of the map names overrides the default, as when the field alone is read. */
 static void add_defaults(const struct layers *l, const char *path, const struct row *rows,
 			 size_t count, const struct kv_version *base, struct overlay *o)
 {
@@ -288,7 +288,7 @@ void layer_memo_fini(struct layer_memo *m)
 	*m = (struct layer_memo){0};
 }
 
-/* Keeps both, and yields what is shown. NULL stays NULL. */
+/* Keeps both and returns `shown`. NULL stays NULL. */
 static void *remember(struct layer_memo *m, void *base, void *shown)
 {
 	layer_memo_fini(m);
@@ -300,7 +300,7 @@ static void *remember(struct layer_memo *m, void *base, void *shown)
 	return shown;
 }
 
-/* NULL: it is to be made. */
+/* NULL: it must be computed. */
 static void *recall(const struct layer_memo *m, void *base)
 {
 	if (m->base != base || !base)
@@ -344,7 +344,7 @@ struct kv_version *layers_version(const struct layers *l, const char *path, stru
 	return v ? v : remember(m, base, version_over(l, relative(l, path), base));
 }
 
-/* The names of one folder's rows, as entries that a list can be made of. */
+/* The names of one folder's rows, to be merged into a list. */
 struct names {
 	struct kv_entry *all;
 	size_t count, bytes;
@@ -355,7 +355,7 @@ static void add_name(struct names *names, const char *name, size_t len)
 	struct kv_entry *last = names->count ? &names->all[names->count - 1] : NULL;
 	char *copy;
 
-	/* Rows are in the order of their paths. */
+	/* Rows are sorted by path. */
 	if (last && strlen(last->name) == len && !strncmp(last->name, name, len))
 		return;
 	copy = strndup(name, len);
@@ -397,7 +397,7 @@ static void put_entry(struct kv_list *list, char **blob, const char *name, unsig
 	*blob += len;
 }
 
-/* Whether a folder's entry is hidden by a row of the map that comes first. */
+/* Whether a row of the map hides a folder's entry, because the environment goes first. */
 static bool is_covered(const struct layers *l, const char *path, const char *name)
 {
 	const struct row *row = is_first(l) ? rows_find(&l->map, path, name, strlen(name)) : NULL;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The files that say by name what there is beside the server. Paths are checked when they are read: one
- * that nothing could ever ask for is a mistake of who wrote it. */
+/* The files that name fields beside the server. Paths are checked when they are read: one that
+ * nothing could ever ask for is a mistake of its author. */
 
 #include "layer/rows.h"
 
@@ -70,7 +70,7 @@ static struct row *add(struct rows *to)
 	return &to->all[to->count++];
 }
 
-/* Components that are not empty, "." or "..", parted by single slashes; "" is one path too. */
+/* Components separated by single slashes, none empty, "." or ".."; "" is a path too. */
 static bool is_path(const char *path)
 {
 	for (const char *p = path; *path; p++) {
@@ -85,7 +85,7 @@ static bool is_path(const char *path)
 	return true;
 }
 
-/* "a/b/c" as the field "c" of "a/b"; "a#b/c" as the field "b/c" of "a". "c" is one of SOURCE. */
+/* "a/b/c" is the field "c" of "a/b"; "a#b/c" is the field "b/c" of "a"; "c" is a field of SOURCE. */
 static int split(const char *file, const char *key, struct row *row, struct err *err)
 {
 	const char *hash = strchr(key, '#');
@@ -134,7 +134,7 @@ int rows_read_map(const char *file, struct rows *to, struct err *err)
 	return r == 0 ? finish(to, file, err) : err_prefix(err, "env_map");
 }
 
-/* All fields of `v` as rows of `path`. */
+/* Adds all fields of `v` as rows of `path`. */
 static int add_fields(struct rows *to, const char *path, struct kv_version *v)
 {
 	for (size_t i = 0; i < v->count; i++) {
@@ -154,7 +154,7 @@ static int add_fields(struct rows *to, const char *path, struct kv_version *v)
 	return 0;
 }
 
-/* {"port": 5432} of "database/port": 5432. */
+/* Turns "database/port": 5432 into {"port": 5432}. */
 static int wrap(const char *file, const cJSON *item, struct row *at, cJSON **out, struct err *err)
 {
 	int r = split(file, item->string, at, err);
@@ -219,7 +219,7 @@ void rows_fini(struct rows *rows)
 	*rows = (struct rows){0};
 }
 
-/* The first row that is not before that path and name. */
+/* The first row that is not less than that path and name. */
 static size_t lower_bound(const struct rows *rows, const char *path, const char *name, size_t len)
 {
 	size_t low = 0, high = rows->count;

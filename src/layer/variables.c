@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The environment as a layer: a table, copied before anything else runs, and gone from where it came.
+/* The environment as a layer: a table, copied before anything else runs, and wiped at its origin.
  *
- * What every process is given (HOME, LANG, NOTIFY_SOCKET), what the libraries in it read later
- * (HTTPS_PROXY, SSL_CERT_FILE) and our own options are no configuration of an application: "user" must
- * not read as $USER. They are hidden, and stay where they are. */
+ * Some variables do not configure an application: those that every process gets (HOME, LANG,
+ * NOTIFY_SOCKET), those that libraries read later (HTTPS_PROXY, SSL_CERT_FILE), and our own
+ * options. The field "user" must not read as $USER. So they are hidden, and are not wiped. */
 
 #include "layer/variables.h"
 
@@ -12,9 +12,9 @@
 #include <errno.h>
 #include <string.h>
 
-/* Two things that a name may mean; a '*' ends those of which the beginning counts. */
+/* Properties of a name; a '*' at its end matches any continuation. */
 enum {
-	OWN = 1,  /* it is the process's, or a library's in it */
+	OWN = 1,  /* it belongs to the process, or to a library in it */
 	RUNS = 2, /* programs take code, or where to find code, from it */
 };
 static const struct {
@@ -238,7 +238,7 @@ static bool is_known(const struct variables *v, const char *name)
 	return false;
 }
 
-/* `entry` is "NAME=value". The buffer has room, and does not move. */
+/* Copies "NAME=value". The buffer has room, and does not move. */
 static void copy(struct variables *v, const char *entry)
 {
 	size_t name_len = strcspn(entry, "=");
@@ -249,7 +249,7 @@ static void copy(struct variables *v, const char *entry)
 	buf_add(&v->bytes, entry, name_len);
 	buf_add(&v->bytes, "", 1);
 	if (is_known(v, row->name))
-		return; /* the first of a name is what getenv(3) finds */
+		return; /* getenv(3) finds the first of a name */
 	row->value = v->bytes.data + v->bytes.len;
 	row->len = strlen(value);
 	row->hidden = is_own(row->name);
@@ -257,7 +257,7 @@ static void copy(struct variables *v, const char *entry)
 	v->count++;
 }
 
-/* Those that nobody here reads any more. */
+/* Wipes the variables that nothing in this process reads any more. */
 static void wipe_environment(void)
 {
 	char **kept = environ;
@@ -275,7 +275,7 @@ static void wipe_environment(void)
 		*kept = NULL;
 }
 
-/* What is there is in order. */
+/* Adds the file's variables. The existing rows are sorted. */
 static void add_file(struct variables *v)
 {
 	const struct variables there = {.rows = v->rows, .count = v->count};
@@ -289,7 +289,7 @@ static void add_file(struct variables *v)
 	}
 }
 
-/* A variable of the file that is hidden in the process is the file's. */
+/* A variable that is hidden in the process may come from the file. */
 static void drop_hidden_twins(struct variables *v)
 {
 	size_t kept = 0;
