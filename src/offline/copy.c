@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The copy's file. A row's name is a keyed hash of who it was kept for and its key, so that nobody else
- * is ever answered by it; its bytes are sealed together with that name. The order in which rows were
- * written can be seen, and nothing else. */
+/* The copy's file. A row's name is a keyed hash of its owner and its key, so it never answers
+ * anybody else; its bytes are sealed together with that name. Only the order in which rows were
+ * written is visible. */
 
 #include "offline/copy.h"
 
@@ -13,7 +13,8 @@
 
 #define ROW_OVERHEAD 128 /* of a row in the file, about */
 
-/* In "seq": 0 for texts, the order for values, and behind them with this for the ways to them. */
+/* In "seq": 0 for texts; the order of writing for values; the order plus this, so later, for ways
+ * to them. */
 #define WAYS (INT64_C(1) << 48)
 
 static const char schema[] =
@@ -41,7 +42,7 @@ static int open_file(struct copy *c, const struct store_key *key, struct limit l
 	return sealed_db_open(&config, &c->db, err);
 }
 
-/* Out of the way, with what SQLite has put beside it. */
+/* Moves the file out of the way, and removes SQLite's files beside it. */
 static int put_aside(const char *path, bool keep)
 {
 	static const char *const beside[] = {"-wal", "-shm"};
@@ -61,11 +62,11 @@ static int put_aside(const char *path, bool keep)
 	return 0;
 }
 
-/* There is nothing in it that the server has not: a damaged one is no reason not to go on. */
+/* The copy holds nothing that the server does not have, so a damaged one must not stop us. */
 int copy_open(struct copy *c, const struct store_key *key, struct limit limit, struct err *err)
 {
 	int r = open_file(c, key, limit, err);
-	/* One of which the salt is lost opens no more. */
+	/* Without its salt it can never be opened again. */
 	bool lost = r == -ENOENT && key->kind == STORE_KEY_MACHINE && access(c->path, F_OK) == 0;
 
 	if (r != -EIO && r != -EKEYREJECTED && !lost)
@@ -182,7 +183,7 @@ int copy_put(struct copy *c, struct sealed_tx *tx, const struct copy_key *key,
 	return sealed_tx_step(tx, s, err);
 }
 
-/* The rows of which the column is that. */
+/* Deletes the rows that have this name in the statement's column. */
 static int delete_rows(struct sealed_tx *tx, const char *sql, const unsigned char *name,
 		       struct err *err)
 {

@@ -4,13 +4,12 @@
 
 #include "store/sealed_db.h"
 
-/* The file of the copy: rows by who they were kept for and a key, of bytes that are sealed together
- * with both. */
+/* The file of the copy: rows by owner and key, whose bytes are sealed together with both. */
 struct copy {
 	struct sealed_db *db;
 	const char *path;
-	size_t max;  /* bytes of all rows; what was written first goes first */
-	int64_t seq; /* of the row that was written last; the writer's */
+	size_t max;  /* bytes of all rows; the oldest are dropped first */
+	int64_t seq; /* of the last row; only the writer uses it */
 };
 
 struct copy_key {
@@ -19,26 +18,26 @@ struct copy_key {
 	size_t len;
 };
 
-/* Opens it, or makes it; one that is damaged, or of another key, is put out of the way with a warning,
- * and made anew. `path` and `max` are set. 0 or -errno with a sentence. */
+/* Opens it, or makes it. A file that is damaged, or has another key, is moved out of the way with a
+ * warning, and made anew. Set `path` and `max` first. 0 or -errno with a sentence. */
 int copy_open(struct copy *c, const struct store_key *key, struct limit limit, struct err *err);
 void copy_close(struct copy *c);
 
-/* What is written between these is there, all of it, when copy_end() returns 0. sealed_tx_end() after
- * that in any case. */
+/* A transaction: all writes between these last if copy_end() returns 0. Then call sealed_tx_end()
+ * in any case. */
 int copy_begin(struct copy *c, struct limit limit, struct sealed_tx **tx, struct err *err);
 int copy_end(struct copy *c, struct sealed_tx *tx, struct err *err);
 
-/* To make room, values go first; then what leads to them, without which they are not found. Texts are
- * not counted, and the last 64 of these stay. */
+/* Values are dropped first to make room; then the ways that lead to them, without which they are
+ * not found. Texts are not counted; the last 64 stay. */
 enum copy_class { COPY_VALUE, COPY_WAY, COPY_TEXT };
 int copy_put(struct copy *c, struct sealed_tx *tx, const struct copy_key *key,
 	     const struct buf *text, enum copy_class class, struct err *err);
 int copy_remove(struct copy *c, struct sealed_tx *tx, const struct copy_key *key, struct err *err);
-/* All that was kept for them. */
+/* Drops all rows of that owner. */
 int copy_forget(struct copy *c, struct sealed_tx *tx, const char *who, struct err *err);
 
-/* Appended to `out`. 0, -ENOENT or -errno. */
+/* Appends the row to `out`. 0, -ENOENT or -errno. */
 int copy_read(struct copy *c, const struct copy_key *key, struct limit limit, struct buf *out,
 	      struct err *err);
 

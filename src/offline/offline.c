@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The copy: a table of sealed rows, and a thread that writes them.
  *
- *      the cache says --> pending --(a moment, so that much is one transaction)--> taken --> file
- *                            |    `-(we are somebody else from now on)--> past --> taken
- *                            |                                             |        |         |
- *                            `--------------- asked first, in this order --+--------+---------'
+ *      the cache says --> pending --(a moment, to gather a transaction)-----------> taken --> file
+ *                            |    `-(the identity changes)------------> past --> taken
+ *                            |                                           |        |         |
+ *                            `--------------- asked first, in this order +--------+---------'
  *
- * Who reads from the server never waits for the disk: what comes while too much is pending is not kept,
- * and the copy has what was said before. What takes a value back is never lost like that: where it
- * cannot be remembered by itself, all goes.
+ * Readers never wait for the disk: an answer that comes while too much is pending is not kept, and
+ * the copy has an earlier one. But a refusal that takes a value back is never lost: if it cannot be
+ * remembered by itself, everything is dropped.
  *
- * When it was said is part of each row, so that ages are true after a restart. */
+ * Each row has the time of its answer, so that ages are true after a restart. */
 
 #include "offline/offline.h"
 
@@ -36,7 +36,7 @@
 #define TAKEN_BACK_MAX 65536
 #define TEXT_KIND      255 /* of offline_put_text() */
 
-/* Something that the server has said, and that is not in the file yet. */
+/* An answer of the server that is not in the file yet. */
 struct said {
 	UT_hash_handle hh;
 	struct object *object; /* NULL: `code` */
@@ -46,26 +46,26 @@ struct said {
 	char key[]; /* the kind as a byte, then the path */
 };
 
-/* What is to be written for one of those who we were, or are. */
+/* Rows to be written for one identity, past or present. */
 struct batch {
 	struct batch *next;
 	char *who;
 	struct said *said;
-	bool forget; /* first, all that was kept for them */
+	bool forget; /* first drop all of this identity's rows */
 };
 
 struct offline {
 	struct offline_config config;
 	struct copy copy;
-	uint64_t told; /* the writer's: when it last complained */
+	uint64_t told; /* when the writer last logged a failure */
 	pthread_t writer;
 	struct lock lock; /* guards all below */
 	struct cond work;
-	char *who; /* NULL: nobody, and nothing is kept */
+	char *who; /* NULL: no identity, and nothing is kept */
 	struct said *pending;
 	size_t bytes; /* of the objects in `pending` */
 	bool forget, stop;
-	struct batch *past;  /* oldest first; not to be written before each other's */
+	struct batch *past;  /* of earlier identities, oldest first: write in this order */
 	struct batch *taken; /* the writer has it */
 };
 
@@ -153,7 +153,7 @@ void offline_keep(struct offline *o, size_t kind, const char *path, struct objec
 		drop_locked(o, before);
 	if (!s || !has_room_locked(o, object)) {
 		free(s);
-		/* What is in the file is only older, unless it must not be there. */
+		/* The file's row is merely older, unless it must be removed. */
 		if (!object || before)
 			forget_locked(o);
 		return;
@@ -173,7 +173,7 @@ void offline_forget(struct offline *o)
 	forget_locked(o);
 }
 
-/* All that is pending, with who it was said to. NULL: no memory, and it stays. */
+/* Takes everything pending, with its identity. NULL: no memory, and it stays. */
 static struct batch *gather_locked(struct offline *o)
 {
 	struct batch *b = calloc(1, sizeof(*b));
@@ -204,7 +204,7 @@ int offline_set_who(struct offline *o, const char *who)
 		b = gather_locked(o);
 	if (b)
 		LL_APPEND(o->past, b);
-	/* Without memory for it, it goes: it must not be taken for what is said to others. */
+	/* Without memory it is dropped: it must not pass for an answer to another identity. */
 	free_all(&o->pending);
 	o->bytes = 0;
 	o->forget = false;
@@ -214,7 +214,7 @@ int offline_set_who(struct offline *o, const char *who)
 	return who && !copy ? -ENOMEM : 0;
 }
 
-/* The row's text: when, what came of it, and what was said. */
+/* Prints the row's text: the time, the errno, and the object. */
 static int print(const struct offline *o, const struct said *s, struct buf *to)
 {
 	record_put_number((uint64_t)s->at, to);
@@ -242,7 +242,7 @@ static int write_row(struct offline *o, struct sealed_tx *tx, const char *who, c
 			err);
 }
 
-/* What the writer has taken, in one transaction. */
+/* Writes a batch in one transaction. */
 static int write_taken(struct offline *o, const struct batch *b, struct err *err)
 {
 	struct limit limit = {.deadline = clock_mono() + WRITE_TIME};
@@ -269,7 +269,7 @@ static void tell(struct offline *o, const struct err *err)
 		    F_ERR(err));
 }
 
-/* It failed: what takes something back must still be written, before what was said since. */
+/* After a failed write: removals must still be written, before any later answer. */
 static void give_back_locked(struct offline *o)
 {
 	struct batch *b = steal(o->taken);
@@ -340,7 +340,7 @@ static void *write_on(void *arg)
 	return NULL;
 }
 
-/* From the row's text. */
+/* Parses the row's text. */
 static int understand(const struct offline *o, size_t kind, const struct buf *text,
 		      struct object **out, int64_t *at)
 {
@@ -356,7 +356,7 @@ static int understand(const struct offline *o, size_t kind, const struct buf *te
 	return o->config.get(kind, r.at, (size_t)(r.end - r.at), out);
 }
 
-/* What a batch says of it: *s, or *gone where all that was kept for us is to go. */
+/* A batch's answer for the key: *s, or *gone if the batch drops all our rows. */
 static void look_in(const struct offline *o, const struct batch *b, const struct said *key,
 		    const struct said **s, bool *gone)
 {
@@ -371,7 +371,7 @@ static void look_in(const struct offline *o, const struct batch *b, const struct
 	}
 }
 
-/* 0 or -errno as offline_recall(); 1 where the file is to be asked. */
+/* 0 or -errno for offline_recall(); 1: ask the file. */
 static int recall_pending(struct offline *o, const struct said *key, char **who,
 			  struct object **out, int64_t *at)
 {

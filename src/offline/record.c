@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Answers as bytes: numbers of eight, strings with their length. What is read here was sealed by us,
- * and is yet read as if it were not. */
+/* Answers as bytes: numbers of eight bytes, strings with their length. We sealed the bytes that we
+ * read here, but do not trust them for that. */
 
 #include "offline/record.h"
 
@@ -154,7 +154,7 @@ int record_get_list(const char *bytes, size_t len, struct kv_list **out)
 			break;
 		list->entries[list->count++] =
 			(struct kv_entry){.name = memcpy(blob, name, n), .kinds = kinds};
-		blob += n + 1; /* it was zero */
+		blob += n + 1; /* the NUL is there from calloc() */
 	}
 	if (r.bad || list->count != count || r.at != r.end) {
 		free(list);
