@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A commit against the section of its secret. What somebody else has put there against it does not keep
- * the other fields from being changed; but what is required must be there in the end. */
+/* Checks a commit against the section of its secret. Fields that somebody else has written against
+ * the rules do not keep others from being changed; but all required fields must exist in the
+ * end. */
 
 #include "rule/rule_check.h"
 

@@ -5,12 +5,13 @@
 #include "kv/kv_version.h"
 #include "rule/rules.h"
 
-/* Whether a version of a secret may take the place of `before`: it has what its section requires, and
- * what it adds or changes is as that allows. 0, or -EINVAL with a sentence that tells no value. */
+/* Whether a version may replace `before`: it has the fields that its section requires, and the
+ * section allows every field that it adds or changes. 0, or -EINVAL with a sentence that reveals no
+ * value. */
 int rule_check(const struct rules *rules, const char *path, const struct kv_version *before,
 	       const struct kv_version *after, struct err *err);
 
-/* The same of what can be told before there is a value, when a field is opened for writing. */
+/* The checks that need no value, when a field is opened for writing. */
 int rule_check_field(const struct rules *rules, const char *path, const struct kv_version *before,
 		     const char *field, size_t len, struct err *err);
 

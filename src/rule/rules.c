@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From a path to its section, and what that says of owner, mode and freshness. */
+/* From a path to its section, and that section's owner, mode and freshness. */
 
 #include "rule/rules.h"
 
@@ -16,7 +16,7 @@ struct forms {
 
 #define FORMS_MAX 6144
 
-/* Without memory for the longer form nothing is found by that; no path is as long. */
+/* A form that is too long matches nothing; no path is as long. */
 static struct forms forms_of(const struct rules *rules, const char *path, const char *field,
 			     char room[2][FORMS_MAX])
 {
@@ -80,7 +80,7 @@ void rule_access(const struct rule *rule, struct access *a)
 		a->dir_mode = (mode_t)rule->dir_mode;
 }
 
-/* The pattern behind what stands for one character, and whether that may be `c`. */
+/* Skips the pattern's next single-character match; *same: that may be `c`. */
 static const char *after_one(const char *p, char c, bool *same)
 {
 	const char *end;
@@ -96,7 +96,8 @@ static const char *after_one(const char *p, char c, bool *same)
 	return p + 1;
 }
 
-/* Whether the pattern may match something below: all before its first "*" must be the path. */
+/* Whether the pattern may match a path below: everything before its first "*" must match the
+ * path. */
 static bool may_match_below(const char *pattern, const char *path)
 {
 	size_t len = strlen(path);
@@ -114,7 +115,7 @@ static bool may_match_below(const char *pattern, const char *path)
 	return *pattern;
 }
 
-/* `b` is what it would be by that section alone. */
+/* Takes from `a` whatever that section alone, applied to `b`, would refuse. */
 static void restrict_access(const struct rule *rule, struct access b, struct access *a)
 {
 	rule_access(rule, &b);
