@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vaultfs completion: what bash or zsh needs to complete our command line. The names in it are those of
- * the tables of commands, flags, options and login methods, as functions that both shells understand;
- * the script that uses them is the shell's own. */
+/* vaultfs completion: a script for bash or zsh that completes our command line. Its names come from
+ * the tables of commands, flags, options and login methods, as functions that both shells
+ * understand; the code that uses them is specific to each shell. */
 
 #include "cmd/commands.h"
 
@@ -37,7 +37,7 @@ static void print_methods(void)
 		printf("%s%s", i ? " " : "", m->name);
 }
 
-/* What a value can be: its choices, or "@file", "@dir", "@path"; "@text": nobody knows. */
+/* The possible values: choices, or "@file", "@dir", "@path"; "@text": unknown. */
 static void print_meaning(const char *meaning)
 {
 	if (is_choice(meaning))
@@ -89,7 +89,7 @@ static void print_values(const struct command *c)
 	}
 }
 
-/* What the words of a command are, by its usage. */
+/* The kinds of a command's words, derived from its usage. */
 static void print_words(const struct command *c)
 {
 	const char *last = strrchr(c->usage, ' ');

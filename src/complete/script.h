@@ -2,7 +2,7 @@
 #ifndef COMPLETE_SCRIPT_H
 #define COMPLETE_SCRIPT_H
 
-/* What a shell runs to complete our command line, but for the tables, which stand before it. */
+/* The code that completes our command line; the tables are printed before it. */
 extern const char script_bash[], script_zsh[];
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Completion for bash. It takes the line apart itself, since bash cuts words at '=' and ':' too, and
- * gives back what follows the last of those. Paths are asked of the server by "vaultfs ls", with the
- * options that are on the line, and briefly. */
+/* Completion for bash. It parses the line itself, since bash cuts words at '=' and ':' too, and
+ * returns only the part after the last of those. Paths come from "vaultfs ls" with the options on
+ * the line and a short timeout. */
 
 #include "complete/script.h"
 
