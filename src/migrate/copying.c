@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Secrets as they are: the latest version of each, as the JSON document that it is, and the metadata that
+/* Copies secrets unchanged: the latest version of each, as its JSON document, and the metadata that
  * people and we have given it.
  *
  *      list    every secret below the origin, before anything is written
- *      judge   what is at its place now
+ *      judge   the secret at its place now
  *      show    a table, in which values are hidden
  *      write   metadata; then one version, by check-and-set
  *
- * What is there already is told by its content: it may be ended anywhere and run again. */
+ * Secrets copied before are recognized by their content: a run may be interrupted anywhere and
+ * repeated. */
 
 #include "migrate/copying.h"
 
@@ -47,18 +48,18 @@ struct copy {
 	struct origin origin;
 	struct item *items; /* by path */
 	size_t count, room;
-	char **folders; /* that are yet to be listed: the last one is next */
+	char **folders; /* still to be listed; the last one is next */
 	size_t folder_count, folder_room;
-	size_t done; /* items that were written, or need not be */
+	size_t done; /* items that were written, or were there already */
 	size_t written;
 };
 
 /* One secret at both ends. */
 struct pair {
 	struct kv_version *from, *now;
-	struct spot at; /* where it goes */
+	struct spot at; /* its place at the target */
 	char *source, *full;
-	cJSON *patch;  /* of metadata, what `now` lacks or has otherwise */
+	cJSON *patch;  /* for metadata that `now` lacks or has with another value */
 	bool same;     /* values and types are equal */
 	bool conflict; /* some metadata would be replaced */
 };
@@ -149,7 +150,7 @@ static int list_folder(struct copy *c, const char *folder, struct err *err)
 	return s < 0 ? no_memory(err) : 0;
 }
 
-/* The path that was given may itself be a secret. */
+/* The given path may itself be a secret. */
 static int add_top(struct copy *c, struct err *err)
 {
 	_cleanup_object_ struct kv_version *v = NULL;
@@ -161,7 +162,7 @@ static int add_top(struct copy *c, struct err *err)
 		return 0;
 	s = kv->ops->read(kv, path, remote_limit(c->origin.asked), &v, err);
 	if (s == -EACCES)
-		return 0; /* who may read what is below need not be allowed to read it */
+		return 0; /* a token may read the secrets below without reading this one */
 	if (s == 0 && v->state != KV_ABSENT && add_item(c, strdup("")) < 0)
 		return no_memory(err);
 	return s;
@@ -192,7 +193,7 @@ static int list_all(struct copy *c, struct err *err)
 	return s;
 }
 
-/* NULL where there is none, or the engine keeps none. */
+/* NULL if there is none, or the engine keeps none. */
 static int read_metadata(struct kv *kv, const char *path, struct limit limit, cJSON **out,
 			 struct err *err)
 {
@@ -214,7 +215,7 @@ static int add_copy(cJSON *to, const cJSON *member)
 	return -ENOMEM;
 }
 
-/* What its owner has set, for a secret of which nothing is known at the target. */
+/* Adds the owner's settings, for a secret that has no metadata at the target. */
 static int add_settings(cJSON *patch, const cJSON *from)
 {
 	const char *after = json_get_str(from, "delete_version_after");
@@ -229,7 +230,7 @@ static int add_settings(cJSON *patch, const cJSON *from)
 	return s;
 }
 
-/* The marks of binary values come with the values. */
+/* Marks of binary values are written with the values. */
 static bool is_mark(const cJSON *member)
 {
 	return strncmp(member->string, KV_MARK_PREFIX, strlen(KV_MARK_PREFIX)) == 0;
@@ -260,14 +261,14 @@ static int make_patch(struct pair *p, const cJSON *from, const cJSON *now)
 	return s == 0 && !now ? add_settings(p->patch, from) : s;
 }
 
-/* Servers keep numbers as doubles, and write them in their own way: where `rounded` it is the
- * same number if it would become the same there. */
+/* Servers keep numbers as doubles, and print them in their own way. `rounded`: numbers that become
+ * equal there count as equal. */
 static bool same_number(const char *a, const char *b, bool rounded)
 {
 	return !strcmp(a, b) || (rounded && strtod(a, NULL) == strtod(b, NULL));
 }
 
-/* Of trees that are sorted. */
+/* Compares two sorted trees. */
 static bool same_tree(const cJSON *a, const cJSON *b, bool rounded)
 {
 	const cJSON *x = a->child, *y = b->child;
@@ -284,7 +285,7 @@ static bool same_tree(const cJSON *a, const cJSON *b, bool rounded)
 	return !x && !y;
 }
 
-/* Servers give the members of an object in an order of their own. */
+/* Servers order the members of an object in their own way. */
 static bool same_json(const struct kv_field *a, const struct kv_field *b, bool rounded)
 {
 	_cleanup_json_ cJSON *x = NULL, *y = NULL;
@@ -367,8 +368,7 @@ static enum action judge(const struct copy *c, const struct pair *p)
 	return p->patch && p->patch->child ? ACTION_DESCRIBE : ACTION_SAME;
 }
 
-/* The secret as it is at the origin, all of it, in the place of the one at the target. `fields` is the
- * caller's to free. */
+/* The change that makes the target's secret equal to the origin's. The caller frees `fields`. */
 static int change_of(const struct pair *p, struct kv_change **fields, struct secret_change *c,
 		     struct err *err)
 {
@@ -377,7 +377,7 @@ static int change_of(const struct pair *p, struct kv_change **fields, struct sec
 	return *fields ? 0 : no_memory(err);
 }
 
-/* What cannot be stored is found before anything is written. */
+/* Finds values that cannot be stored before anything is written. */
 static int check_writable(struct copy *c, const struct pair *p, enum action action, struct err *err)
 {
 	_cleanup_free_ struct kv_change *fields = NULL;
@@ -447,8 +447,8 @@ static int write_version(struct copy *c, const struct pair *p, struct err *err)
 	return s < 0 ? s : destination_change(&c->target, &p->at, &change, err);
 }
 
-/* One look at a secret, and one version of it if it is missing. -EBUSY: somebody else has made one
- * meanwhile. */
+/* Reads a secret once, and writes one version if it is missing. -EBUSY: somebody else has written
+ * one meanwhile. */
 static int write_once(struct copy *c, struct item *item, struct err *err)
 {
 	_cleanup_pair_ struct pair p = {0};
@@ -494,7 +494,7 @@ static int write_all(struct copy *c, struct err *err)
 	return s;
 }
 
-/* Also of what was done before something failed. */
+/* Also reports what was done before a failure. */
 static int report(const struct copy *c)
 {
 	size_t differing = 0, gone = 0, left = c->count - c->done;
@@ -515,7 +515,7 @@ static int report(const struct copy *c)
 	return differing ? EXIT_LOCAL : EXIT_OK;
 }
 
-/* A tree is not copied into itself: each time it would become deeper. */
+/* Refuses to copy a tree into itself: each run would make it deeper. */
 static int check_apart(struct copy *c, struct err *err)
 {
 	const char *from = c->origin.top, *to = c->target.top;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Where a migration goes. A local store is like a server's engine here, save that it may be a file
- * that is not there yet. */
+/* The destination of a migration. A local store is treated like a server's engine, but its file may
+ * not exist yet. */
 
 #include "migrate/destination.h"
 
@@ -17,7 +17,7 @@ bool destination_is_local(const struct destination *t)
 	return t->embedded.file != NULL;
 }
 
-/* ENGINE/PATH/PREFIX, without the slashes that are too many: a store would take them for names. */
+/* ENGINE/PATH/PREFIX, without repeated slashes: a store would take them for names. */
 static int name_top(struct destination *t, const char *engine, const char *path, const char *prefix,
 		    struct err *err)
 {
@@ -58,7 +58,7 @@ static int open_server(struct destination *t, const char *full, const char *pref
 	return s < 0 ? s : remote_reach(r, err);
 }
 
-/* A store's name is taken as it is: a '#' is no field's there. */
+/* A store's name is taken literally: '#' does not begin a field there. */
 static int find_target(const char *word, struct place *at, struct err *err)
 {
 	if (!local_is_source(word))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From --from and --from-conf to an engine that can be read. Of another server nothing counts but
- * what its file says: the environment and ~/.vault-token are the target's, and a token must not go
- * to a server that it is not for. */
+/* From --from and --from-conf to a readable engine. For another server only its file counts: the
+ * environment and ~/.vault-token belong to the target, and a token must not go to a server that it
+ * is not meant for. */
 
 #include "migrate/origin.h"
 
@@ -37,7 +37,7 @@ static int open_store(struct origin *o, const char *from, struct err *err)
 	return s < 0 ? s : embedded_open(&o->embedded, c, false, false, &o->engine, err);
 }
 
-/* As credentials_find(), without what lies in a home directory. */
+/* Like credentials_find(), but ignores files in a home directory. */
 static int find_credentials(struct remote *own, const char *file, struct err *err)
 {
 	int s;
@@ -56,7 +56,7 @@ static int find_credentials(struct remote *own, const char *file, struct err *er
 	return s < 0 ? err_prefix(err, "%s", file) : 0;
 }
 
-/* Of the target's server, which may be asked for nothing else; or of another. */
+/* Logs in to the server of `file`, or uses the target's server, which may need no other question. */
 static int log_in(struct origin *o, const char *file, const struct destination *t, struct err *err)
 {
 	struct remote *r = o->asked;
@@ -85,7 +85,7 @@ static int open_server(struct origin *o, char *full, const char *file, struct de
 					   &o->engine, err);
 }
 
-/* "local:FILE/PATH" as it is; what "vault:" is before is a path of the server, or in a mount. */
+/* "local:FILE/PATH" is taken literally; "vault:" precedes a path of the server or in a mount. */
 static int find_source(const char *from, struct place *at, struct err *err)
 {
 	if (!local_is_source(from))

@@ -4,25 +4,25 @@
 
 #include "migrate/destination.h"
 
-/* Where secrets are copied from: a local store, or a path of a server. */
+/* The origin of copied secrets: a local store, or a path of a server. */
 struct origin {
-	struct remote own;    /* another server than the target's, or what a file says of a store */
-	struct remote *asked; /* that, or the target's */
+	struct remote own;    /* another server than the target's, or a store's configuration */
+	struct remote *asked; /* `own`, or the target's */
 	struct embedded embedded;
 	struct kv_engine engine;
 	char *top; /* "secret/app", "local:/FILE/app", for people too */
 };
 
-/* Whether --from names one: "local:FILE/PATH", "vault:PATH". */
+/* Whether --from names such an origin: "local:FILE/PATH", "vault:PATH". */
 bool origin_is(const char *from);
 
-/* `file`: the configuration that it has; NULL: that of the target, and its server. After
+/* `file`: its configuration; NULL: use the target's configuration and server. Call it after
  * destination_open(). 0 or -errno; origin_close() in any case. */
 int origin_open(struct origin *o, const char *from, const char *file, struct destination *t,
 		struct err *err);
 void origin_close(struct origin *o);
 
-/* The path in the engine of what is `path` below the top. Heap; NULL: no memory. */
+/* The engine's path for `path` below the top. Heap; NULL: no memory. */
 char *origin_path(const struct origin *o, const char *path);
 
 #endif

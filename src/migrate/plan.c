@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Plans a migration. Nothing here asks anybody. */
+/* Plans a migration, without asking the server. */
 
 #include "migrate/plan.h"
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "DB_MAX_CONNS" at its first '_' that has something on both sides. */
+/* Splits "DB_MAX_CONNS" at its first '_' with something on both sides. */
 static int place_by_name(struct plan_item *item, const char *name)
 {
 	const char *cut = name + strspn(name, "_");
@@ -68,8 +68,8 @@ static int check_each_once(const struct plan *p, struct err *err)
 	return 0;
 }
 
-/* What of a name tells its place: not its first `skip` bytes, nor `strip` where it begins with that and
- * goes on. */
+/* The part of a name that decides its place: without its first `skip` bytes, and without `strip` if
+ * it begins with that and is longer. */
 static const char *telling(const char *name, size_t skip, const char *strip)
 {
 	size_t len = strip ? strlen(strip) : 0;

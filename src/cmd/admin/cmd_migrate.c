@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vaultfs migrate: from a .env file, or the environment, to secrets. What is in secrets
- * already, of a local store or another server, is copied by migrate/copying.c.
+/* vaultfs migrate: brings a .env file, or the environment, into secrets. migrate/copying.c copies
+ * secrets of a local store or another server.
  *
  *      read    the variables, the mapping
- *      plan    a place for each; what is there now
+ *      plan    a place for each; the present values there
  *      show    a table, in which values are hidden
- *      write   one version a secret, by check-and-set; what is there already is not written again
- *      report  what can be deleted where it came from
+ *      write   one version for each secret, by check-and-set; equal values are not written again
+ *      report  the variables that can be deleted at their origin
  *
- * It may be ended anywhere and run again. */
+ * It may be interrupted anywhere and run again. */
 
 #include "cmd/admin/admin_commands.h"
 
@@ -53,13 +53,13 @@ struct migrate {
 	struct dotenv from;
 	struct mapping map;
 	struct plan plan;
-	const char *where; /* it is from, for people */
-	size_t skip;	   /* bytes of each name that only say where it is from */
-	size_t done;	   /* items of the plan that were written, or need not be */
+	const char *where; /* the origin's name, for people */
+	size_t skip;	   /* bytes of each name that only state its origin */
+	size_t done;	   /* items of the plan that were written, or were there already */
 	size_t written, versions;
 };
 
-/* The variables of the environment, as if they were a file's. */
+/* Takes the variables of the environment, as if they were a file's. */
 static int take_environment(struct migrate *m, const char *prefix, struct err *err)
 {
 	struct dotenv *e = &m->from;
@@ -152,7 +152,7 @@ static int show(struct migrate *m)
 	return table_print(&t, !isatty(STDOUT_FILENO));
 }
 
-/* The items that are to be written, as changes to what is there; how many. */
+/* Lists the items to be written as changes; returns their number. */
 static size_t list_changes(const struct plan_item *items, size_t count, struct kv_change *to)
 {
 	size_t n = 0;
@@ -172,8 +172,8 @@ static size_t list_changes(const struct plan_item *items, size_t count, struct k
 	return n;
 }
 
-/* One look at a secret, and one version of it if something is missing. -EBUSY: somebody else has made one
- * meanwhile. */
+/* Reads a secret once, and writes one version if something is missing. -EBUSY: somebody else has
+ * written one meanwhile. */
 static int write_once(struct migrate *m, struct plan_item *items, size_t count, struct err *err)
 {
 	_cleanup_object_ struct kv_version *now = NULL;
@@ -250,7 +250,7 @@ static int export_mapping(struct migrate *m, struct err *err)
 	return 0;
 }
 
-/* By the line that they are on: who deletes them goes through the file from its top. */
+/* In the file's order of lines, for a person who deletes them from the top. */
 static void print_deletable(const struct migrate *m)
 {
 	const struct plan *p = &m->plan;
@@ -269,7 +269,7 @@ static void print_deletable(const struct migrate *m)
 			}
 }
 
-/* Also of what was done before something failed. */
+/* Also reports what was done before a failure. */
 static int report(const struct migrate *m)
 {
 	size_t same, differing = 0, left = m->plan.count - m->done;
@@ -314,7 +314,7 @@ static int steps(struct migrate *m, struct err *err)
 	return report(m);
 }
 
-/* Whole secrets, which have names and places already. */
+/* Copies whole secrets, which have names and places already. */
 static int copy(struct remote *r, struct err *err)
 {
 	const char *const *value = r->flags.value;
