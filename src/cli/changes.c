@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The part of a mount that looks for changes and tells of them, put together and taken apart. */
+/* The part of a mount that watches for changes and reports them: set up and taken down. */
 
 #include "cli/changes.h"
 

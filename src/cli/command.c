@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What is said about a command and to its user. */
+/* The help and the errors of commands. */
 
 #include "cli/command.h"
 

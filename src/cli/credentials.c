@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From options to a login method and what it needs. */
+/* From options to a login method and its credentials. */
 
 #include "cli/credentials.h"
 
@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A descriptor can be read once, and by this process alone: the daemon is another. */
+/* A descriptor can be read only once, and only by this process: the daemon is another. */
 static int take_descriptor(char **file, struct secret **set, enum secret_form form,
 			   const char *what, struct err *err)
 {
@@ -122,8 +122,8 @@ int credentials_choose(struct credentials *creds, struct err *err)
 	return creds->method ? 0 : -EINVAL;
 }
 
-/* Whatever makes a token another one than this login would get. Of a file of a role_id it is the
- * content; what is in other files changes for the same login, and there it is the name. */
+/* Everything that identifies this login. For a role_id file that is its content; the content of
+ * other files changes while the login stays the same, so their names are used. */
 static int describe(const struct auth_config *a, const struct auth_method *method,
 		    const struct conf *c, char **about)
 {
@@ -147,7 +147,7 @@ static int describe(const struct auth_config *a, const struct auth_method *metho
 		auth_credential(a->role_id, a->role_id_file, "role_id", &role_id, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
 		buf_printf(&b, "%s\n", parts[i] ? parts[i] : "");
-	if (a->token_command) /* no row of its own: a token that is kept by others stays theirs */
+	if (a->token_command) /* no empty row without it, which would change existing identities */
 		buf_printf(&b, "%s\n", a->token_command);
 	if (role_id)
 		buf_printf(&b, "%016" PRIx64, stable_hash(role_id->bytes, role_id->len));

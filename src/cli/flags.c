@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Arguments by a command's table. Long names go with one dash too: that is how the official clients
- * write them. */
+/* Parses arguments by a command's table. Long names may have a single dash too, as in the official
+ * clients. */
 
 #include "cli/flags.h"
 
@@ -12,7 +12,7 @@
 
 enum { FIRST_LONG = 256 };
 
-/* The rows for getopt_long_only(3); how many. */
+/* Fills the rows for getopt_long_only(3); returns their number. */
 static int make_rows(const struct flag *flags, struct option *rows, char *letters)
 {
 	int n = 0, rows_used = 0;

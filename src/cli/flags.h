@@ -6,16 +6,17 @@
 
 #define FLAGS_MAX 12
 
-/* A command's arguments, read by its table; and -o and -c, that all have who ask the server. */
+/* A command's arguments, parsed by its table; and -o and -c, which all commands have that ask the
+ * server. */
 struct flags {
 	const char *value[FLAGS_MAX]; /* by row; NULL: not given; "" for one that takes no value */
 	const char *conf_file;
 	char *options; /* heap */
-	char **words;  /* what is no flag, ended by NULL */
+	char **words;  /* arguments that are no flags, ended by NULL */
 	int count;
 };
 
-/* EXIT_OK, or EXIT_LOCAL when it has said what is wrong: also for fewer words than `least`, or more
+/* EXIT_OK, or EXIT_LOCAL after printing what is wrong, for example fewer words than `least` or more
  * than `most`. flags_fini() in both cases. */
 int flags_parse(struct flags *f, const struct command *c, int least, int most, int argc,
 		char **argv);

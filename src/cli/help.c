@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What --help says of options, from their table. */
+/* The description of options in --help, from their table. */
 
 #include "cli/help.h"
 

@@ -2,13 +2,13 @@
 #ifndef CLI_HELP_H
 #define CLI_HELP_H
 
-/* The options of `vaultfs mount`, on stdout. */
+/* Prints the options of `vaultfs mount`. */
 void help_mount_options(void);
 
-/* The same of `vaultfs login`. */
+/* Prints the options of `vaultfs login`. */
 void help_login_options(void);
 
-/* Prints the options of all commands that ask the server; help_remote() also says what a PATH is. */
+/* Prints the options of all commands that ask the server; help_remote() also explains PATH. */
 void help_server(void);
 void help_remote(void);
 

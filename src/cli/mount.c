@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vaultfs mount: where everything is put together, and taken apart in the reverse order.
+/* vaultfs mount: sets up everything, and takes it down in the reverse order.
  *
  *      configure    layers of options; credentials and variables leave the environment
  *      detach       no dumps; the daemon parts from the command; memory is locked
  *      helpers      forked, without secrets, before there are threads
  *      connect      timers, pool, network, login, engine; or an embedded store
  *      raise        cache, tree, file system, mount
- *      serve        until it is unmounted or told to end */
+ *      serve        until it is unmounted or gets a signal */
 
 #include "cli/mount.h"
 
@@ -43,8 +43,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ARENA_MAX    (256u << 20) /* taken as it is used; a quarter is for large values */
-#define ARENA_ENOUGH (16u << 20)  /* with less the cache is smaller than it was to be */
+#define ARENA_MAX    (256u << 20) /* pages are used on demand; a quarter is for large values */
+#define ARENA_ENOUGH (16u << 20)  /* with less the cache is made smaller than configured */
 
 struct mount {
 	struct mount_arguments args;
@@ -90,7 +90,7 @@ static bool has_server(const struct mount *m)
 	return m->conf.env != CONF_ENV_ONLY && !m->embedded.file;
 }
 
-/* Who we are to the server. */
+/* Takes our identity at the server, or the key of the store. */
 static int take_credentials(struct mount *m, struct err *err)
 {
 	if (local_is_source(m->conf.source))
@@ -98,7 +98,7 @@ static int take_credentials(struct mount *m, struct err *err)
 	return credentials_find(&m->creds, &m->conf, err);
 }
 
-/* What stands beside the server, or in its place. */
+/* Takes the layers beside the server, or instead of it. */
 static int take_layers(struct mount *m, struct err *err)
 {
 	struct layers_config layers = {.mode = (enum layer_mode)m->conf.env,
@@ -109,7 +109,7 @@ static int take_layers(struct mount *m, struct err *err)
 	return layers_new(&layers, &m->layers, err);
 }
 
-/* All that can be wrong without asking anybody. */
+/* Finds every mistake that can be found without asking the server. */
 static int configure(struct mount *m, struct err *err)
 {
 	size_t lockable = memory_raise_lock_limit();
@@ -134,7 +134,7 @@ static int configure(struct mount *m, struct err *err)
 		r = log_open(log_target(m), m->conf.log_format, err);
 	if (r == 0 && !m->conf.use_vault && m->conf.env == CONF_ENV_ONLY &&
 	    local_is_source(m->conf.source))
-		m->conf.env = CONF_ENV_OFF; /* it uses none */
+		m->conf.env = CONF_ENV_OFF; /* a local store uses none */
 	if (r == 0 && has_server(m))
 		r = take_credentials(m, err);
 	else
@@ -148,7 +148,7 @@ static int configure(struct mount *m, struct err *err)
 	return r;
 }
 
-/* Between the last fork and the first thread. */
+/* Runs between the last fork and the first thread. */
 static int settle_process(struct mount *m, struct err *err)
 {
 	memory_lock();
@@ -183,7 +183,7 @@ static void on_other_token(void *arg)
 	standby_token_replaced(&m->standby, &m->conf, &m->creds, &m->engine.info);
 }
 
-/* A mount that began without its server has logged in. What is asked for from now on is asked there. */
+/* A mount that began without its server has logged in: from now on requests go there. */
 static void on_arrival(void *arg)
 {
 	struct mount *m = arg;
@@ -275,14 +275,14 @@ static int find_nothing(struct mount *m, struct err *err)
 	return standby_engine_none(m->conf.source, &m->engine, err);
 }
 
-/* Whether `r` is that no server answers, and the mount can begin without. */
+/* Whether `r` is an outage that the mount can begin in. */
 static bool waits(const struct mount *m, int r)
 {
 	return r < 0 && reply_is_outage(-r) && standby_may_wait(&m->standby, &m->conf);
 }
 
-/* "secret/app" is the engine at "secret" and the path "app" in it; "/" is all engines. `r` is how the
- * login went. */
+/* "secret/app" is the engine at "secret" and the path "app" in it; "/" is all engines. `r` is the
+ * result of the login. */
 static int find_engine(struct mount *m, int r, struct limit limit, struct err *err)
 {
 	const struct conf *c = &m->conf;
@@ -297,7 +297,7 @@ static int find_engine(struct mount *m, int r, struct limit limit, struct err *e
 	return r;
 }
 
-/* All that can be wrong at the server. */
+/* Finds every mistake that the server can tell. */
 static int connect_server(struct mount *m, int *status, struct err *err)
 {
 	struct limit limit = {.deadline = clock_mono() + m->conf.timeout};
@@ -468,7 +468,7 @@ static int serve(struct mount *m)
 	return r < 0 ? EXIT_LOCAL : EXIT_OK;
 }
 
-/* Everything in the reverse order; NULL where it never got so far. */
+/* Takes down everything in the reverse order; NULL is fine for parts that were never set up. */
 static void take_down(struct mount *m)
 {
 	if (m->timers)
@@ -476,7 +476,7 @@ static void take_down(struct mount *m)
 	network_report(&m->network, NULL);
 	changes_stop(&m->changes);
 	session_stop(m->session);
-	timers_stop(m->timers); /* what it calls is taken down from here on */
+	timers_stop(m->timers); /* the parts that timers call are taken down from here on */
 	pool_free(m->pool);
 	fs_free(m->fs);
 	timers_free(m->timers);
@@ -541,7 +541,7 @@ int mount_run(const struct mount_arguments *args)
 	    (!m.args.foreground && detach_fork(&m.detach, &parent, &status, &err) < 0)) {
 		fail(&m, status, &err);
 	} else if (parent) {
-		/* Not before the daemon's own first answer, which proves that it serves. */
+		/* Only the daemon's own first answer proves that it serves. */
 		if (status == EXIT_OK && !mountpoint_answers(m.dir))
 			status = command_fail(EXIT_LOCAL, "%s is mounted, but does not answer",
 					      m.dir);

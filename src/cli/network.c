@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From options to a server that can be asked. */
+/* From options to a connection with the server. */
 
 #include "cli/network.h"
 
@@ -73,7 +73,7 @@ static void on_spared(void *arg, const struct err *why)
 	tree_failed(tree, geteuid(), tree_root(tree), NULL, NULL, why);
 }
 
-/* What is in memory is of the engine before. */
+/* Data in memory belong to the previous engine. */
 static void on_other_engine(void *arg)
 {
 	tree_forget_all(arg, 0);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A mount while no server answers. What was kept is found again by who it was kept for: the login, as
- * it is configured, and for a token that was given the token itself; then the engine. Another token, or
- * role, or server finds nothing. */
+/* A mount while no server answers. The copy is found again by its owner: the configured login, for
+ * a given token the token itself; then the engine. Another token, role or server finds nothing. */
 
 #include "cli/standby.h"
 
@@ -30,7 +29,8 @@ int standby_take_key(struct standby *s, const struct conf *c, struct err *err)
 	return store_key_read("offline_key", c->offline_key, &s->key, err);
 }
 
-/* With `engine`, that is what its secrets are kept under; without, what is known of engines. */
+/* With `engine`: the identity that its secrets are kept under; without: the one for facts about
+ * engines. */
 static int set_who(struct standby *s, const struct conf *c, const struct credentials *creds,
 		   const struct mount_info *engine, struct err *err)
 {
@@ -98,7 +98,7 @@ static int understand(const char *text, struct kv_choice *choice)
 	return 0;
 }
 
-/* As the configuration has it, or as is usual: "secret" of "secret/app". */
+/* Takes the configuration's engine, or the usual one: "secret" of "secret/app". */
 static int guess(const struct conf *c, struct kv_choice *choice, struct err *err)
 {
 	bool usual = c->env == CONF_ENV_FALLBACK || c->env == CONF_ENV_OVERRIDE;
@@ -154,7 +154,7 @@ void standby_check_engine(const struct conf *c, struct vault *v, const struct mo
 	struct err err = {0};
 
 	if (c->kv_version)
-		return; /* it may not be asked */
+		return; /* the token may not be allowed to ask */
 	if (mounts_find(v, c->source, own_limit(c), &now, &err) < 0)
 		log_warning("the server does not say what is mounted", F_ERR(&err));
 	else if (strcmp(now.path, engine->path) != 0 || now.version != engine->version)

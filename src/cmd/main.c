@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vaultfs: finds the command and runs it. By the name of mount.vaultfs it is what mount(8) runs. */
+/* vaultfs: finds the command and runs it. Under the name mount.vaultfs it is the helper of
+ * mount(8). */
 
 #include "config.h"
 #include "cmd/commands.h"
@@ -12,8 +13,8 @@
 #include <string.h>
 
 #ifdef __SANITIZE_ADDRESS__
-/* libfuse keeps an interrupt that comes after the answer until the next request, and where there is none
- * it is never freed. */
+/* libfuse keeps an interrupt that comes after the answer until the next request; without one, it is
+ * never freed. */
 const char *__lsan_default_suppressions(void);
 
 const char *__lsan_default_suppressions(void)
@@ -61,7 +62,7 @@ static int run(int argc, char **argv)
 	return c->run(argc - 1, argv + 1);
 }
 
-/* What could not be written has not been said. */
+/* Output that could not be written is a failure. */
 int main(int argc, char **argv)
 {
 	int status;

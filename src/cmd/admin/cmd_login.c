@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vaultfs login: gets a token as a mount would, and leaves it where the official client and mounts look
- * for one. Says whose it is and how long it lives; the token itself is nowhere to be seen. */
+/* vaultfs login: gets a token as a mount would, and writes it where the official client and mounts
+ * look for one. Prints whose it is and how long it lives, but never the token itself. */
 
 #include "cmd/admin/admin_commands.h"
 
@@ -57,7 +57,7 @@ static void show_url(const char *url)
 	fflush(stdout);
 }
 
-/* What a person can be asked for, if there is one. */
+/* Asks the person at the terminal, if any, for missing credentials. */
 static int ask_missing(struct login *l, struct err *err)
 {
 	struct auth_config *a = &l->creds.auth;
@@ -76,7 +76,7 @@ static int ask_missing(struct login *l, struct err *err)
 	return r;
 }
 
-/* All that can be wrong without asking the server. */
+/* Finds every mistake that does not need the server. */
 static int configure(struct login *l, struct err *err)
 {
 	int r;
@@ -102,7 +102,7 @@ static int configure(struct login *l, struct err *err)
 		r = credentials_take(&l->creds, &l->conf, err);
 	if (r < 0)
 		return r;
-	/* The file that is to be written is no credential. */
+	/* We will write this file: it is no credential. */
 	l->creds.auth.home_token_file = NULL;
 	l->creds.auth.show = show_url;
 	if (l->method)
@@ -159,7 +159,7 @@ static int log_in(struct login *l, struct err *err)
 	return 0;
 }
 
-/* What the server said, or did not say, as against what is wrong here. */
+/* Whether the failure is the server's answer, or its silence, rather than a mistake here. */
 static bool is_the_servers(int code)
 {
 	return code == EKEYREJECTED || code == EKEYEXPIRED || code == EOPNOTSUPP ||

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vaultfs umount: like umount(8) and fusermount3(1), for one of ours. */
+/* vaultfs umount: like umount(8) and fusermount3(1), for our mounts only. */
 
 #include "cmd/admin/admin_commands.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* mount.vaultfs: what mount(8) runs for `mount -t vaultfs` and for a line of fstab(5). Its arguments are
- * turned into those of `vaultfs mount`; options that are meant for mount(8), systemd and the kernel are
- * taken out. */
+/* mount.vaultfs: the helper that mount(8) runs for `mount -t vaultfs` and for a line of fstab(5).
+ * Translates its arguments into those of `vaultfs mount`, without the options that are meant for
+ * mount(8), systemd and the kernel. */
 
 #include "cmd/admin/admin_commands.h"
 
@@ -15,7 +15,7 @@
 
 enum { MOUNT_FAILED = 32 }; /* mount(8), EXIT STATUS */
 
-/* Not "ro" and "rw", which are ours. What ends in "=" or "-" is the beginning of many. */
+/* Without "ro" and "rw", which are ours. A word ending in "=" or "-" matches any continuation. */
 static const char foreign[] =
 	"auto noauto user user= nouser users nousers owner noowner group nogroup nofail _netdev "
 	"defaults suid nosuid dev nodev exec noexec async sync dirsync atime noatime diratime "
@@ -35,7 +35,7 @@ static bool is_foreign(const char *item, size_t len)
 	return false;
 }
 
-/* The length of the first option of a list; "\," is no end. */
+/* The length of the first option of a list; "\," does not end it. */
 static size_t item_len(const char *s)
 {
 	size_t n = 0;
@@ -45,7 +45,7 @@ static size_t item_len(const char *s)
 	return n;
 }
 
-/* Leaves what is ours. -1 for what cannot be done. */
+/* Keeps only our options. -1 for an impossible request. */
 static int filter(char *options, bool sloppy)
 {
 	char *to = options;
@@ -71,7 +71,7 @@ static int filter(char *options, bool sloppy)
 }
 
 struct request {
-	char *options; /* heap, as all -o; NULL: none */
+	char *options; /* all -o, joined; heap; NULL: none */
 	const char *what[2];
 	int count;
 	bool sloppy, fake, read_only;
@@ -94,7 +94,7 @@ static int misused(const char *what)
 			    "%s\nUsage: " MOUNT_HELPER " SOURCE DIR [-sfnvrw] [-o OPT,...]", what);
 }
 
-/* mount(8) puts what to mount first. */
+/* mount(8) puts the source first. */
 static int parse(struct request *q, int argc, char **argv)
 {
 	int option;
