@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Mappings between fields and variables, as env_map= has them. */
+/* Mappings between fields and variables, in the format of env_map=. */
 
 #include "remote/mapping.h"
 
@@ -62,7 +62,7 @@ void mapping_fini(struct mapping *m)
 	cJSON_Delete(steal(m->json));
 }
 
-/* Whether a row's name is that of the field, "PATH/FIELD" or "PATH#FIELD". */
+/* Whether a row names the field: "PATH/FIELD" or "PATH#FIELD". */
 static bool names(const char *row, const char *path, const char *field)
 {
 	size_t len = strlen(path);

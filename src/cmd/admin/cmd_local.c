@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vaultfs local: what is done to an embedded store as a whole. An export holds all values as they are:
- * it goes to a new file that its owner alone may read, or to a pipe, and never onto a screen. */
+/* vaultfs local: operations on an embedded store as a whole. An export holds all values in the
+ * clear: it goes to a new file that only its owner may read, or to a pipe, and never to a
+ * screen. */
 
 #include "cmd/admin/admin_commands.h"
 
@@ -112,7 +113,7 @@ static int read_all(const char *name, struct buf *text, struct err *err)
 	return s < 0 ? err_set(err, -s, "cannot read %s: %s", name, strerror(-s)) : 0;
 }
 
-/* What a mount could not show, or nobody could change, is not let in. */
+/* Refuses paths that a mount could not show, or that nobody could change. */
 static int check_paths(const cJSON *all, const char *name, struct err *err)
 {
 	const cJSON *secrets = json_get(all, "secrets");

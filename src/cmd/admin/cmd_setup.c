@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vaultfs setup: what an administrator does once for an application, so that its mounts may log in.
+/* vaultfs setup: prepares a server for an application, so that its mounts can log in. An
+ * administrator runs it.
  *
- *      audit     with --audit: a device, and the headers by which its lines are joined to a mount's
+ *      audit     with --audit: a device, and the headers that match its lines to a mount's
  *      namespace with --namespace
  *      engine    KV version 2, if there is none
  *      policies  two for each environment, to read and to write
  *      approle   the login method, and a role for each environment
- *      ids       of the role, and a wrapped secret id, which is new each time; or (--token) in place of
- *                method, role and ids a token
+ *      ids       of the role, and a wrapped secret id, which is new each time; or with --token,
+ *                instead of method, role and ids, a token
  *
- * What is as it should be already is left alone, so that it can be run again. */
+ * Whatever is as it should be is left alone, so the command can be run again. */
 
 #include "cmd/admin/admin_commands.h"
 
@@ -157,7 +158,7 @@ static int make_role(struct setup *x, struct err *err)
 	return s;
 }
 
-/* In the form in which it can be pasted into a shell; no name has a quote in it. */
+/* Can be pasted into a shell; no name has a quote in it. */
 static void print_server(const struct setup *x)
 {
 	visible_print(stdout, "VAULT_ADDR=%s ", vault_address(x->vault));
@@ -226,7 +227,7 @@ static cJSON *token_body(const struct setup *x)
 	return steal(body);
 }
 
-/* It is nobody's child: it outlives the token of who has it made. */
+/* An orphan: it outlives the administrator's token. */
 static int hand_out_token(struct setup *x, struct err *err)
 {
 	_cleanup_json_ cJSON *body = token_body(x), *answer = NULL;
@@ -298,7 +299,7 @@ static int print_policies(struct setup *x, struct err *err)
 	return print_buf(&text);
 }
 
-/* Names become parts of policies, of which the server lower-cases the names. */
+/* Names become parts of policies' names, which the server converts to lower case. */
 static bool is_name(const char *s, size_t len, const char *more)
 {
 	if (!len || len > NAME_MAX_LEN || !strchr("abcdefghijklmnopqrstuvwxyz0123456789", *s))
@@ -309,8 +310,8 @@ static bool is_name(const char *s, size_t len, const char *more)
 	return s[len - 1] != '/';
 }
 
-/* Without a dash: of the role "a-b-c" it would not be known whether it is "a"'s or "a-b"'s, and one
- * would get the other's policies. */
+/* Refuses dashes: the role "a-b-c" could belong to "a" or to "a-b", and one would get the other's
+ * policies. */
 static int check_environments(struct setup *x, const char *env, struct err *err)
 {
 	for (const char *p = env;; p += strcspn(p, ",") + 1) {

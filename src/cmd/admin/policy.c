@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Policies with the least that a mount works with: values, versions, listings and metadata of what is
- * below one path; to write, also new versions, their soft deletion and what takes that back, and
- * custom metadata, which marks what is stored in base64. Nobody may destroy anything for good, and so
- * not set what has the server do it: how many versions it keeps, and for how long. */
+/* Policies with the least rights that a mount needs: values, versions, listings and metadata below
+ * one path. For writing also new versions, deleting and undeleting, and custom metadata, which
+ * marks values stored in base64. Nobody may destroy anything for good. So nobody may set how many
+ * versions the server keeps, or for how long, since that makes the server destroy them. */
 
 #include "cmd/admin/policy.h"
 
@@ -12,7 +12,7 @@
 
 static const struct rule {
 	const char *tree, *capabilities[2]; /* by kind; NULL: none */
-	const char *denied;		    /* of the second; NULL: nothing */
+	const char *denied;		    /* for POLICY_WRITE; NULL: nothing */
 } rules[] = {
 	{"data", {"\"read\"", "\"create\", \"read\", \"update\", \"patch\""}},
 	{"metadata",

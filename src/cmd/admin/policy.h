@@ -4,11 +4,11 @@
 
 #include "base/buf.h"
 
-/* What a mount needs to be allowed: HCL, for an engine of KV version 2. */
+/* The rights that a mount needs: HCL, for an engine of KV version 2. */
 
 enum policy_kind { POLICY_READ, POLICY_WRITE };
 
-/* Of a mount of ENGINE/PATH, appended. Beyond it, a token has the policy "default". */
+/* Appends the policy for a mount of ENGINE/PATH. A token also has the policy "default". */
 void policy_print(enum policy_kind kind, const char *engine, const char *path, struct buf *to);
 
 #endif

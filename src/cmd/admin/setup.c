@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The calls of `vaultfs setup`, made or printed; and what it does to a server as a whole. */
+/* The calls of `vaultfs setup`, made or printed; and its changes to a server as a whole. */
 
 #include "cmd/admin/setup.h"
 
@@ -76,7 +76,7 @@ void setup_fini(struct setup *x)
 	free(x->engine);
 }
 
-/* From now on calls are made in the namespace `name` of the one of now. */
+/* Makes all further calls in the namespace `name` below the present one. */
 static int enter(struct setup *x, const char *name, struct err *err)
 {
 	struct network *n = &x->r->network;
@@ -122,7 +122,7 @@ static int make_namespace(struct setup *x, const char *name, struct err *err)
 	return s;
 }
 
-/* Vault's community edition would answer 404, or do all of it elsewhere. */
+/* Vault's community edition would answer 404, or make the changes outside of any namespace. */
 static int check_namespaces(struct setup *x, struct err *err)
 {
 	bool has = false;
@@ -154,7 +154,7 @@ int setup_namespace(struct setup *x, const char *name, struct err *err)
 	return s;
 }
 
-/* What mounts send, so that a line of the server's can be joined to one of theirs. */
+/* Audits the headers that mounts send, so that the server's lines can be matched to theirs. */
 static int make_headers(struct setup *x, struct err *err)
 {
 	static const char *const names[] = {"User-Agent", "X-Correlation-Id", "X-Vaultfs-Caller"};
@@ -172,7 +172,7 @@ static int make_headers(struct setup *x, struct err *err)
 		s = x->dry ? -ENOENT : setup_call(x, "GET", path, NULL, NULL, &now, err);
 		if (s == 0)
 			printf("audited header %s: is there\n", names[i]);
-		/* Of one that is not there Vault says 400. */
+		/* For a header that is not there Vault answers 400. */
 		if (s != -ENOENT && s != -EINVAL)
 			continue;
 		s = setup_change(x, "PUT", path, clear, "", err);
@@ -193,7 +193,7 @@ static cJSON *device_body(const char *file)
 	return steal(body);
 }
 
-/* Whether the device is there, and writes that file. -EEXIST: another one. */
+/* Whether the device exists and writes that file. -EEXIST: it writes another one. */
 static int find_device(struct setup *x, const char *file, bool *there, struct err *err)
 {
 	_cleanup_json_ cJSON *now = NULL;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* vaultfs resolve: a text with the values in place of the references to them. All of it is made before
- * any of it is written. */
+/* vaultfs resolve: replaces the references in a text by their values. Everything is resolved before
+ * anything is written. */
 
 #include "cmd/run/run_commands.h"
 
@@ -17,7 +17,7 @@
 
 #define TEXT_MAX (32u << 20)
 
-/* "FILE:12:3: " before what is wrong. */
+/* Puts "FILE:12:3: " before the error. */
 static int locate(const char *file, const struct buf *text, size_t at, struct err *err)
 {
 	struct err why = *err;

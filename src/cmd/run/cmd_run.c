@@ -2,9 +2,9 @@
 /* vaultfs run: a program with secrets in its environment.
  *
  * Without --watch we become the program: its signals, its exit status and its place among the
- * processes are what they would be without us; but it leaves no core, since secrets are in it. With it
- * we stay, ask for the secrets now and then, and have the program follow. Nothing is ever started with
- * half of its secrets. */
+ * processes are what they would be without us; but it dumps no core, since it has secrets. With
+ * --watch we stay, poll the secrets, and restart or signal the program. No program is ever started
+ * with only some of its secrets. */
 
 #include "cmd/run/run_commands.h"
 
@@ -37,23 +37,23 @@ static const struct flag flags[] = {
 	{0},
 };
 
-/* What is left of the command when all that was for the server is taken down. */
+/* Outlives the connection to the server. */
 static struct {
 	char **argv;
 	int argc;
 	struct environment environment;
-	bool watched; /* it has run, under our eyes */
-	int signal;   /* that has ended it then */
+	bool watched; /* it ran under --watch */
+	int signal;   /* that ended it then */
 } program;
 
 struct run {
 	struct remote *r;
 	struct reader reader;
 	struct mapping map;
-	struct place *places; /* what is before "--" */
+	struct place *places; /* the words before "--" */
 	int count;
-	char told[200];		 /* why it stayed as it was the last time */
-	struct environment ours; /* without what was for us alone: tokens and the like */
+	char told[200];		 /* the last error that was printed */
+	struct environment ours; /* without variables for us alone, such as tokens */
 };
 
 /* Heap; NULL: no memory. */
@@ -64,7 +64,7 @@ static char *name_of(const struct run *x, const struct place *at, const struct k
 	return mapped ? strdup(mapped) : mapping_name(x->r->flags.value[PREFIX], f->name);
 }
 
-/* `list` is parted by commas. */
+/* `list` is separated by commas. */
 static bool is_listed(const char *list, const char *name)
 {
 	size_t len = strlen(name);
@@ -75,7 +75,7 @@ static bool is_listed(const char *list, const char *name)
 	return false;
 }
 
-/* Who may write a secret is not to choose which code the program runs. */
+/* Somebody who may write a secret must not choose which code the program runs. */
 static int check_code(struct run *x, const struct place *at, const struct kv_field *f,
 		      const char *name, struct err *err)
 {
@@ -102,8 +102,8 @@ static int add_field(struct run *x, const struct place *at, const struct kv_fiel
 	return s < 0 ? err_set(err, ENOMEM, "no memory") : 0;
 }
 
-/* Two fields of one secret for one variable are a mistake, whether a row or its name makes it; of a later
- * path is what counts. */
+/* Two fields of one secret for one variable are a mistake, whether by a row or by name. If two
+ * paths provide it, the later one wins. */
 static int check_names(struct run *x, const struct place *at, const struct kv_version *v,
 		       struct err *err)
 {
@@ -124,8 +124,8 @@ static int check_names(struct run *x, const struct place *at, const struct kv_ve
 	return 0;
 }
 
-/* Without a server the value is in the program's own environment: if not by the name that a mount looks
- * for, then perhaps by the name that the program knows it by. */
+/* Without a server the value is in the program's own environment: if not under the name that a
+ * mount looks for, then perhaps under the name that the program expects. */
 static bool has_own(const struct run *x, const struct place *at)
 {
 	const struct kv_field f = {.name = at->field, .name_len = strlen(at->field)};
@@ -171,7 +171,7 @@ static int make_environment(struct run *x, struct environment *to, struct err *e
 	return s;
 }
 
-/* What the environment is to be, if it can be had; the old one stays where not. */
+/* Updates the environment if a secret has changed; on failure the old one stays. */
 static bool look(void *arg)
 {
 	struct run *x = arg;
@@ -263,7 +263,7 @@ static int prepare(struct run *x, struct err *err)
 {
 	int s = 0;
 
-	/* These may be credentials of ours, which are about to go, and of the program too. */
+	/* These may be our credentials, which are about to be wiped, and the program's as well. */
 	if (environment_add_ours(&x->ours, "AWS_") < 0)
 		return err_set(err, ENOMEM, "no memory");
 	x->places = calloc((size_t)x->count, sizeof(*x->places));
@@ -287,7 +287,7 @@ static int run(struct remote *r, struct err *err)
 		supervise_block();
 	if (s == 0)
 		s = reader_open(&x.reader, r, err);
-	/* Without our credentials, which are gone by now, and before the layers take the rest. */
+	/* Our credentials have been wiped by now; the layers will take the rest. */
 	if (s == 0 && environment_add_ours(&x.ours, "") < 0)
 		s = err_set(err, ENOMEM, "no memory");
 	if (s == 0)
@@ -305,7 +305,7 @@ static int run(struct remote *r, struct err *err)
 	return s;
 }
 
-/* What ended the program ends us, so that who waits for us sees it. */
+/* Ends us by the program's signal, so that our parent sees it. */
 static void die(int signal)
 {
 	sigset_t all;
@@ -315,7 +315,7 @@ static void die(int signal)
 	raise(signal);
 }
 
-/* How many words there are after "--". -1: there is no "--". */
+/* The number of words after "--"; -1: there is no "--". */
 static int count_command(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++)
@@ -332,7 +332,7 @@ static int run_run(int argc, char **argv)
 		return command_misused(&command_run, "CMD is missing, after --");
 	program.argv = argv + argc - n;
 	program.argc = n;
-	/* A path at least, and the command, of which the options are its own. */
+	/* At least one path, and the command with its own options. */
 	status = remote_run(&command_run, n + 1, INT_MAX, argc, argv, run);
 	if (status == EXIT_OK && !program.watched)
 		status = supervise_exec(program.argv, program.environment.vars);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Environments of other programs. */
+/* Environments for other programs. */
 
 #include "cmd/run/environment.h"
 

@@ -7,16 +7,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* An environment for a program that is to be started. Values are in secret memory. */
+/* An environment for a program that we start. Values are in secret memory. */
 struct environment {
 	char **vars; /* "NAME=VALUE", ended by NULL; secret memory */
 	size_t count, room;
 };
 
-/* Adds a variable, in place of one of that name. 0, -ENOMEM, or -EINVAL for a value that holds NUL. */
+/* Sets a variable, replacing one of that name. 0, -ENOMEM, or -EINVAL if the value holds NUL. */
 int environment_set(struct environment *e, const char *name, const char *value, size_t len);
 
-/* Adds all variables of ours, or those alone that begin with `prefix`. 0 or -ENOMEM. */
+/* Adds our variables that begin with `prefix` ("": all). 0 or -ENOMEM. */
 int environment_add_ours(struct environment *e, const char *prefix);
 
 bool environment_has(const struct environment *e, const char *name);

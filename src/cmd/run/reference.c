@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Finds references. One goes on as long as there are letters, digits and - . _ ~ % and, before the '#',
- * '/'; a dot at the end is the sentence's. %40 and the like stand for the bytes that could not be
- * written otherwise: "postgres://app:vault://secret/db#password@host/name" is what it looks like. So is
+/* Finds references. A reference extends over letters, digits and - . _ ~ % and, before the '#',
+ * '/'; a dot at the end belongs to the sentence. %40 and the like encode other bytes. So
+ * "postgres://app:vault://secret/db#password@host/name" means what it looks like, and so does
  * "vault://local:/srv/secrets.db/app/db#password". */
 
 #include "cmd/run/reference.h"
@@ -36,7 +36,7 @@ static int hex(char c)
 					    : -1;
 }
 
-/* Heap; NULL where there is no memory. False: an escape is none, or stands for NUL. */
+/* Heap; NULL: no memory. False if an escape is invalid, or stands for NUL. */
 static bool unescape(const char *s, size_t len, char **out)
 {
 	char *to = *out = malloc(len + 1);
@@ -91,7 +91,7 @@ static int read_short(struct reference *r, const char *text, size_t len, const c
 	return 0;
 }
 
-/* "local:FILE/PATH" has a colon, and is a whole path alone: "vault://local:5432" is the short form. */
+/* Only "local:FILE/PATH" with a field may have a colon: "vault://local:5432" is the short form. */
 static size_t path_len(const char *at, size_t room)
 {
 	static const char marks[] = "-._~%/";

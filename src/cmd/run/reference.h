@@ -7,15 +7,15 @@
 #include <stddef.h>
 
 /* References to fields in any text: "vault://secret/app/db#password"; or the short form
- * "vault://github_token.user", which is the field "value" of SOURCE/github/token/user. */
+ * "vault://github_token.user": the field "value" of SOURCE/github/token/user. */
 struct reference {
 	size_t start, len;  /* in the text */
 	char *path, *field; /* heap */
 };
 
-/* The first one at or after `from`; 0 with r->len 0 where there is none. -EINVAL for what begins as one
- * and is none, with a sentence that does not tell where. `source` is what short forms are relative to.
- * reference_fini() in any case. */
+/* Finds the first reference at or after `from`; 0 with r->len 0 if there is none. -EINVAL if
+ * something begins like a reference and is invalid, with a sentence that does not say where. Short
+ * forms are relative to `source`. reference_fini() in any case. */
 int reference_next(const char *text, size_t len, size_t from, const char *source,
 		   struct reference *r, struct err *err);
 

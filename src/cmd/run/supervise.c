@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Runs a program as if it were started in our place: what is sent to us is passed on to it, and its end
- * is ours.
+/* Runs a program as if it were started in our place: we pass signals on to it, and end when it ends.
  *
  *      wait --- a signal for us --> pass it on, unless the terminal has sent it to both
  *        |  \-- the time is over --> look, in a thread of its own: a server may hang
- *        |  \-- it has looked --> changed: tell it, or end it and start it anew
- *        |  \-- the program has ended --> that is the end
+ *        |  \-- it has looked --> if something changed, signal the program or restart it
+ *        |  \-- the program has ended --> end
  */
 
 #include "cmd/run/supervise.h"
@@ -23,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define END_TIME (10 * NS_PER_SEC) /* for a program that is to be started anew */
+#define END_TIME (10 * NS_PER_SEC) /* for a program to end before its restart */
 
 static const int passed[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
 
@@ -54,8 +53,8 @@ int supervise_exec(char **argv, char **environment)
 	return cannot_run(argv[0], errno);
 }
 
-/* Not by fork(2): the secret memory that the environment is in is not the child's then. 0 with *pid,
- * or the status that says that it could not be started. */
+/* Without fork(2): the child would not have the secret memory that holds the environment. 0 with
+ * *pid, or an exit status if it could not be started. */
 static int start(const struct supervise *s, pid_t *pid)
 {
 	posix_spawnattr_t attr;
@@ -74,12 +73,12 @@ static int start(const struct supervise *s, pid_t *pid)
 struct run {
 	const struct supervise *s;
 	pthread_t waiter, looker;
-	bool looking;	    /* `looker` is there */
-	atomic_bool looked; /* and has its answer */
-	bool changed;	    /* which is that */
+	bool looking;	    /* `looker` exists */
+	atomic_bool looked; /* it has finished */
+	bool changed;	    /* its result */
 	pid_t pid;
-	int end;       /* of it, as waitpid() has it */
-	bool unwanted; /* a signal came that is to end it */
+	int end;       /* the program's status, as of waitpid(2) */
+	bool unwanted; /* a signal came that should end the program */
 };
 
 enum event { ENDED, LOOKED, TIME_OVER };
@@ -89,7 +88,7 @@ static bool is_to_end(int signal)
 	return signal == SIGHUP || signal == SIGINT || signal == SIGQUIT || signal == SIGTERM;
 }
 
-/* Waits until `end`, passing on what comes. */
+/* Waits until `end`, passing signals on. */
 static enum event wait_until(struct run *x, uint64_t end)
 {
 	sigset_t set;
@@ -105,16 +104,16 @@ static enum event wait_until(struct run *x, uint64_t end)
 		if (waitpid(x->pid, &x->end, WNOHANG) == x->pid)
 			return ENDED;
 		if (x->looking && atomic_load(&x->looked))
-			end = 0; /* but what else has come meanwhile goes first */
+			end = 0; /* but take the signals that have come meanwhile first */
 		if (signal < 0 && code == EAGAIN)
 			return x->looking && atomic_load(&x->looked) ? LOOKED : TIME_OVER;
-		/* What a terminal sends goes to all of its foreground processes. */
+		/* A terminal sends its signals to all foreground processes itself. */
 		if (signal > 0 && signal != SIGCHLD && info.si_code != SI_KERNEL)
 			kill(x->pid, signal);
 	}
 }
 
-/* Ends it, with patience at first. */
+/* Ends the program: patiently at first, then by SIGKILL. */
 static void end(struct run *x)
 {
 	x->unwanted = false;
@@ -131,12 +130,12 @@ static void *look(void *arg)
 
 	x->changed = x->s->look(x->s->arg);
 	atomic_store(&x->looked, true);
-	/* As the end of the program does, it ends the waiting. */
+	/* Interrupts the wait, as the end of the program does. */
 	pthread_kill(x->waiter, SIGCHLD);
 	return NULL;
 }
 
-/* One at a time; where there is no thread to be had the next time will do. */
+/* One look at a time; if no thread can be started, the next time will do. */
 static void begin_look(struct run *x)
 {
 	if (x->looking)
@@ -152,8 +151,8 @@ static bool end_look(struct run *x)
 	return x->changed;
 }
 
-/* Whether it goes on. A signal that comes while one ends is for the next too, which is not started
- * then. */
+/* Signals or restarts the program; whether to go on. A signal that comes while one program ends is
+ * meant for the next too, which is then not started. */
 static bool follow(struct run *x, int *failed)
 {
 	if (x->s->signal) {

@@ -5,27 +5,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A program that runs, and what is done while it does. */
+/* A program to run, and how to follow changes meanwhile. */
 struct supervise {
 	char **argv;
-	int signal;	   /* that tells it of a change; 0: it is started anew */
+	int signal;	   /* sent to it after a change; 0: restart it */
 	uint64_t interval; /* ns between two looks */
-	/* Whether something has changed, and the environment with it. In a thread of its own, which
-	 * nothing else of these is called beside but hurry(): the answer is not wanted any more. */
+	/* Whether something has changed; updates the environment then. Runs in a thread of its own.
+	 * Only hurry() is called beside it: the result is no longer needed. */
 	bool (*look)(void *arg);
 	void (*hurry)(void *arg);
 	char **(*environment)(void *arg);
 	void *arg;
 };
 
-/* Takes the signals that are passed on out of the hands of all threads; before the first is started. */
+/* Blocks the signals that we pass on in all threads; call it before the first is started. */
 void supervise_block(void);
 
-/* Runs it until it ends by itself. Its exit status, or -SIGNAL; 126 or 127 where it could not be started,
- * having told. */
+/* Runs it until it ends by itself. Returns its exit status, or -SIGNAL; 126 or 127, after printing
+ * why, if it could not be started. */
 int supervise_run(const struct supervise *s);
 
-/* Becomes the program. Comes back only where that cannot be: with 126 or 127, having told. */
+/* Becomes the program. Returns only on failure: 126 or 127, after printing why. */
 int supervise_exec(char **argv, char **environment);
 
 #endif
