@@ -54,7 +54,7 @@ struct vault_tokens session_tokens(struct session *s);
  * one by a login. 0, or the server's error, or -ETIMEDOUT. */
 int session_renew(struct session *s, uint64_t asked, struct limit limit, struct err *err);
 
-/* What the session knows about its token and may tell anybody. */
+/* Facts about the token that anybody may know. */
 struct session_told {
 	const char *method;
 	bool alive, renewable;

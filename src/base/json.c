@@ -37,7 +37,7 @@
 #define VALUES_MAX	32768
 #define BYTES_PER_VALUE 16
 
-/* What the grammar allows next. */
+/* The token that the grammar allows next. */
 enum expect {
 	EXPECT_VALUE,
 	EXPECT_VALUE_OR_END, /* after '[' */

@@ -30,7 +30,7 @@ bool reply_unacted(const struct http_reply *reply);
  * the server has surely not acted on it. */
 bool reply_transient(const struct http_request *req, const struct http_reply *reply);
 
-/* What caused a failed request. */
+/* The cause of a failed request. */
 enum reply_blame {
 	REPLY_BLAME_NOBODY, /* no failure: others get such an answer too, if only "not there" */
 	REPLY_BLAME_PATH,   /* this path is refused, limited or broken: 403, 429, 500 */

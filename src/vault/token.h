@@ -32,7 +32,7 @@ int token_identify(struct vault *v, const struct secret *token, struct limit lim
 /* auth/token/revoke-self. */
 int token_revoke(struct vault *v, const struct secret *token, struct limit limit, struct err *err);
 
-/* What a person may know about the session's token, without gaining anything by it: display_name,
+/* Facts that a person may know about the session's token, without gaining anything by it: display_name,
  * policies, ttl in seconds, renewable. A JSON object, the caller's. 0 or an error of
  * token_lookup(). */
 int token_describe(struct vault *v, struct limit limit, cJSON **out, struct err *err);
