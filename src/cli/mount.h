@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-/* What `vaultfs mount` was given. */
+/* The arguments of `vaultfs mount`. */
 struct mount_arguments {
 	bool foreground;
 	char *conf_file; /* NULL: the system's, if there is one */

@@ -7,12 +7,12 @@
 
 #include <stdint.h>
 
-/* What commands say on stdout: for people on a terminal, for programs elsewhere. Values pass through
- * secret memory alone. All that print return EXIT_OK, or EXIT_LOCAL with a sentence said. */
+/* The output of commands: for people on a terminal, for programs elsewhere. Values pass only through
+ * secret memory. Functions that print return EXIT_OK, or EXIT_LOCAL after reporting the error. */
 
 enum format {
 	FORMAT_TABLE, /* columns with a head; control characters escaped */
-	FORMAT_PLAIN, /* the same rows, parted by tabs, without the head */
+	FORMAT_PLAIN, /* the rows of a table, separated by tabs, without the head */
 	FORMAT_JSON,
 	FORMAT_ENV,
 	FORMAT_RAW,

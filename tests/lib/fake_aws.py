@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of AWS a login needs: STS, which says who signed a request, and the metadata service of an
-instance. Signatures are checked with the standard library alone, after AWS's manual."""
+"""The parts of AWS that a login needs: STS, which names the signer of a request, and the metadata service
+of an instance. Signatures are checked with the standard library alone, by AWS's manual."""
 
 import hashlib
 import hmac
@@ -110,7 +110,7 @@ class FakeMetadata(Web):
 
 
 class FakeContainer(Web):
-    """What ECS and EKS have beside a container: keys at a path, for who shows the token."""
+    """The service of ECS and EKS beside a container: keys at a path, for callers with the token."""
 
     def __init__(self, path, token, key_id, secret, session):
         super().__init__(self.answer)

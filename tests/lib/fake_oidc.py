@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small OpenID provider: discovery, keys, codes that are exchanged for tokens. Who logs in is who the
-test says."""
+"""A small OpenID provider: discovery, keys, codes that are exchanged for tokens. The test names the user
+that logs in."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ class FakeOidc(Web):
         self.codes = {}
 
     def authorize(self, url, user):
-        """What a browser is sent back with, when `user` has logged in at `url`."""
+        """The redirect that a browser gets when `user` has logged in at `url`."""
         query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query))
         assert url.startswith(self.address + "/authorize?"), url
         assert query["client_id"] == self.CLIENT[0] and query["response_type"] == "code", query

@@ -33,7 +33,7 @@ Skip = servers.Skip
 
 
 class Test:
-    """What a test has: a server, a folder of it, a directory, mounts that end with it."""
+    """Everything a test gets: a server, a folder of it, a directory, mounts that end with it."""
 
     def __init__(self, server, name, root):
         self.server = server
@@ -245,7 +245,7 @@ class Runner:
 
 def main(local=False):
     """`local`: what is tested on servers is tested on a local store too."""
-    # Who runs us in the background ignores them, and our children would too.
+    # A shell that runs us in the background ignores these signals, and our children would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -36,7 +36,7 @@ class Watcher:
         self.paths[wd] = path
 
     def drain(self):
-        """What has come, in order."""
+        """The events so far, in order."""
         try:
             data = os.read(self.fd, 1 << 16)
         except BlockingIOError:

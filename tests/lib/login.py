@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of logins share."""
+"""Shared by the tests of logins."""
 
 import os
 import subprocess
@@ -87,5 +87,5 @@ def serves(t, m, method, again=lambda: None, path=None, server=None):
 
 
 def no_such_mount(t, *options, **more):
-    """What is said where nothing is mounted at the method's place."""
+    """The error if nothing is mounted at the method's path."""
     expect(refused(t, "auth_mount=nowhere", *options, **more), "cannot log in", "nowhere")

@@ -124,7 +124,7 @@ class Mount:
             return int(re.search(key + r":\s+(\d+)", f.read()).group(1))
 
     def settle(self):
-        """What a test is entitled to have happened after its last close."""
+        """Waits for effects that a test may expect after its last close."""
         time.sleep(0.05)
 
     def unmount(self):
@@ -140,8 +140,8 @@ class Mount:
         return status
 
     def what_holds(self):
-        """For a daemon that should have ended: who sees its mount or has files in it, and where its threads
-        are."""
+        """For a daemon that should have ended: the processes that see its mount or hold files in it, and the
+        stacks of its threads."""
         seen = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:

@@ -92,7 +92,7 @@ def remote(function):
 
 
 def result_of(action, *args):
-    """What it returns, or the name of its errno."""
+    """The result, or the name of its errno."""
     try:
         return action(*args)
     except OSError as e:
@@ -134,7 +134,7 @@ class Tmpfs:
 
 
 class Bind:
-    """What is at `path` seen at `at` too."""
+    """A bind mount: shows `path` at `at` too."""
 
     def __init__(self, path, at):
         self.at = at

@@ -19,7 +19,7 @@ class Lost(Exception):
 
 
 class Proxy:
-    """`fate(method, path)` says what becomes of a request, or is the answer of somebody else, as bytes; `requests` are those that came, as
+    """`fate(method, path)` decides a request's fate, or is another party's answer, as bytes; `requests` are those that came, as
     (method, path) without "/v1/", whatever became of them. `lost()` is called when one is lost, before
     the other side can know it."""
 

@@ -17,8 +17,8 @@ from server import ApiError, find_bao, free_port
 
 
 class Relay:
-    """Before a node's port for the others of the cluster: lets through whom it is to. Those who come are
-    told apart by the process that their socket belongs to, since all are of this machine."""
+    """Stands before a node's port for the rest of the cluster, and lets through only the permitted nodes. All
+    are on this machine, so it identifies a caller by the process that owns its socket."""
 
     def __init__(self, port):
         self.upstream = ("127.0.0.1", port)
@@ -150,7 +150,7 @@ audit "file" "tests" {{
         self.process.send_signal(signal.SIGCONT)
 
     def cut_off(self):
-        """From the other nodes; those who ask it are not."""
+        """Cuts it off from the other nodes, but not from clients."""
         self.relay.deny(None)
         for n in self.cluster.nodes:
             if n is not self:
@@ -240,7 +240,7 @@ class Cluster:
 
     def leader(self):
         """The one that leads; waits until there is one. One that was stopped or cut off may go on to say
-        that it does: the last who began to is believed."""
+        that it does: the server that began last is believed."""
         found = []
 
         def look():

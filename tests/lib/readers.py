@@ -4,7 +4,7 @@
 import subprocess
 import zlib
 
-HOLD = 0.9  # who holds a file for longer may see it change: a second, with some for the way
+HOLD = 0.9  # a file held for longer may change: a second, less some time for the way
 
 READER = r"""
 import json, mmap, os, signal, sys, time, zlib
@@ -62,8 +62,8 @@ def value(n):
 
 
 def spawn(t, path, how, count=1 << 60, hold=HOLD):
-    """Reads in that way until it has had `count`, or is terminated. Who took longer than `hold` seconds
-    for a read is not judged by it."""
+    """Reads in that way until it has had `count`, or is terminated. A read that took longer than
+    `hold` seconds is not judged."""
     return t.spawn("python3", "-c", READER, path, how, str(count), str(hold),
                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 

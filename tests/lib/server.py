@@ -85,7 +85,7 @@ class Server:
         self.start()
 
     def source(self, path):
-        """What is mounted for a path of the engine "secret"."""
+        """The source to mount for a path of the engine "secret"."""
         return path
 
     def start(self):
@@ -287,7 +287,7 @@ class Server:
         secret = self.api("POST", f"auth/approle/role/{name}/secret-id", {})["data"]["secret_id"]
         return role, secret
 
-    # What was asked of it.
+    # The requests that it got.
 
     def audit_mark(self):
         """A point in the audit log, for requests_since()."""

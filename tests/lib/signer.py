@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON web tokens (RFC 7519), signed with RS256 by openssl(1), for what asks us to prove who we are."""
+"""JSON web tokens (RFC 7519), signed with RS256 by openssl(1), for servers that ask for our identity."""
 
 import base64
 import json

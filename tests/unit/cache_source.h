@@ -25,7 +25,7 @@ struct source {
 	unsigned next; /* the number that every fetch yields; 0: they count up from 1 */
 	size_t object_bytes;
 	uint64_t max_stale, timeout;
-	bool patient; /* who waits long is given what is old */
+	bool patient; /* a slow fetch releases waiters with an old object */
 	/* what came of it */
 	struct tally entered, released;
 	int calls, alive; /* atomic; fetches, and objects that are not freed */
@@ -43,7 +43,7 @@ unsigned number_of(const struct object *o);
 
 struct ask ask_now(struct waiter *waiter);
 
-/* What a cache_get() came back with; the object is given back already. */
+/* The result of a cache_get(); the object has been put already. */
 struct got {
 	int r;
 	unsigned number;
@@ -52,7 +52,7 @@ struct got {
 };
 struct got get(struct cache *c, const char *path, const struct ask *ask);
 
-/* The same with the patience of a request: asks again when it is told to. */
+/* Calls cache_get() with the patience of a request: asks again after ready(). */
 struct got wait_for(struct cache *c, const char *path);
 struct got wait_for_kind(struct cache *c, size_t kind, const char *path);
 struct got wait_since(struct cache *c, const char *path, uint64_t since);

@@ -35,7 +35,7 @@ void fake_kv_put(struct fake_kv *f, const char *data);
 /* Whether the latest version is number `number`, and holds these fields. */
 bool fake_kv_holds(struct fake_kv *f, int64_t number, const char *data);
 
-/* What kv->ops->read() answers; the caller's. */
+/* Calls kv->ops->read(); the result is the caller's. */
 struct kv_version *fake_kv_latest(struct fake_kv *f);
 
 #endif

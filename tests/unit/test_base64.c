@@ -64,7 +64,7 @@ Test(base64, the_whole_alphabet_is_there, .init = support_init)
 		     48, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
 }
 
-/* Of every length, over the borders of the blocks that it is done in. */
+/* Tests every length across the borders of the encoder's blocks. */
 Test(base64, every_length_comes_back, .init = support_init)
 {
 	char bytes[200];

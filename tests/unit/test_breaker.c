@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The circuit breaker: a failure alone does not open it; open, it lets nobody through until somebody has
- * looked, and then one, for whom the others wait; it closes at the first success. Time is what the test
- * says it is. */
+/* The circuit breaker: a single failure does not open it. Open, it lets nothing through until a
+ * health check has succeeded, and then one request, for which the others wait; it closes at the
+ * first success. The test sets the time. */
 
 #include "unit_support.h"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The request budget: never more than the rate and a tenth of a second's worth on top, however many
- * threads ask; who would come too late is told at once and books nothing; a cancelled wait ends. */
+ * threads ask. A request that would come too late fails at once and takes no place; a cancelled
+ * wait ends. */
 
 #include "unit_support.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The cache, over a source that counts its calls and can be held: one fetch for all who ask; fresh for
- * the ttl and newer than `since`; refusals are remembered, briefly; what was put, amended or dropped
- * is not undone by a fetch from before; older does not replace newer; and it keeps to its bytes. How
- * it behaves in an outage is in test_cache_outage.c. */
+/* The cache, over a source that counts its calls and can be held. One fetch serves all requests; an
+ * object is fresh for its ttl and must be newer than `since`; refusals are remembered, briefly. An
+ * earlier fetch does not undo a put, an amendment or a drop; an older object does not replace a
+ * newer one; the cache keeps to its bytes. Outages are in test_cache_outage.c. */
 
 #include "cache_source.h"
 
@@ -476,7 +476,7 @@ Test(cache, refusals_keep_to_the_bytes_too, .init = support_init)
 	source_end(&s, c);
 }
 
-/* As a program does that looks for names in a directory which we have not read. */
+/* Imitates a program that looks for names in a directory which we have not read. */
 Test(cache, questions_without_a_waiter_keep_to_the_bytes_too, .init = support_init)
 {
 	struct source s = {0};

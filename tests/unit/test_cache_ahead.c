@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the cache fetches before anybody asks: what is not known, so many at a time, each once, and only
- * where there is room for it. */
+/* Prefetching: only unknown objects, a limited number at a time, each once, and only while there is
+ * room. */
 
 #include "cache_source.h"
 

@@ -191,7 +191,7 @@ Test(cache_outage, who_has_no_time_left_does_not_trouble_the_server, .init = sup
 	cr_assert_eq(s.calls, 0);
 }
 
-/* As long as it is known to be away, they are told so without waiting. */
+/* While the server is known to be away, requests fail without waiting. */
 Test(cache_outage, who_wants_newer_does_not_wait_for_a_dead_server_again, .init = support_init)
 {
 	struct source s = {.max_stale = 3600 * NS_PER_SEC};
@@ -329,7 +329,7 @@ Test(cache_outage, without_max_stale_the_answer_is_waited_for, .init = support_i
 	source_end(&s, c);
 }
 
-/* Else who asks, infers and asks again would do so for ever. */
+/* Otherwise a caller that asks, infers and asks again would loop for ever. */
 Test(cache_outage, what_is_inferred_takes_no_place_of_a_newer_answer, .init = support_init)
 {
 	struct source s = {0}; /* nothing is served past its time */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The layers of configuration: the file, the environment, -o, each over the ones before; which variable
- * wins; that credentials are taken out of the environment and never come from the command line; and
- * that a mistake is told with its layer and its line. */
+/* The layers of configuration: the file, the environment, -o, each overriding the ones before;
+ * which variable wins; credentials leave the environment and never come from the command line; and
+ * an error names its layer and line. */
 
 #include "unit_support.h"
 
@@ -13,7 +13,7 @@ extern char **environ;
 
 static struct conf conf;
 
-/* Without a variable of whoever runs the tests. */
+/* Removes variables of the person who runs the tests. */
 static void begin(void)
 {
 	clearenv();
@@ -234,7 +234,7 @@ Test(conf, an_empty_variable_of_vault_is_none)
 	cr_assert_null(conf.token);
 }
 
-/* As OpenBao's own client has it: LookupEnv, and then the value is not looked at. */
+/* OpenBao's own client does the same: it calls LookupEnv, and ignores the value. */
 Test(conf, an_empty_variable_of_openbao_hides_that_of_vault)
 {
 	setenv("BAO_NAMESPACE", "", 1);
@@ -301,7 +301,7 @@ Test(conf, credentials_come_from_the_environment)
 	cr_assert_str_eq(conf.secret_id->bytes, "s");
 }
 
-/* As the process was given them, and so as /proc/PID/environ shows them. */
+/* The strings that the process received, which /proc/PID/environ shows. */
 Test(conf, credentials_are_zeroed_where_they_were_and_unset)
 {
 	static const char *const names[] = {"BAO_TOKEN", "VAULT_TOKEN", "VAULT_ROLE_ID",

@@ -46,7 +46,7 @@ Test(detach, the_daemons_word_reaches_the_command)
 	cr_assert_str_eq(err_text(&word), "the login was refused");
 }
 
-/* What a daemon looks like, in a word. */
+/* The state of a daemon, in a word. */
 static void describe(struct detach *d)
 {
 	char here[64] = "";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* .env files as the libraries of the languages read them: python-dotenv 1.2, node's dotenv 17, Ruby's
- * dotenv 3, Go's godotenv 1.5; and a shell. What they agree on is read so; what they do not agree on is
- * refused, but for the rows that the head of conf/dotenv.c lists. */
+/* .env files as the libraries of the languages read them: python-dotenv 1.2, node's dotenv 17,
+ * Ruby's dotenv 3, Go's godotenv 1.5; and a shell. A form on which they agree is read so; any other
+ * is refused, but for the rows that the head of conf/dotenv.c lists. */
 
 #include "unit_support.h"
 
@@ -12,7 +12,7 @@
 
 TestSuite(dotenv_libraries, .init = support_init, .fini = support_fini, .timeout = 120);
 
-/* What each makes of NAME "A"; NULL: it refuses the file, or has no A. */
+/* The value of "A" for each library; NULL: it refuses the file, or has no A. */
 struct row {
 	const char *text, *python, *node, *ruby, *go;
 };
@@ -109,7 +109,7 @@ Test(dotenv_libraries, what_they_do_not_agree_on_is_refused)
 		{"A=b#c", "b#c", "b", "b", "b#c"},
 		{"A=#fff", "#fff", "", "", "#fff"},
 		{"A=# # c", "#", "", "", "#"},
-		/* What is replaced. */
+		/* Replaced by some library. */
 		{"B=c\nA=$B", "$B", "$B", "c", "c"},
 		{"A=${B}", "", "${B}", "", ""},
 		{"A=\"${B:-c}\"", "c", "${B:-c}", ":-c}", ":-c}"},
@@ -147,7 +147,7 @@ Test(dotenv_libraries, what_they_do_not_agree_on_is_refused)
 	}
 }
 
-/* Who uses the one that differs finds it in the manual. */
+/* The manual lists the differences for users of the library that differs. */
 Test(dotenv_libraries, what_is_read_all_the_same)
 {
 	static const struct {

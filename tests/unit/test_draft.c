@@ -139,7 +139,7 @@ Test(draft, append_goes_to_the_end_whatever_the_offset, .init = support_init)
 	draft_put_locked(d);
 }
 
-/* As where two have a scratch file open, and one of them with O_APPEND. */
+/* Imitates two programs with a scratch file open, one of them with O_APPEND. */
 Test(draft, each_write_says_for_itself_whether_it_appends, .init = support_init)
 {
 	struct draft *d = new_draft();
@@ -456,7 +456,7 @@ Test(draft, too_large_a_value_may_be_cut, .init = support_init)
 	draft_put_locked(d);
 }
 
-/* Whoever writes in blocks knows nothing of characters. */
+/* A program that writes in blocks may split a character. */
 Test(draft, a_character_may_come_in_two_writes, .init = support_init)
 {
 	static const char *const characters[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};

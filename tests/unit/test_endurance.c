@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Three days of a session, in a virtual time.
  *
- * What runs is the daemon's own code: session, renewal, the calls about tokens, the choice of a server,
- * the budgets, the judgement of answers, JSON. In the place of the clock, the timers, the pool and the
- * exchange over HTTP stand those below (ld --wrap; they are themselves while no virtual time is set):
- * time goes on only from one step of the session to the next, and by what an answer takes.
+ * The daemon's own code runs: session, renewal, the calls about tokens, the choice of a server, the
+ * budgets, the judgement of answers, JSON. Substitutes below replace the clock, the timers, the pool
+ * and the exchange over HTTP (ld --wrap; without a virtual time they are the originals). Time passes
+ * only from one step of the session to the next, and while an answer is awaited.
  *
  * It proves that each renewal is made before the token ends, that there are as many as the rhythm says,
  * in spite of outages, and that memory does not grow with their number. It proves nothing of threads,

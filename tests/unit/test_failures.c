@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What .vault/errors says: the last 64 failures, oldest first, each a line whatever its path holds. */
+/* .vault/errors: the last 64 failures, oldest first, one line each whatever its path holds. */
 
 #include "unit_support.h"
 

@@ -109,7 +109,7 @@ Test(guard, an_ordered_end_and_signals_of_others_are_left_alone)
 	cr_assert_gt(pid, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		kill(pid, signals[i]);
-	/* What it is told of our death by, but not by the kernel: it would name us. */
+	/* This signal reports our death, but only if the kernel sends it: then it names us. */
 	if (fork() == 0) {
 		kill(pid, SIGRTMIN);
 		_exit(0);

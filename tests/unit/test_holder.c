@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Who has a file open for writing, as /proc tells: a process, its descendants, and how far they are from
- * each other. */
+/* Which processes have a file open for writing, by /proc: a process, its descendants, and the
+ * generations between them. */
 
 #include "unit_support.h"
 

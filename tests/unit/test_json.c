@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* JSON that loses nothing: numbers keep their text, strings and names may hold NUL and U+0001,
- * duplicates stay, and what is printed parses to the same, in both forms and for random trees. What
- * is refused is in test_json_refused.c. */
+ * duplicates stay, and printed text parses to the same tree, in both forms and for random trees.
+ * Refusals are in test_json_refused.c. */
 
 #include "unit_support.h"
 
@@ -12,7 +12,7 @@
 
 TestSuite(json, .fini = support_fini, .timeout = 120);
 
-/* That the text comes back as it is. */
+/* Checks that the text comes back unchanged. */
 static void assert_survives(const char *text)
 {
 	_cleanup_json_ cJSON *json = support_parse(text);

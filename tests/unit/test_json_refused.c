@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What is not JSON (RFC 8259) is refused, and the place is told by offset, line and column: cJSON alone
- * lets much of this pass. Random damage to a text never crashes the parser, and what it takes after
- * all it also prints and takes again. */
+/* Text that is not JSON (RFC 8259) is refused with its offset, line and column: cJSON alone lets
+ * much of this pass. Random damage to a text never crashes the parser, and any text that it accepts
+ * can be printed and parsed again. */
 
 #include "unit_support.h"
 
@@ -25,7 +25,7 @@ static void locate(const char *text, size_t at, size_t *line, size_t *column)
 			++*line, *column = 0;
 }
 
-/* As a C string literal, for the message. */
+/* Prints a C string literal, for the message. */
 static const char *show(const char *text, size_t len)
 {
 	static char to[256];

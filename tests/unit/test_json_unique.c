@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Names that stand twice in one object: found at any depth and by any spelling, and the place that is
- * told is where the earliest of them comes the second time. */
+/* Names that occur twice in one object: found at any depth and in any spelling; the reported place
+ * is the second occurrence of the earliest of them. */
 
 #include "unit_support.h"
 

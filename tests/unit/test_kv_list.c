@@ -44,7 +44,7 @@ static struct kv_list *list_of(const char *keys)
 	return list;
 }
 
-/* As "a b/ c=": a secret, a folder, both. */
+/* Prints a list like "a b/ c=": a secret, a folder, both. */
 static void assert_list(const struct kv_list *list, const char *expected)
 {
 	char text[256] = "";

@@ -121,7 +121,7 @@ Test(kv_mark, base64_of_text_stays_as_it_is, .init = support_init)
 		version_of("{\"password\":\"password\"}", MARKS(MARK(MARK_PASSWORD)));
 
 	assert_is(v, "password", 8, false, "aGVsbG8=", 8);
-	/* Eight letters are base64 of something: whoever writes them takes the mark away. */
+	/* Eight letters are base64 of something: writing them as text removes the mark. */
 	cr_assert(kv_version_field(word, "password", 8)->binary);
 	assert_json(word, "{\"password\":\"password\"}");
 }
@@ -282,8 +282,8 @@ Test(kv_mark, text_that_misleads_takes_the_mark_away, .init = support_init)
 	cr_assert_eq(base->mark_count, 2);
 }
 
-/* As in data.json, which has base64 as it is stored: the string that was there is the value that was
- * there, and any other is text. */
+/* A document like data.json shows base64 as it is stored: the old string means the old bytes, and
+ * any other string is text. */
 Test(kv_mark, a_document_holds_bytes_as_they_are_stored, .init = support_init)
 {
 	static const char *const hashes[] = {MARK_A_NUL_B};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What may be written: numbers that a server would spell otherwise, or turn into others, are told from
- * those that come back as they are. */
+/* Which numbers may be written: those that a server would print differently, or change, are
+ * distinguished from those that come back unchanged. */
 
 #include "unit_support.h"
 
@@ -10,7 +10,7 @@
 
 TestSuite(kv_write, .fini = support_fini, .timeout = 120);
 
-/* As Go's encoding/json writes a float64. */
+/* Prints a float64 like Go's encoding/json. */
 Test(kv_write, numbers_that_come_back_as_they_are)
 {
 	static const char *const kept[] = {

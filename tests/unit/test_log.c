@@ -17,7 +17,7 @@ static void as_json(void)
 	cr_assert_eq(log_open("stderr", "json", NULL), 0);
 }
 
-/* What `fields` look like in a line. */
+/* Prints `fields` as a line of the log. */
 static char *line_of(const struct log_field *fields)
 {
 	support_capture();

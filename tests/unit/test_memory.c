@@ -14,7 +14,7 @@
 
 TestSuite(memory, .fini = support_fini, .timeout = 120);
 
-/* Of all kinds of mapping, none is to be dumped. */
+/* Checks that no kind of mapping is dumped. */
 static unsigned long dumped_kinds(void)
 {
 	unsigned long kinds = 0;

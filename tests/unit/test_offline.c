@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The copy for offline use: what is kept is there after a restart with its age, for who it was kept
- * for; what was taken back is not; and answers survive as bytes. */
+/* The copy for offline use: answers survive a restart with their age, for the identity they were
+ * kept for; revoked ones do not; and they survive as bytes. */
 
 #include "unit_support.h"
 

@@ -189,7 +189,7 @@ Test(pool, nothing_to_do_is_no_reason_to_stay)
 	pool_free(NULL);
 }
 
-/* One user's slow jobs take all threads but those that are kept for who has none. */
+/* One user's slow jobs take all threads but those reserved for users without a running job. */
 Test(pool, jobs_of_one_uid_do_not_keep_out_those_of_another)
 {
 	struct task rows[40], other = {.job = {.run = hold, .uid = 7}};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What /proc says of who calls us: the process of a thread, whether it lives, whether it ends by a
- * signal, and which groups it is in, however many. */
+/* /proc's account of our callers: the process of a thread, whether it lives, whether a signal ends
+ * it, and its groups, however many. */
 
 #include "unit_support.h"
 

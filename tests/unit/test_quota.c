@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Bytes that several hold together: never more than there are, whoever asks and however many at once;
- * and drafts that share them, where too much is refused and does not fail the draft. */
+/* A shared bound on bytes: never exceeded, however many users ask at once; and drafts under it,
+ * where a write that is too much is refused and does not fail the draft. */
 
 #include "unit_support.h"
 

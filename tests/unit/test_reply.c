@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What answers mean: the texts of Vault and OpenBao and the transport's faults, each with its errno,
- * whether the same request may be made again (a read, or a change that was perhaps made already), what
- * the user is told, and whether it is the token that is refused. */
+/* The meaning of answers: the texts of Vault and OpenBao and the transport's faults. Each has an
+ * errno, a sentence for the user, and says whether the request may be repeated (a read, or a change
+ * that was perhaps made already) and whether the token was refused. */
 
 #include "unit_support.h"
 

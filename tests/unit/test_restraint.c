@@ -37,7 +37,7 @@ static int ask(const char *path, int code, uint64_t patience)
 	return ask_as(0, path, code, patience);
 }
 
-/* As many of a folder as are let through in a second, of `uids` users in turn. */
+/* Lets through as many requests for a folder as a second allows, from `uids` users in turn. */
 static unsigned storm_of(uid_t uids, const char *folder, int code)
 {
 	uint64_t end = clock_mono() + NS_PER_SEC;
@@ -56,7 +56,7 @@ static unsigned storm(const char *folder, int code)
 	return storm_of(1, folder, code);
 }
 
-/* As if so much had failed that nothing is left for minutes. */
+/* Exhausts the budget for minutes. */
 static void exhaust(const char *path)
 {
 	struct restraint_pass pass = restraint_pass(path, RESTRAINT_READ);
@@ -285,7 +285,7 @@ Test(restraint, a_folder_is_listed_whatever_is_refused_in_it, .init = begin)
 	cr_assert_eq(restraint_enter(&r, &below, now), 0);
 }
 
-/* The failures of reads in a folder are no answer to one who lists it. */
+/* Failed reads in a folder do not answer a request that lists it. */
 Test(restraint, a_list_that_was_never_asked_for_is_not_called_refused, .init = begin)
 {
 	struct restraint_pass list = restraint_pass("secret/metadata/bad/", RESTRAINT_LIST);

@@ -166,7 +166,7 @@ Test(sealed, the_machines_key_has_a_salt_beside_the_file, .init = support_init)
 	c.unsalted = NULL;
 	secret_put(steal(back));
 	cr_assert_eq(token_cache_read(&c, &back, &ttl, NULL), -EBADMSG);
-	/* What is sealed now does not open for who has only the machine's name. */
+	/* A file sealed now does not open with the machine's name alone. */
 	cr_assert_eq(token_cache_write(&c, token, 0), 0);
 	cr_assert_eq(token_cache_read(&old, &back, &ttl, NULL), -EBADMSG);
 	sealed_keys_fini(&keys);

@@ -82,7 +82,7 @@ static void put(struct sealed_db *db, const char *name, const char *text)
 	cr_assert_eq(sealed_tx_commit(tx, &err), 0);
 }
 
-/* As `about`, which is usually the name. */
+/* Seals about `about`, which is usually the name. */
 static int get(struct sealed_db *db, const char *name, const char *about, struct buf *out)
 {
 	_cleanup_tx_ struct sealed_tx *tx = NULL;

@@ -240,7 +240,7 @@ Test(secmem, what_moves_is_wiped_where_it_was, .init = support_init)
 	secmem_free(to);
 }
 
-/* What it keeps in its heap: the state of its random numbers, the numbers of a private key. */
+/* OpenSSL's own use of its heap: the state of its random numbers, the numbers of a private key. */
 static bool openssl_works(void)
 {
 	unsigned char bytes[64];

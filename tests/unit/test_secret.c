@@ -12,7 +12,7 @@
 
 TestSuite(secret, .fini = support_fini, .timeout = 120);
 
-/* What secret_from_file() makes of a file with that content. */
+/* Calls secret_from_file() for a file with that content. */
 static int from_bytes(const char *bytes, size_t len, size_t max, struct secret **out)
 {
 	_cleanup_free_ char *path = support_file("token", bytes, len);

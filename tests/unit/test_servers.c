@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The choice of a server: whoever may find out whether one is back, and comes to nothing, leaves that to
- * the next. */
+/* The choice of a server: a probe without a result leaves the probing to the next request. */
 
 #include "unit_support.h"
 
@@ -47,7 +46,7 @@ static void *serve(void *arg)
 	}
 }
 
-/* 0 where it was answered, else the errno of who was not asked or not heard. */
+/* 0 if the request was answered, else its errno. */
 static int ask(struct servers *s, struct budget *budget, uint64_t deadline)
 {
 	_cleanup_reply_ struct http_reply reply = {0};

@@ -723,7 +723,7 @@ static void happen(struct world *w, enum event e, int64_t *number)
 	}
 }
 
-/* What holds between any two events. */
+/* The invariants between any two events. */
 static void assert_sound(const struct world *w)
 {
 	const struct shown *s = &w->s;

@@ -32,7 +32,7 @@ Test(srv, the_best_priority_by_weight)
 	cr_assert_eq(hits[2], 400);
 }
 
-/* Each on the heap to its byte, so that a sanitizer sees who reads on. */
+/* Each answer has its own exact heap block, so that a sanitizer sees reads beyond its end. */
 Test(srv, what_is_cut_short_is_no_answer)
 {
 	for (size_t len = 0; len < sizeof(answer) - 1; len++) {

@@ -68,7 +68,7 @@ Test(store_key, a_passphrase_comes_from_a_descriptor_once)
 		cr_assert_eq(store_key_read("key", spec, &key, &err), -EBADF);
 	}
 	cr_assert(same(&a, &b));
-	/* As computed by Python's hashlib.scrypt() and hmac. */
+	/* Computed by Python's hashlib.scrypt() and hmac. */
 	cr_assert_eq(memcmp(a.seal, "\xb9\x75\xb9\xde\xff\x66\x73\xfc", 8), 0);
 	cr_assert_eq(memcmp(a.name, "\x0e\x46\x2b\x6a\x5f\xe3\x50\xc3", 8), 0);
 	cr_assert_eq(pipe(fds), 0);

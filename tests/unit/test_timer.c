@@ -98,7 +98,7 @@ static void wait_for_gate(struct timer *t)
 	note(t);
 }
 
-/* Who counts calls to come must not be told that one which has begun was moved. */
+/* A caller that counts pending callbacks relies on this: one that has begun was not moved. */
 Test(timer, arming_says_whether_there_was_an_appointment)
 {
 	struct appointment a = {{wait_for_gate}, 'a'};

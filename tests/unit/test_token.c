@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What is read of a token in a login's or a renewal's answer: the token itself where it is asked for,
- * its life in nanoseconds, and -EIO for an answer without one. The calls need a server, and are
- * tested in tests/system. */
+/* Parsing the token in a login's or a renewal's answer: the token itself if requested, its life in
+ * nanoseconds, and -EIO for an answer without one. The calls need a server, and are tested in
+ * tests/system. */
 
 #include "unit_support.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A header is one line, whoever gave its value: tokens come from files and servers, host names from
- * DNS, namespaces from whoever sets our environment. */
+/* A header is one line, wherever its value comes from: tokens come from files and servers, host
+ * names from DNS, namespaces from the environment. */
 
 #include "unit_support.h"
 

@@ -42,7 +42,7 @@ static struct kv_version *version_with(const char *k, bool marked)
 
 static struct kv_change change_k(void)
 {
-	/* What is filled must be filled, whatever was there. */
+	/* The function must fill everything, whatever was there. */
 	return (struct kv_change){
 		.name = "k", .name_len = 1, .type = KV_ARRAY, .binary = true, .stored = true};
 }
@@ -323,7 +323,7 @@ Test(value, a_string_is_bounded_as_it_is_stored, .init = support_init)
 	}
 }
 
-/* As what was a scratch file may be longer. */
+/* A field that was a scratch file may be longer. */
 Test(value, json_is_bounded_as_it_is_stored, .init = support_init)
 {
 	assert_fits(number, "1", "0", MAX_SIZE - 1, "", true);

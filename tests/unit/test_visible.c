@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What is shown of text from elsewhere: ink as it is, all else by its number. */
+/* Text from elsewhere as it is shown: ink unchanged, everything else by its number. */
 
 #include "unit_support.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Parked requests: they are woken in the order in which they came, once each, and ready() may queue
- * its waiter again; a request without a waiter is told to wait but not queued. */
+/* Parked requests are woken in their order, once each, and ready() may queue its waiter again; a
+ * request without a waiter gets PARKED but is not queued. */
 
 #include "unit_support.h"
 

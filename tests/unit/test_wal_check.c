@@ -207,7 +207,8 @@ Test(wal_check, what_is_left_of_before_a_restart_and_of_what_was_rolled_back_is_
 	sqlite3_close(sql);
 }
 
-/* As one whose sync failed leaves it: whole, with a commit frame, and another begun in its place. */
+/* The log after a failed sync: a whole transaction with a commit frame, and another begun in its
+ * place. */
 Test(wal_check, a_commit_that_was_given_up_and_written_over_is_no_damage)
 {
 	_cleanup_files_ struct files f = {0};

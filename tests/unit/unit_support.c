@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What more than one file of tests needs: set-up, files, captured output, threads that wait for each
- * other without guessing how long. */
+/* Shared by the files of tests: set-up, files, captured output, threads that wait for each other
+ * without guessing how long. */
 
 #include "unit_support.h"
 
@@ -24,7 +24,7 @@ const char *__asan_default_options(void)
 	return "allocator_may_return_null=1";
 }
 
-/* Of a test that has crashed. */
+/* Ignores the leaks of a test that has crashed. */
 const char *__lsan_default_suppressions(void)
 {
 	return "leak:libcriterion";

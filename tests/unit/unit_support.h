@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* What more than one file of tests needs. Each test is a process of its own, so that what is set up
- * here is gone with it. */
+/* Shared by the files of tests. Each test is a process of its own, so anything set up here ends
+ * with it. */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define UNDER_SANITIZER 1
