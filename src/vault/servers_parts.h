@@ -37,7 +37,8 @@ struct servers {
 	struct restraint restraint;
 	char *text; /* of all addresses */
 	size_t count;
-	struct lock report_lock; /* guards who is told; no other lock is taken in it */
+	struct lock
+		report_lock; /* guards who is told; held while that one is, who takes the tree's */
 	void (*report)(void *arg, const struct err *why);
 	void *report_arg;
 	struct lock lock;     /* guards all below */

@@ -21,8 +21,9 @@ report "every source says its licence in its first lines" \
 			head -n 3 "$f" | grep -q 'SPDX-License-Identifier: Apache-2.0' || echo "$f"; done)"
 report "every C file opens with a comment" \
 	"$(for f in src/**/*.c; do sed -n 2p "$f" | grep -q '^/\*' || echo "$f"; done)"
-report "nothing below cli/ ends the process" \
-	"$(grep -nE '\b(exit|abort|assert)\(' src/**/*.c | grep -v '^src/cli/' | grep -v '_exit(0)')"
+report "nothing below cli/ ends the process, but a lock that is misused in a build that looks for that" \
+	"$(grep -nE '\b(exit|abort|assert)\(' src/**/*.c | grep -v '^src/cli/' | grep -v '_exit(0)' \
+		| grep -v '^src/base/lock\.c:.*abort();')"
 report "no gotos" "$(grep -nE '\bgoto\b' src/**/*.c)"
 report "every lock has a name: base/lock alone calls pthread_mutex_*() and its like" \
 	"$(grep -nE '(pthread|PTHREAD)_(mutex|cond|rwlock|spin|barrier|MUTEX|COND|RWLOCK)' src/**/*.[ch] \
