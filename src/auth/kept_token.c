@@ -63,6 +63,7 @@ int kept_token_take(struct kept_token *k, struct vault *v, struct limit limit,
 
 void kept_token_save_locked(struct kept_token *k, struct secret *token, uint64_t until)
 {
+	LOCK_HELD(&k->lock);
 	uint64_t now = clock_mono();
 	int r;
 

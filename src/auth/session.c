@@ -91,6 +91,7 @@ static void schedule_locked(struct session *s)
 
 static void adopt_locked(struct session *s, struct secret *token, const struct token_info *info)
 {
+	LOCK_HELD(&s->lock);
 	secret_put(s->token);
 	s->token = token;
 	s->why = (struct err){0};
@@ -123,6 +124,7 @@ enum same { SAME_IS_NONE, SAME_IF_LONGER, SAME_IS_FINE };
 static int login_locked(struct session *s, const struct secret *old, enum same same,
 			struct err *err)
 {
+	LOCK_HELD(&s->lock);
 	_cleanup_secret_ struct secret *token = NULL;
 	struct token_info info;
 	struct err why = {0};

@@ -363,6 +363,7 @@ static unsigned most_of(enum log_level level, const struct log_field *fields, lo
 /* The row of an event and uid, a row whose second is over, or `rest` if all are busy. */
 static struct share *share_locked(const char *event, long long uid, uint64_t now)
 {
+	LOCK_HELD(&shares_lock);
 	struct share *over = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(shares); i++) {

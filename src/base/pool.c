@@ -55,6 +55,7 @@ static struct job *queue_take(struct queue *q)
 
 static size_t running_of_locked(const struct pool *p, uid_t uid)
 {
+	LOCK_HELD(&p->lock);
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->started; i++)
@@ -65,6 +66,7 @@ static size_t running_of_locked(const struct pool *p, uid_t uid)
 /* The slot of the job that is next; NULL if none may run now. */
 static struct job **next_locked(struct pool *p)
 {
+	LOCK_HELD(&p->lock);
 	size_t fewest = SIZE_MAX;
 	struct job **found = NULL;
 
@@ -81,6 +83,7 @@ static struct job **next_locked(struct pool *p)
 
 static struct job *take_fair_locked(struct pool *p)
 {
+	LOCK_HELD(&p->lock);
 	struct job **at = next_locked(p), *job;
 
 	if (!at)
@@ -94,6 +97,8 @@ static struct job *take_fair_locked(struct pool *p)
 
 static void run_locked(struct pool *p, struct thread *t, struct job *job, bool normal)
 {
+	LOCK_HELD(&p->lock);
+
 	p->queued--;
 	p->running += normal;
 	t->runs = normal;
@@ -135,6 +140,7 @@ static void *pool_main(void *arg)
 
 static int start_locked(struct pool *p)
 {
+	LOCK_HELD(&p->lock);
 	struct thread *t = &p->threads[p->started];
 	pthread_attr_t attr;
 	int r;
@@ -177,6 +183,8 @@ struct pool *pool_new(size_t threads, struct err *err)
 /* How many threads there may be when this job is submitted. */
 static size_t threads_locked(const struct pool *p, const struct job *job)
 {
+	LOCK_HELD(&p->lock);
+
 	return p->limit + (running_of_locked(p, job->uid) == 0 ? POOL_RESERVE : 0);
 }
 

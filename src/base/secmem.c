@@ -303,6 +303,8 @@ static bool slab_is_full(const struct slab *s)
 /* The slab is in use again. */
 static void spare_leave_locked(const struct slab *s)
 {
+	LOCK_HELD(&slabs.lock);
+
 	for (size_t i = 0; i < SLABS_SPARE; i++)
 		if (slabs.spare[i] == s)
 			slabs.spare[i] = NULL;
@@ -311,6 +313,8 @@ static void spare_leave_locked(const struct slab *s)
 /* The slab is empty: keeps it, and unmaps the one that has been empty for longest. */
 static void spare_enter_locked(struct slab *s)
 {
+	LOCK_HELD(&slabs.lock);
+
 	for (size_t i = 0; s && i < SLABS_SPARE; i++) {
 		struct slab *older = slabs.spare[i];
 

@@ -21,6 +21,8 @@ struct timers {
 
 static bool unlink_locked(struct timers *ts, struct timer *t)
 {
+	LOCK_HELD(&ts->lock);
+
 	for (struct timer **p = &ts->head; *p; p = &(*p)->next) {
 		if (*p == t) {
 			*p = t->next;
@@ -32,6 +34,8 @@ static bool unlink_locked(struct timers *ts, struct timer *t)
 
 static void wait_locked(struct timers *ts)
 {
+	LOCK_HELD(&ts->lock);
+
 	if (ts->head)
 		cond_wait_until(&ts->changed, &ts->lock, ts->head->at);
 	else

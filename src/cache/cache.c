@@ -101,6 +101,7 @@ void cache_free(struct cache *c)
 
 static struct entry *find_locked(struct cache *c, size_t kind, const char *path)
 {
+	LOCK_HELD(&c->lock);
 	char key[CACHE_PATH_MAX + 2];
 	size_t len = strlen(path);
 	struct entry *e = NULL;
@@ -181,6 +182,7 @@ static void keep_locked(struct cache *c, const struct entry *e, int code)
 static void learn_locked(struct cache *c, struct entry *e, struct flight *f, int r,
 			 struct cache_fetched *got, const struct err *why)
 {
+	LOCK_HELD(&c->lock);
 	bool believed = f->generation == e->generation;
 
 	c->bytes -= entry_size(e);
@@ -322,6 +324,7 @@ static void fly(struct job *job)
 
 static int start_locked(struct cache *c, struct entry *e, uint64_t deadline, uid_t uid)
 {
+	LOCK_HELD(&c->lock);
 	size_t len = e->key_len;
 	struct flight *f = calloc(1, sizeof(*f) + len);
 
@@ -452,6 +455,7 @@ struct object *cache_peek(struct cache *c, size_t kind, const char *path)
 static void put_locked(struct cache *c, size_t kind, const char *path, struct object *object,
 		       uint64_t ttl)
 {
+	LOCK_HELD(&c->lock);
 	struct entry *e = find_or_add_locked(c, kind, path);
 	const struct cache_kind *k = &c->config.kinds[kind];
 

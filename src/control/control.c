@@ -42,6 +42,7 @@ static int content_locked(struct tree *t, struct node *n, const struct ask *ask,
 static int file_attr_locked(struct tree *t, struct node *n, const struct ask *ask,
 			    struct stat *attr, uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct content content = {0};
 	int r = content_locked(t, n, ask, &content, err);
 	const struct dir *d = control_owner(n);
@@ -60,6 +61,7 @@ static int file_attr_locked(struct tree *t, struct node *n, const struct ask *as
 static int dir_attr_locked(struct tree *t, struct node *n, const struct ask *ask, struct stat *attr,
 			   uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	*ttl = t->config.ttl;
 	attr->st_mtim = clock_timespec(t->started);
 	return 0;
@@ -194,6 +196,7 @@ static struct node *make_file_locked(struct node *n, const struct control_file *
 static int is_there_locked(struct tree *t, struct node *n, const struct control_file *f,
 			   const struct ask *ask, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct content content = {0};
 	struct dir *d = dir_of(n->parent);
 	int r;

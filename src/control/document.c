@@ -20,6 +20,8 @@
 
 void whole_access_locked(const struct tree *t, const struct node *n, struct access *a)
 {
+	LOCK_HELD(&t->lock);
+
 	rules_whole_access(&t->config.rules, control_owner(n->parent)->path, a);
 }
 
@@ -27,6 +29,7 @@ void whole_access_locked(const struct tree *t, const struct node *n, struct acce
  * and no more. */
 void whole_change_access_locked(const struct tree *t, const struct node *n, struct access *a)
 {
+	LOCK_HELD(&t->lock);
 	struct access whole = *a;
 
 	rule_access(rules_of(&t->config.rules, control_owner(n->parent)->path), a);
@@ -38,6 +41,7 @@ void whole_change_access_locked(const struct tree *t, const struct node *n, stru
 static int live_locked(struct tree *t, struct dir *d, const struct ask *ask,
 		       struct kv_version **out, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	uint64_t ttl;
 	int r = tree_settle_locked(t, &d->node, ask);
 
@@ -51,6 +55,7 @@ static int live_locked(struct tree *t, struct dir *d, const struct ask *ask,
 int document_locked(struct tree *t, struct dir *d, const struct ask *ask, struct content *out,
 		    struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_version *v = NULL;
 	_cleanup_json_ cJSON *json = NULL;
 	int r = live_locked(t, d, ask, &v, err);
@@ -64,6 +69,7 @@ int document_locked(struct tree *t, struct dir *d, const struct ask *ask, struct
 int data_env_locked(struct tree *t, struct dir *d, const struct ask *ask, struct content *out,
 		    struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_version *v = NULL;
 	struct text *x;
 	int r = live_locked(t, d, ask, &v, err);
@@ -78,6 +84,7 @@ int data_env_locked(struct tree *t, struct dir *d, const struct ask *ask, struct
 
 int document_there_locked(struct tree *t, struct dir *d, const struct ask *ask, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct content content = {0};
 	int r;
 

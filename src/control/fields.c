@@ -17,6 +17,7 @@
 int fields_lookup_locked(struct tree *t, struct node *n, const char *name, const struct ask *ask,
 			 struct node **child, uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_version *v = NULL;
 	struct fields_key key = fields_key_of(name);
 	struct dir *d = control_owner(n);
@@ -54,6 +55,7 @@ int fields_lookup_locked(struct tree *t, struct node *n, const char *name, const
 int fields_list_locked(struct tree *t, struct node *n, const struct ask *ask, struct listing *to,
 		       struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_version *v = NULL;
 	struct dir *d = control_owner(n);
 	struct node *child, *next;

@@ -38,6 +38,8 @@ static int no_version(int64_t number, struct err *err)
 static int metadata_locked(struct tree *t, struct dir *d, const struct ask *ask,
 			   struct object **out, struct err *err)
 {
+	LOCK_HELD(&t->lock);
+
 	if (!dir_may_be_secret(d))
 		return err_set(err, ENOENT, "there is no secret");
 	if (dir_traits(t, d) & KV_FLAT)
@@ -49,6 +51,7 @@ static int values_locked(struct tree *t, struct dir *d, int64_t number,
 			 const struct kv_version *known, const struct ask *ask,
 			 struct kv_version **out, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_free_ char *key = source_version_key(d->path, number, known ? known->created : 0);
 	uint64_t now = clock_mono();
 	struct ask strict = *ask;
@@ -72,6 +75,7 @@ static int values_locked(struct tree *t, struct dir *d, int64_t number,
 int history_get_locked(struct tree *t, struct dir *d, int64_t number, bool values,
 		       const struct ask *ask, struct kv_version **out, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct object *metadata = NULL;
 	_cleanup_object_ struct kv_version *known = NULL;
 	_cleanup_free_ char *key = NULL;
@@ -100,6 +104,7 @@ int history_get_locked(struct tree *t, struct dir *d, int64_t number, bool value
 static struct node *past_locked(struct node *parent, const char *name, int64_t number,
 				const char *raw, size_t raw_len, uint64_t ino)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	struct node *known = node_child_locked(parent, name);
 	struct past *p;
 
@@ -142,6 +147,7 @@ static uint64_t past_field_ino(const struct dir *d, int64_t number, const char *
 int versions_lookup_locked(struct tree *t, struct node *n, const char *name, const struct ask *ask,
 			   struct node **child, uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_version *v = NULL;
 	struct dir *d = control_owner(n);
 	int64_t number;
@@ -160,6 +166,7 @@ int versions_lookup_locked(struct tree *t, struct node *n, const char *name, con
 int versions_list_locked(struct tree *t, struct node *n, const struct ask *ask, struct listing *to,
 			 struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct object *o = NULL;
 	struct dir *d = control_owner(n);
 	int r = tree_settle_locked(t, &d->node, ask);
@@ -181,6 +188,7 @@ static int version_lookup_locked(struct tree *t, struct node *n, const char *nam
 				 const struct ask *ask, struct node **child, uint64_t *ttl,
 				 struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_version *v = NULL;
 	struct dir *d = control_owner(n);
 	char raw[NAME_BYTES_MAX + 1];
@@ -202,6 +210,7 @@ static int version_lookup_locked(struct tree *t, struct node *n, const char *nam
 static int version_list_locked(struct tree *t, struct node *n, const struct ask *ask,
 			       struct listing *to, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_version *v = NULL;
 	struct dir *d = control_owner(n);
 	char name[NAME_BYTES_MAX + 1];
@@ -217,6 +226,7 @@ static int version_list_locked(struct tree *t, struct node *n, const struct ask 
 static int version_attr_locked(struct tree *t, struct node *n, const struct ask *ask,
 			       struct stat *attr, uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_version *v = NULL;
 	int r = history_get_locked(t, control_owner(n), past_of(n)->number, false, ask, &v, err);
 
@@ -230,6 +240,7 @@ static int version_attr_locked(struct tree *t, struct node *n, const struct ask 
 static int entry_locked(struct tree *t, struct node *n, const struct ask *ask,
 			struct kv_version **v, const struct kv_field **entry, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	const struct past *p = past_of(n);
 	int r = history_get_locked(t, control_owner(n), p->number, true, ask, v, err);
 
@@ -242,6 +253,7 @@ static int entry_locked(struct tree *t, struct node *n, const struct ask *ask,
 static int past_field_attr_locked(struct tree *t, struct node *n, const struct ask *ask,
 				  struct stat *attr, uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_version *v = NULL;
 	const struct kv_field *entry;
 	int r = entry_locked(t, n, ask, &v, &entry, err);
@@ -257,6 +269,7 @@ static int past_field_attr_locked(struct tree *t, struct node *n, const struct a
 static int past_field_content_locked(struct tree *t, struct node *n, const struct ask *ask,
 				     struct content *out, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_version *v = NULL;
 	const struct kv_field *entry;
 	int r = entry_locked(t, n, ask, &v, &entry, err);
@@ -285,6 +298,7 @@ const struct node_type past_version_type = {
 
 static void past_access_locked(const struct tree *t, const struct node *n, struct access *a)
 {
+	LOCK_HELD(&t->lock);
 	const struct past *p = container_of(n, const struct past, node);
 
 	rule_access(rules_of_field(&t->config.rules, control_owner(n->parent)->path, p->raw), a);

@@ -13,6 +13,7 @@
 int metadata_json_locked(struct tree *t, struct dir *d, const struct ask *ask, struct content *out,
 			 struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct object *o = NULL;
 	struct tree_json *json;
 	int r;
@@ -30,6 +31,7 @@ int metadata_json_locked(struct tree *t, struct dir *d, const struct ask *ask, s
 
 int metadata_listed_locked(struct tree *t, struct dir *d, const struct ask *ask, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct content content = {0};
 	int r = number_locked(t, d, ask, &content, err);
 

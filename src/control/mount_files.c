@@ -14,12 +14,15 @@
 int empty_locked(struct tree *t, struct dir *d, const struct ask *ask, struct content *out,
 		 struct err *err)
 {
+	LOCK_HELD(&t->lock);
+
 	return text_content(text_new(), out, err);
 }
 
 int status_locked(struct tree *t, struct dir *d, const struct ask *ask, struct content *out,
 		  struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct object *o = NULL;
 	_cleanup_json_ cJSON *json = NULL;
 	int r = cache_get(t->config.cache, TREE_STATUS, "", ask, &o, NULL, err);
@@ -35,6 +38,7 @@ int status_locked(struct tree *t, struct dir *d, const struct ask *ask, struct c
 int errors_locked(struct tree *t, struct dir *d, const struct ask *ask, struct content *out,
 		  struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct text *x = text_new();
 
 	if (x)
@@ -45,6 +49,7 @@ int errors_locked(struct tree *t, struct dir *d, const struct ask *ask, struct c
 int metrics_locked(struct tree *t, struct dir *d, const struct ask *ask, struct content *out,
 		   struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct text *x = text_new();
 
 	cache_measure(t->config.cache);
@@ -56,6 +61,8 @@ int metrics_locked(struct tree *t, struct dir *d, const struct ask *ask, struct 
 /* For orders to the mount: its owner's alone. */
 void order_access_locked(const struct tree *t, const struct node *n, struct access *a)
 {
+	LOCK_HELD(&t->lock);
+
 	*a = (struct access){t->config.uid, t->config.gid, t->config.mode & 0700,
 			     t->config.dir_mode};
 }

@@ -19,6 +19,7 @@
 int number_locked(struct tree *t, struct dir *d, const struct ask *ask, struct content *out,
 		  struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_version *v = NULL;
 	struct text *x;
 	uint64_t ttl;

@@ -129,6 +129,7 @@ static const struct attribute {
 /* Of which layer a field is; then the server need not have answered. */
 static int origin_locked(struct tree *t, struct subject *s, const struct field *f, int r)
 {
+	LOCK_HELD(&t->lock);
 	bool there = f && r == 0 && kv_version_field(s->version, s->raw, s->raw_len);
 
 	if (!f || r == PARKED)
@@ -142,6 +143,7 @@ static int origin_locked(struct tree *t, struct subject *s, const struct field *
 
 static int latest_locked(struct tree *t, struct subject *s, const struct field *f, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct object *o = NULL;
 	struct ask memory = {.asked = s->ask->asked};
 	uint64_t ttl;
@@ -156,6 +158,8 @@ static int latest_locked(struct tree *t, struct subject *s, const struct field *
 static int subject_locked(struct tree *t, struct node *n, const struct ask *ask, struct subject *s,
 			  struct err *err)
 {
+	LOCK_HELD(&t->lock);
+
 	*s = (struct subject){.t = t, .ask = ask};
 	if (n->gone)
 		return -ENODATA;
@@ -197,6 +201,8 @@ static bool applies(const struct attribute *a, const struct subject *s)
 static int setting_locked(struct tree *t, struct node *n, const char *name, const struct ask *ask,
 			  char **text, struct err *err)
 {
+	LOCK_HELD(&t->lock);
+
 	if (n->gone || !(node_is_dir(n) || node_is_field(n)))
 		return -ENODATA;
 	return settings_text_locked(t, node_is_dir(n) ? dir_of(n) : field_dir(field_of(n)), name,
@@ -206,6 +212,7 @@ static int setting_locked(struct tree *t, struct node *n, const char *name, cons
 static int get_locked(struct tree *t, struct node *node, const char *name, const struct ask *ask,
 		      char **text, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	const struct attribute *a = NULL;
 	struct dir *d;
 	struct subject s;
@@ -250,6 +257,7 @@ int tree_getxattr(struct tree *t, struct node *node, const char *name, const str
 static int list_locked(struct tree *t, struct node *node, const struct ask *ask, char **names,
 		       size_t *len, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_buf_ struct buf list = {0};
 	struct subject s;
 	int r = subject_locked(t, node, ask, &s, err);

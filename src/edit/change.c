@@ -14,6 +14,7 @@
 
 int cas_arm_locked(struct dir *d, uid_t uid, int64_t number)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	struct armed *a;
 
 	cas_disarm_locked(d, uid);
@@ -27,6 +28,8 @@ int cas_arm_locked(struct dir *d, uid_t uid, int64_t number)
 
 void cas_disarm_locked(struct dir *d, uid_t uid)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	for (struct armed **p = &d->armed; *p; p = &(*p)->next) {
 		if ((*p)->uid == uid) {
 			struct armed *a = *p;
@@ -40,6 +43,8 @@ void cas_disarm_locked(struct dir *d, uid_t uid)
 
 int64_t cas_armed_locked(const struct dir *d, uid_t uid)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	for (const struct armed *a = d->armed; a; a = a->next)
 		if (a->uid == uid)
 			return a->number;
@@ -61,6 +66,7 @@ static int read_base(struct tree *t, struct dir *d, const struct request *rq, bo
 static int permit_locked(struct tree *t, struct dir *d, const struct request *rq,
 			 const struct kv_version *base)
 {
+	LOCK_HELD(&t->lock);
 	int r;
 
 	if (!change_is_unseen(base))
@@ -93,6 +99,7 @@ static int look(struct tree *t, struct dir *d, const struct request *rq, bool wh
 /* What is from memory or PARKED, and so first: nothing has been done yet. */
 static int prepare_locked(struct tree *t, struct dir *d, const struct request *rq)
 {
+	LOCK_HELD(&t->lock);
 	int r = last_close_wait_locked(t, &d->node, rq->ask);
 
 	if (r == 0)

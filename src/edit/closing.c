@@ -25,6 +25,7 @@
 /* A new file that could not be written is gone, unless somebody else still writes it. */
 static void spoil_locked(struct tree *t, struct node *n, int code)
 {
+	LOCK_HELD(&t->lock);
 	struct handle *h;
 
 	if (!node_is_field(n) || !n->local || n->gone)
@@ -147,6 +148,7 @@ int closing_commit(struct tree *t, struct node *n, struct draft *d, bool also_em
  * where that is because it could not be written. */
 static struct draft *take_unwritten_locked(struct field *f, int *failed)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	struct handle *h;
 
 	*failed = f->spoilt;
@@ -302,6 +304,7 @@ void edit_release_begin(struct tree *t, struct handle *h)
 
 static void end_draft_locked(struct tree *t, struct handle *h)
 {
+	LOCK_HELD(&t->lock);
 	struct node *n = h->node;
 	int failed = draft_failure(h->draft);
 

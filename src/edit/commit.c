@@ -15,6 +15,8 @@
 
 int commit_begin_locked(struct tree *t, struct dir *d, const struct ask *ask)
 {
+	LOCK_HELD(&t->lock);
+
 	if (d->changing)
 		return waitq_park_locked(&d->changes, ask);
 	d->changing = true;
@@ -57,6 +59,7 @@ struct telling {
 int commit_permit_locked(struct tree *t, const struct dir *d, unsigned right,
 			 const struct request *rq)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct object *o = NULL;
 	unsigned number;
 	int r = cache_get(t->config.cache, TREE_RIGHTS, d->path, rq->ask, &o, NULL, rq->err);
@@ -142,6 +145,7 @@ int commit_check(const struct tree *t, const struct commit *c, struct err *err)
 /* Whether the directory is a folder by the listing above it, and no secret yet. */
 static bool is_folder_locked(struct tree *t, struct dir *d)
 {
+	LOCK_HELD(&t->lock);
 	const char *slash = strrchr(d->path, '/');
 	_cleanup_object_ struct kv_list *above =
 		d->node.parent ? (struct kv_list *)cache_peek(t->config.cache, TREE_LIST,
@@ -156,6 +160,7 @@ static bool is_folder_locked(struct tree *t, struct dir *d)
  * fails: so it is told of. */
 static void tell_of_folder_locked(struct tree *t, struct dir *d, const struct request *rq)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_free_ char *path = node_path_locked(&d->node);
 	const struct failure what = {.uid = rq->caller->uid, .path = path, .dirs = {d->path, NULL}};
 	struct err err = {0};

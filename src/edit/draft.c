@@ -35,6 +35,8 @@ struct draft *draft_new(struct kv_version *base, const struct caller *caller, si
 
 void draft_put_locked(struct draft *d)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	if (!d || --d->refs)
 		return;
 	metric_move(METRIC_DRAFTS, -1);
@@ -178,11 +180,15 @@ static bool is_unchanged(const struct draft *d)
 
 bool draft_is_untouched_locked(const struct draft *d)
 {
+	LOCK_HELD(&d->lock);
+
 	return is_unchanged(d) && !d->depends;
 }
 
 bool draft_is_read_again_locked(const struct draft *d, size_t offset)
 {
+	LOCK_HELD(&d->lock);
+
 	return is_unchanged(d) && offset < d->read_to;
 }
 
@@ -195,6 +201,8 @@ void draft_found(struct draft *d)
 
 void draft_set_base_locked(struct draft *d, struct kv_version *base)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	object_put(d->base);
 	d->base = object_ref(base);
 }

@@ -83,6 +83,7 @@ int metadata_check_custom(const char *key, const char *value, size_t count, stru
 int metadata_look_locked(struct tree *t, struct dir *d, const struct request *rq,
 			 struct object **out)
 {
+	LOCK_HELD(&t->lock);
 	struct ask ask = *rq->ask;
 
 	ask.since = ask.asked;

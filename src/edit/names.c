@@ -180,6 +180,7 @@ int edit_mkdir(struct tree *t, struct node *dir, const char *name, const struct 
 
 static bool has_local_children_locked(struct node *n)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	struct node *child, *next;
 
 	HASH_ITER (hh, n->children, child, next)
@@ -192,6 +193,7 @@ static bool has_local_children_locked(struct node *n)
 static int check_empty_locked(struct tree *t, struct dir *d, const struct request *rq,
 			      struct kv_version **version)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_list *list = NULL;
 	struct ask strict = *rq->ask;
 	uint64_t ttl, now = clock_mono();
@@ -329,6 +331,8 @@ static int remove_scratch(struct tree *t, struct scratch *s, const struct reques
  * document is out of the process's sight for a moment, unless it is written. */
 void document_hide_locked(struct dir *d, const struct caller *caller)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	d->document_until = clock_mono() + DOCUMENT_TIME;
 	d->document_process = process_of(caller->pid);
 }

@@ -116,6 +116,7 @@ static void row_free(struct removals *r)
 /* All of the row, as changes; the names are the row's. NULL: no memory. */
 static struct kv_change *take_locked(struct row *row, size_t *count)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	struct kv_change *changes = calloc(row->count + 1, sizeof(*changes));
 	struct removed *name, *next;
 
@@ -201,6 +202,8 @@ static int remove_taken(struct row *row, struct kv_change *changes, size_t count
 
 static void start_locked(struct row *row)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	if (row->busy)
 		return;
 	row->busy = true;
@@ -285,6 +288,7 @@ static void on_timer(struct timer *timer)
 
 static int admit_locked(struct tree *t, struct dir *d, const struct ask *ask, bool opens)
 {
+	LOCK_HELD(&t->lock);
 	struct row *row = row_of(d);
 
 	if (row->count == 0)
@@ -296,6 +300,7 @@ static int admit_locked(struct tree *t, struct dir *d, const struct ask *ask, bo
 
 int removal_settle_locked(struct tree *t, struct dir *d, const struct ask *ask)
 {
+	LOCK_HELD(&t->lock);
 	struct row *row = row_of(d);
 
 	if (!row || row->count == 0)
@@ -306,6 +311,7 @@ int removal_settle_locked(struct tree *t, struct dir *d, const struct ask *ask)
 
 int removal_failure_locked(struct dir *d, struct err *err)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	struct row *row = row_of(d);
 	int code = row ? row->failure.code : 0;
 
@@ -318,6 +324,8 @@ int removal_failure_locked(struct dir *d, struct err *err)
 
 static void arm_locked(struct row *row, uint64_t quiet)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	if (row->t->config.unlink_grace > quiet)
 		quiet = row->t->config.unlink_grace;
 	if (!timer_arm(row->t->config.timers, &row->timer, clock_mono() + quiet))
@@ -326,6 +334,7 @@ static void arm_locked(struct row *row, uint64_t quiet)
 
 static void listed_locked(struct tree *t, struct dir *d, pid_t process)
 {
+	LOCK_HELD(&t->lock);
 	struct row *row = row_of(d);
 
 	if (row->count && row->process == process)
@@ -334,6 +343,7 @@ static void listed_locked(struct tree *t, struct dir *d, pid_t process)
 
 static struct row *row_get_locked(struct tree *t, struct dir *d)
 {
+	LOCK_HELD(&t->lock);
 	struct row *row = row_of(d);
 
 	if (row)
@@ -353,6 +363,7 @@ static struct row *row_get_locked(struct tree *t, struct dir *d)
 
 static bool in_row_locked(const struct tree *t, const struct dir *d, const struct request *rq)
 {
+	LOCK_HELD(&t->lock);
 	const struct row *row = row_of(d);
 
 	if (t->config.unlink_grace)
@@ -363,6 +374,8 @@ static bool in_row_locked(const struct tree *t, const struct dir *d, const struc
 
 static bool removes_all_locked(const struct dir *d, const struct request *rq)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	return rq->caller->pid && clock_mono() < d->lister.until &&
 	       d->lister.process == process_of(rq->caller->pid);
 }
@@ -375,6 +388,8 @@ static bool is_required(const struct tree *t, const struct field *f)
 /* A number is armed for the very next change. */
 static bool has_armed_locked(const struct dir *d, const struct request *rq)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	for (const struct armed *a = d->armed; a; a = a->next)
 		if (a->uid == rq->caller->uid)
 			return true;
@@ -383,6 +398,7 @@ static bool has_armed_locked(const struct dir *d, const struct request *rq)
 
 bool removal_joins_locked(struct tree *t, const struct field *f, const struct request *rq)
 {
+	LOCK_HELD(&t->lock);
 	const struct dir *d = dir_of(f->node.parent);
 
 	if (has_armed_locked(d, rq))
@@ -418,6 +434,7 @@ bool removal_is_announced(struct tree *t, const struct field *f, const struct re
 int removal_check_locked(struct tree *t, const struct field *f, const struct kv_version *base,
 			 const struct request *rq)
 {
+	LOCK_HELD(&t->lock);
 	const struct dir *d = dir_of(f->node.parent);
 	const struct row *row = row_of(d);
 	size_t left = 0;
@@ -434,6 +451,7 @@ int removal_check_locked(struct tree *t, const struct field *f, const struct kv_
 
 static void begin_locked(struct tree *t, struct dir *d, const struct request *rq)
 {
+	LOCK_HELD(&t->lock);
 	struct row *row = row_get_locked(t, d);
 
 	if (!row || row->count)
@@ -450,6 +468,7 @@ static void begin_locked(struct tree *t, struct dir *d, const struct request *rq
 static void made_one_locked(struct tree *t, struct dir *d, struct kv_version *base,
 			    const struct kv_version *made, const struct request *rq)
 {
+	LOCK_HELD(&t->lock);
 	struct row *row;
 
 	begin_locked(t, d, rq);
@@ -462,6 +481,7 @@ static void made_one_locked(struct tree *t, struct dir *d, struct kv_version *ba
 
 struct kv_version *removal_base_locked(struct dir *d, const struct request *rq)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	const struct row *row = row_of(d);
 
 	if (!row || !row->count || row->busy || clock_mono() >= row->until || !rq->caller->pid ||
@@ -487,6 +507,7 @@ static int add_name(struct row *row, const char *raw, size_t len)
 int removal_add_locked(struct tree *t, struct field *f, struct kv_version *base, bool announced,
 		       const struct request *rq)
 {
+	LOCK_HELD(&t->lock);
 	struct dir *d = field_dir(f);
 	struct row *row = row_get_locked(t, d);
 	bool more;
@@ -513,6 +534,7 @@ int removal_add_locked(struct tree *t, struct field *f, struct kv_version *base,
 bool removal_revoke_locked(struct tree *t, struct dir *d, const char *raw, size_t raw_len,
 			   const struct request *rq)
 {
+	LOCK_HELD(&t->lock);
 	struct row *row = row_of(d);
 	struct removed *name;
 
@@ -527,6 +549,7 @@ bool removal_revoke_locked(struct tree *t, struct dir *d, const char *raw, size_
 
 static void end_locked(struct tree *t, struct node *n)
 {
+	LOCK_HELD(&t->lock);
 	struct node *child, *next;
 	struct row *row = node_is_dir(n) ? row_of(dir_of(n)) : NULL;
 

@@ -80,6 +80,7 @@ static int no_source(const struct renaming *m, struct err *err)
 static void rebase_locked(const struct renaming *m, const struct kv_field *moved,
 			  struct kv_version *made)
 {
+	LOCK_HELD(&m->tree->lock);
 	struct field *f = m->from;
 	struct handle *h;
 
@@ -267,6 +268,8 @@ static int permit_move(struct tree *t, const struct renaming *m, bool scratch,
 
 static bool moves_aside_locked(struct tree *t, const struct renaming *m, const struct node *there)
 {
+	LOCK_HELD(&t->lock);
+
 	if (m->from->node.local || m->to != field_dir(m->from) || !node_is_dir(m->in))
 		return false;
 	return there ? node_is_scratch(there) : scratch_has_name_locked(t, m->in, m->name);

@@ -33,6 +33,7 @@ static bool matches(const char *patterns, const char *name)
 /* ".password.x3jK" beside a field "password". */
 static bool is_beside_field_locked(struct tree *t, struct dir *d, const char *name)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct object *o = NULL;
 	const char *dot = strrchr(name, '.');
 	char beside[NAME_BYTES_MAX + 1], raw[NAME_BYTES_MAX + 1];
@@ -48,6 +49,8 @@ static bool is_beside_field_locked(struct tree *t, struct dir *d, const char *na
 
 bool scratch_has_name_locked(struct tree *t, struct node *parent, const char *name)
 {
+	LOCK_HELD(&t->lock);
+
 	if (!t->config.scratch || !*t->config.scratch)
 		return false;
 	if (matches(t->config.scratch, name))
@@ -63,6 +66,7 @@ bool scratch_is_made_by(int flags, mode_t mode)
 struct scratch *scratch_new_locked(struct tree *t, struct node *parent, const char *name,
 				   const struct caller *caller)
 {
+	LOCK_HELD(&t->lock);
 	struct scratch *s = calloc(1, sizeof(*s));
 	struct node *known = node_child_locked(parent, name);
 	uint64_t key[2] = {(uint64_t)(uintptr_t)s, clock_mono()};
@@ -91,6 +95,8 @@ struct scratch *scratch_new_locked(struct tree *t, struct node *parent, const ch
 
 void scratch_drop_locked(struct tree *t, struct scratch *s)
 {
+	LOCK_HELD(&t->lock);
+
 	if (s->hides)
 		scratch_unhide_locked(t, s->hides);
 	node_detach_locked(&s->node);
@@ -102,6 +108,7 @@ void scratch_drop_locked(struct tree *t, struct scratch *s)
 
 int scratch_open_locked(struct tree *t, struct scratch *s, int flags, struct handle **out)
 {
+	LOCK_HELD(&t->lock);
 	struct handle *h = handle_new_locked(t, &s->node);
 
 	if (!h)
@@ -117,12 +124,16 @@ int scratch_open_locked(struct tree *t, struct scratch *s, int flags, struct han
 
 void scratch_hide_locked(struct scratch *s, struct field *f)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	s->hides = field_of(node_use_locked(&f->node));
 	f->moved = &s->node;
 }
 
 void scratch_unhide_locked(struct tree *t, struct field *f)
 {
+	LOCK_HELD(&t->lock);
+
 	if (!f->moved)
 		return;
 	scratch_of(f->moved)->hides = NULL;
@@ -133,6 +144,7 @@ void scratch_unhide_locked(struct tree *t, struct field *f)
 /* The directory "conflicts" of a secret's ".vault", with a use. NULL: no memory. */
 static struct node *conflicts_locked(struct tree *t, struct dir *d)
 {
+	LOCK_HELD(&t->lock);
 	struct node *control = t->config.control->dir_locked(&d->node);
 	struct node *n = control ? t->config.control->child_locked(control, "conflicts") : NULL;
 
@@ -145,6 +157,7 @@ static struct node *conflicts_locked(struct tree *t, struct dir *d)
 static struct scratch *new_conflict_locked(struct tree *t, struct dir *d, const char *name,
 					   const struct caller *caller)
 {
+	LOCK_HELD(&t->lock);
 	struct node *dir = conflicts_locked(t, d);
 	struct scratch *s = NULL;
 
@@ -191,6 +204,7 @@ void scratch_keep(struct tree *t, struct dir *d, const char *name, struct draft 
 /* What it uses is given back: all of the tree goes now, in any order. */
 static void end_one_locked(struct scratch *s)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	_cleanup_free_ char *path = NULL;
 
 	if (s->node.local) {
@@ -209,6 +223,7 @@ static void end_one_locked(struct scratch *s)
 
 void scratch_end_locked(struct tree *t, struct node *below)
 {
+	LOCK_HELD(&t->lock);
 	struct node *child, *next;
 
 	HASH_ITER (hh, below->children, child, next) {
@@ -226,6 +241,7 @@ void scratch_end_locked(struct tree *t, struct node *below)
 static int scratch_attr_locked(struct tree *t, struct node *n, const struct ask *ask,
 			       struct stat *attr, uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct draft *d = scratch_of(n)->draft;
 
 	lock_acquire(&d->lock);
@@ -239,6 +255,7 @@ static int scratch_attr_locked(struct tree *t, struct node *n, const struct ask 
 /* Its maker's, as on any file system: it may hold what only that user could read. */
 static void scratch_access_locked(const struct tree *t, const struct node *n, struct access *a)
 {
+	LOCK_HELD(&t->lock);
 	const struct draft *d = container_of(n, const struct scratch, node)->draft;
 
 	*a = (struct access){d->uid, d->gid, 0600, a->dir_mode};

@@ -43,6 +43,7 @@ static int parse_number(const char *value, size_t len, int64_t *number)
  * process has open for writing. */
 static bool arm_drafts_locked(struct node *n, pid_t process, int64_t number)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	struct handle *h;
 	bool any = false;
 

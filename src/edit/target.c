@@ -67,6 +67,8 @@ static const struct written field_written = {
 
 struct target target_of_locked(struct node *n)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	if (node_is_field(n))
 		return (struct target){&field_written, field_dir(field_of(n)), field_of(n), NULL};
 	if (n->type->written)

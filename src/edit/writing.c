@@ -63,6 +63,7 @@ static bool is_json(const struct kv_version *base, const struct field *f)
  * nothing is read. */
 static void refresh_locked(struct tree *t, struct node *n, struct draft *d, size_t offset)
 {
+	LOCK_HELD(&t->lock);
 	struct target at = target_of_locked(n);
 	_cleanup_object_ struct object *o = NULL;
 	_cleanup_buf_ struct buf text = {0};
@@ -108,6 +109,7 @@ int edit_allocate(struct handle *h, size_t size)
 
 static struct handle *opened_by_locked(const struct node *n, pid_t process)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	struct handle *h;
 
 	DL_FOREACH (n->drafts, h)
@@ -119,6 +121,7 @@ static struct handle *opened_by_locked(const struct node *n, pid_t process)
 /* The handle that a process has inherited: of its nearest ancestor; else any, where it was sent one. */
 static struct handle *inherited_locked(const struct node *n, pid_t process)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	struct handle *h, *nearest = n->drafts;
 	int least = INT_MAX;
 
@@ -135,6 +138,8 @@ static struct handle *inherited_locked(const struct node *n, pid_t process)
 
 static struct draft *use_locked(struct handle *h)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	if (!h)
 		return NULL;
 	h->draft->refs++;
@@ -180,6 +185,7 @@ bool edit_size_for(struct tree *t, struct node *node, struct handle *through, pi
  * on get copies. */
 static void wait_for_readers_locked(struct tree *t, struct node *n)
 {
+	LOCK_HELD(&t->lock);
 	uint64_t until = node_is_field(n) ? field_read_until_locked(field_of(n)) : 0;
 
 	while (n->cached > 0)
@@ -191,6 +197,7 @@ static void wait_for_readers_locked(struct tree *t, struct node *n)
 static int begin_draft_locked(struct tree *t, struct node *n, struct kv_version *base, int flags,
 			      const struct request *rq, struct handle **out)
 {
+	LOCK_HELD(&t->lock);
 	struct target at = target_of_locked(n);
 	struct handle *h = handle_new_locked(t, n);
 	struct draft *d = draft_new(base, rq->caller, target_max(t, &at));
@@ -227,6 +234,7 @@ static int begin_draft_locked(struct tree *t, struct node *n, struct kv_version 
 /* A file that came to be between the kernel's lookup and its create: then create is an open. */
 static int permit_made_locked(struct tree *t, struct node *n, int flags, const struct request *rq)
 {
+	LOCK_HELD(&t->lock);
 	int r = tree_permit_locked(t, n, rq->caller, permit_open_mask(flags));
 
 	return r < 0 ? permit_refused(rq->err, r) : 0;
@@ -322,6 +330,7 @@ static int make_field_locked(struct tree *t, struct dir *d, const char *name,
 			     const struct names_new *new, bool there, const struct request *rq,
 			     struct field **out)
 {
+	LOCK_HELD(&t->lock);
 	struct field *f = field_child_locked(t, d, name, new->raw, new->len);
 	int r;
 
@@ -340,6 +349,8 @@ static int make_field_locked(struct tree *t, struct dir *d, const char *name,
 
 static int view_locked(struct tree *t, struct node *n, struct view *view)
 {
+	LOCK_HELD(&t->lock);
+
 	*view = (struct view){.node = n, .entry_ttl = t->config.ttl};
 	node_stat_locked(t, n, &view->attr);
 	view->attr.st_mtim = clock_timespec(clock_wall());
@@ -427,6 +438,7 @@ static int wants_scratch_locked(struct tree *t, struct dir *d, const char *name,
 				mode_t mode, const struct names_new *new, const struct request *rq,
 				bool *scratch)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_version *v = NULL;
 	uint64_t ttl;
 	int r;

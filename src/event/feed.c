@@ -99,6 +99,7 @@ static struct row row_new(const struct event *e)
  * counts as visible. */
 static const char *text_locked(const struct feed_reader *r)
 {
+	LOCK_HELD(&r->feed->lock);
 	const struct row *row = &r->feed->rows[r->line % KEPT];
 
 	if (!r->filter.view || !row->secret)
@@ -115,12 +116,15 @@ static const char *text_locked(const struct feed_reader *r)
 
 static bool is_for_locked(const struct feed_reader *r)
 {
+	LOCK_HELD(&r->feed->lock);
+
 	return !r->feed->rows[r->line % KEPT].secret || text_locked(r);
 }
 
 /* Drops the oldest row: readers that have not read it have lost it. */
 static void lose_oldest_locked(struct feed *f)
 {
+	LOCK_HELD(&f->lock);
 	struct feed_reader *r;
 
 	if (f->next < KEPT)
@@ -142,6 +146,8 @@ struct wakes {
 /* Skips lines that the reader may not see; whether there is something to read then. */
 static bool is_ready_locked(struct feed_reader *r)
 {
+	LOCK_HELD(&r->feed->lock);
+
 	if (r->part || r->lost)
 		return true;
 	while (r->line < r->feed->next && !is_for_locked(r))
@@ -151,6 +157,7 @@ static bool is_ready_locked(struct feed_reader *r)
 
 static void take_wakes_locked(struct feed *f, struct wakes *to)
 {
+	LOCK_HELD(&f->lock);
 	struct feed_reader *r;
 	int n;
 
@@ -235,6 +242,7 @@ static char *print_lost(uint64_t lost)
 /* The next line, heap, or NULL. */
 static char *next_locked(struct feed_reader *r)
 {
+	LOCK_HELD(&r->feed->lock);
 	uint64_t lost = r->lost;
 	char *line;
 

@@ -67,6 +67,8 @@ static void put(struct call *c)
 
 static void unlist_locked(struct call *c)
 {
+	LOCK_HELD(&c->fs->calls.lock);
+
 	if (c->listed)
 		DL_DELETE(c->fs->calls.list, c);
 	c->listed = false;
@@ -225,6 +227,8 @@ static void ready(struct waiter *w)
  * must be done. */
 static bool claim_locked(struct call *c)
 {
+	LOCK_HELD(&c->fs->calls.lock);
+
 	if (!c->req || (c->state != CALL_PARKED && c->state != CALL_QUEUED))
 		return false;
 	c->state = CALL_DONE;

@@ -59,6 +59,7 @@ static void leave(struct budget *b, struct budget_wait *w)
 /* How many waiters go before it. */
 static uint64_t ahead_locked(const struct budget *b, const struct budget_wait *w)
 {
+	LOCK_HELD(&b->lock);
 	const struct budget_wait *other;
 	bool came_later = false;
 	uint64_t n = 0;

@@ -200,6 +200,7 @@ static void submit(struct http *h, struct exchange *x)
 /* Makes another caller drive, if any is left. */
 static void hand_over_locked(struct http *h)
 {
+	LOCK_HELD(&h->lock);
 	struct exchange *heir = h->active ? h->active : h->incoming;
 
 	h->driven = false;

@@ -94,6 +94,7 @@ static size_t slot_for(const struct restraint_slot *slots, size_t count, uint64_
 
 static const struct restraint_slot *good_of_locked(const struct restraint *r, uint64_t key)
 {
+	LOCK_HELD(&r->lock);
 	const struct restraint_slot *s = &r->good[slot_for(r->good, RESTRAINT_GOOD, key)];
 
 	return s->key == key ? s : NULL;
@@ -101,6 +102,7 @@ static const struct restraint_slot *good_of_locked(const struct restraint *r, ui
 
 static int standing_of_locked(const struct restraint *r, uint64_t key, uint64_t now)
 {
+	LOCK_HELD(&r->lock);
 	const struct restraint_slot *bad = &r->bad[slot_for(r->bad, RESTRAINT_BAD, key)];
 
 	if (good_of_locked(r, key))
@@ -111,6 +113,7 @@ static int standing_of_locked(const struct restraint *r, uint64_t key, uint64_t 
 /* `code`: 0 for success. */
 static void record_locked(struct restraint *r, uint64_t key, int code, uint64_t now)
 {
+	LOCK_HELD(&r->lock);
 	struct restraint_slot *good = &r->good[slot_for(r->good, RESTRAINT_GOOD, key)];
 	struct restraint_slot *bad = &r->bad[slot_for(r->bad, RESTRAINT_BAD, key)];
 	struct restraint_slot *to = code ? bad : good, *from = code ? good : bad;
@@ -124,6 +127,7 @@ static void record_locked(struct restraint *r, uint64_t key, int code, uint64_t 
 static int standing_locked(const struct restraint *r, const struct restraint_pass *pass,
 			   uint64_t now, uint64_t *key)
 {
+	LOCK_HELD(&r->lock);
 	int standing = standing_of_locked(r, pass->self, now);
 
 	*key = pass->self;
@@ -136,6 +140,7 @@ static int standing_locked(const struct restraint *r, const struct restraint_pas
 /* The row of a uid: its own, one that is no longer used, or the one that the rest share. */
 static size_t purse_of_locked(struct restraint *r, uid_t uid, uint64_t now)
 {
+	LOCK_HELD(&r->lock);
 	size_t found = RESTRAINT_PURSES;
 
 	for (size_t i = 0; i < RESTRAINT_PURSES; i++) {
@@ -156,6 +161,7 @@ static size_t purse_of_locked(struct restraint *r, uid_t uid, uint64_t now)
 static uint64_t price_locked(const struct restraint *r, const struct restraint_purse *own,
 			     uint64_t now)
 {
+	LOCK_HELD(&r->lock);
 	uint64_t count = 1;
 
 	for (size_t i = 0; i <= RESTRAINT_PURSES; i++)
@@ -167,6 +173,7 @@ static uint64_t price_locked(const struct restraint *r, const struct restraint_p
 static bool is_trusted_locked(const struct restraint *r, const struct restraint_purse *own,
 			      uint64_t key, uint64_t now)
 {
+	LOCK_HELD(&r->lock);
 	const struct restraint_slot *good = good_of_locked(r, key);
 
 	return own->turned <= now + BURST * r->interval || (good && good->at > own->turning);
@@ -175,6 +182,8 @@ static bool is_trusted_locked(const struct restraint *r, const struct restraint_
 /* A good path has failed. */
 static void turn_locked(const struct restraint *r, struct restraint_purse *own, uint64_t now)
 {
+	LOCK_HELD(&r->lock);
+
 	if (own->turned <= now) {
 		own->turned = now;
 		own->turning = now;
@@ -194,6 +203,7 @@ static int64_t debt_of(uint64_t owed, uint64_t price, unsigned flying, uint64_t 
 static int64_t room_locked(const struct restraint *r, const struct restraint_purse *own,
 			   uint64_t now, uint64_t *price)
 {
+	LOCK_HELD(&r->lock);
 	uint64_t own_price = price_locked(r, own, now);
 	int64_t owes = debt_of(own->owed, own_price, own->flying, now);
 	int64_t all = debt_of(r->owed, r->interval, r->flying, now);
@@ -207,6 +217,7 @@ static int64_t room_locked(const struct restraint *r, const struct restraint_pur
 
 static uint64_t held_until_locked(const struct restraint *r, const struct restraint_pass *pass)
 {
+	LOCK_HELD(&r->lock);
 	size_t i = pass->engine % RESTRAINT_HOLDS;
 
 	return r->holds[i].key == pass->engine ? r->holds[i].until : 0;
@@ -215,6 +226,7 @@ static uint64_t held_until_locked(const struct restraint *r, const struct restra
 /* 0 with *until: 0 if it may go, else when to look again. Or -errno, the path's last outcome. */
 static int admit_locked(struct restraint *r, struct restraint_pass *pass, uint64_t *until)
 {
+	LOCK_HELD(&r->lock);
 	uint64_t now = clock_mono(), held = held_until_locked(r, pass);
 	int known = standing_of_locked(r, pass->self, now);
 	struct restraint_purse *own;
@@ -244,6 +256,8 @@ static int admit_locked(struct restraint *r, struct restraint_pass *pass, uint64
 
 static void leave_locked(struct restraint *r, struct restraint_pass *pass)
 {
+	LOCK_HELD(&r->lock);
+
 	r->purses[pass->purse].waiting[pass->class]--;
 }
 
@@ -297,6 +311,8 @@ int restraint_enter(struct restraint *r, struct restraint_pass *pass, struct lim
 
 static void land_locked(struct restraint *r, struct restraint_pass *pass)
 {
+	LOCK_HELD(&r->lock);
+
 	r->flying -= pass->flying;
 	r->purses[pass->purse].flying -= pass->flying;
 	pass->flying = false;

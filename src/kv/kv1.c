@@ -123,6 +123,7 @@ static int digest_of(const struct kv1 *k, const struct kv_version *v, unsigned c
 
 static struct sight *sight_new_locked(struct kv1 *k, const char *path)
 {
+	LOCK_HELD(&k->lock);
 	struct sight *s;
 
 	if (HASH_COUNT(k->sights) >= SIGHTS_MAX) {

@@ -71,6 +71,8 @@ struct floors *floors_new(size_t addresses)
 
 static void set_wrote_locked(struct floors *f, struct floor *row, uint64_t when)
 {
+	LOCK_HELD(&f->lock);
+
 	if (row->wrote)
 		DL_DELETE(f->written, row);
 	row->wrote = when;
@@ -80,6 +82,8 @@ static void set_wrote_locked(struct floors *f, struct floor *row, uint64_t when)
 
 static void remove_locked(struct floors *f, struct floor *row)
 {
+	LOCK_HELD(&f->lock);
+
 	set_wrote_locked(f, row, 0);
 	HASH_DEL(f->table, row);
 	free(row);
@@ -91,14 +95,17 @@ void floors_free(struct floors *f)
 
 	if (!f)
 		return;
+	lock_acquire(&f->lock);
 	HASH_ITER (hh, f->table, row, next)
 		remove_locked(f, row);
+	lock_release(&f->lock);
 	lock_fini(&f->lock);
 	free(f);
 }
 
 static struct floor *find_locked(struct floors *f, const char *path)
 {
+	LOCK_HELD(&f->lock);
 	struct floor *row;
 
 	HASH_FIND_STR(f->table, path, row);
@@ -108,6 +115,7 @@ static struct floor *find_locked(struct floors *f, const char *path)
 /* NULL: no memory, and so nothing is known. */
 static struct floor *add_locked(struct floors *f, const char *path)
 {
+	LOCK_HELD(&f->lock);
 	struct floor *row = find_locked(f, path);
 
 	if (row)
@@ -163,6 +171,7 @@ static bool is_older(const struct floor *row, const struct kv_version *v, uint64
 /* Adopts `v`, which may be a step back. */
 static void take_locked(struct floors *f, struct floor *row, struct kv_version *v, uint64_t now)
 {
+	LOCK_HELD(&f->lock);
 	bool back = row->state != KV_ABSENT && v->state != KV_ABSENT && v->number < row->number;
 
 	if (row->state != KV_ABSENT && (back || v->state == KV_ABSENT))

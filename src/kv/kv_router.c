@@ -66,6 +66,7 @@ static void table_free(struct object *o)
 /* NULL: no memory. */
 static struct engine *engine_locked(struct router *r, const struct mount_info *info)
 {
+	LOCK_HELD(&r->lock);
 	struct engine *e;
 
 	HASH_FIND_STR(r->engines, info->path, e);
@@ -118,6 +119,7 @@ static int add_found(void *arg, const struct mount_info *mount)
 /* NULL: no memory. */
 static struct table *table_locked(struct router *r, const struct found *found)
 {
+	LOCK_HELD(&r->lock);
 	size_t size = sizeof(struct table) + found->count * sizeof(struct engine *);
 	struct table *table = calloc(1, size);
 

@@ -21,6 +21,8 @@ static size_t weight(const struct fixed *f)
 
 static void release_locked(struct tree *t, struct fixed *f)
 {
+	LOCK_HELD(&t->lock);
+
 	if (!f->content.object)
 		return;
 	DL_DELETE(t->fixed, f);
@@ -32,6 +34,8 @@ static void release_locked(struct tree *t, struct fixed *f)
 
 static void shrink_locked(struct tree *t)
 {
+	LOCK_HELD(&t->lock);
+
 	/* The last is the oldest. The first stays, whatever its size: it is about to be read. */
 	while (t->fixed_count > 1 && (t->fixed_count > HELD_MAX || t->fixed_bytes > HELD_BYTES))
 		release_locked(t, t->fixed->prev);
@@ -40,6 +44,7 @@ static void shrink_locked(struct tree *t)
 int fixed_set_locked(struct tree *t, struct node *n, const struct content *content,
 		     const struct timespec *mtime)
 {
+	LOCK_HELD(&t->lock);
 	struct fixed *f = n->fixed ? n->fixed : calloc(1, sizeof(*f));
 
 	if (!f) {
@@ -62,6 +67,7 @@ int fixed_set_locked(struct tree *t, struct node *n, const struct content *conte
 
 void fixed_used_locked(struct tree *t, struct node *n)
 {
+	LOCK_HELD(&t->lock);
 	struct fixed *f = n->fixed;
 
 	if (!f->content.object || t->fixed == f)
@@ -78,12 +84,16 @@ void fixed_stat(const struct node *n, struct stat *attr)
 
 void fixed_release_all_locked(struct tree *t)
 {
+	LOCK_HELD(&t->lock);
+
 	while (t->fixed)
 		release_locked(t, t->fixed);
 }
 
 void fixed_free_locked(struct tree *t, struct node *n)
 {
+	LOCK_HELD(&t->lock);
+
 	if (!n->fixed)
 		return;
 	release_locked(t, n->fixed);

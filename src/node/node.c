@@ -21,6 +21,8 @@
 int node_init_locked(struct node *n, const struct node_type *type, struct node *parent,
 		     const char *name, uint64_t ino)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	n->type = type;
 	n->parent = parent;
 	n->name = strdup(name);
@@ -37,6 +39,7 @@ int node_init_locked(struct node *n, const struct node_type *type, struct node *
 
 struct node *node_child_locked(const struct node *n, const char *name)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	struct node *child;
 
 	HASH_FIND(hh, n->children, name, strlen(name), child);
@@ -45,12 +48,16 @@ struct node *node_child_locked(const struct node *n, const char *name)
 
 struct node *node_use_locked(struct node *n)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	n->uses++;
 	return n;
 }
 
 int node_make_local_locked(struct tree *t, struct node *n, uid_t uid)
 {
+	LOCK_HELD(&t->lock);
+
 	if (n->local)
 		return 0;
 	if (!quota_move_of(&t->made, uid, 0, 1))
@@ -63,6 +70,8 @@ int node_make_local_locked(struct tree *t, struct node *n, uid_t uid)
 
 void node_unlocal_locked(struct tree *t, struct node *n)
 {
+	LOCK_HELD(&t->lock);
+
 	if (!n->local)
 		return;
 	n->local = false;
@@ -72,6 +81,8 @@ void node_unlocal_locked(struct tree *t, struct node *n)
 
 void node_detach_locked(struct node *n)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	if (n->gone || !n->parent)
 		return;
 	HASH_DELETE(hh, n->parent->children, n);
@@ -81,6 +92,8 @@ void node_detach_locked(struct node *n)
 
 void node_attach_locked(struct node *n)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	DL_DELETE(n->parent->removed, n);
 	n->gone = false;
 	HASH_ADD_KEYPTR(hh, n->parent->children, n->name, strlen(n->name), n);
@@ -88,6 +101,8 @@ void node_attach_locked(struct node *n)
 
 void node_unuse_locked(struct tree *t, struct node *n)
 {
+	LOCK_HELD(&t->lock);
+
 	n->uses--;
 	while (n && n->uses == 0 && n->lookups == 0 && n->parent) {
 		struct node *parent = n->parent;
@@ -104,6 +119,7 @@ void node_unuse_locked(struct tree *t, struct node *n)
 
 int node_move_locked(struct tree *t, struct node *n, struct node *parent, const char *name)
 {
+	LOCK_HELD(&t->lock);
 	char *copy = strdup(name);
 	struct node *old = n->parent;
 
@@ -122,6 +138,7 @@ int node_move_locked(struct tree *t, struct node *n, struct node *parent, const 
 
 char *node_path_locked(const struct node *n)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	char *path, *at;
 	size_t len = 0;
 
@@ -144,6 +161,8 @@ char *node_path_locked(const struct node *n)
 
 static void access_locked(const struct tree *t, const struct node *n, struct access *a)
 {
+	LOCK_HELD(&t->lock);
+
 	*a = (struct access){t->config.uid, t->config.gid, t->config.mode, t->config.dir_mode};
 	for (const struct node *p = n; t->config.rules.first && p; p = p->parent) {
 		if (!p->type->access_locked)
@@ -160,6 +179,7 @@ static void access_locked(const struct tree *t, const struct node *n, struct acc
 
 void node_stat_locked(const struct tree *t, const struct node *n, struct stat *attr)
 {
+	LOCK_HELD(&t->lock);
 	struct access a;
 	mode_t mode;
 
@@ -183,6 +203,8 @@ static bool is_zero(const struct timespec *t)
 
 void node_finish_stat_locked(const struct tree *t, struct stat *attr)
 {
+	LOCK_HELD(&t->lock);
+
 	/* A directory may have told these itself. */
 	if (is_zero(&attr->st_atim))
 		attr->st_atim = attr->st_mtim;

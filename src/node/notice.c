@@ -13,6 +13,7 @@
 
 struct notice *notice_new_locked(struct node *dir, size_t room)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	struct notice *n = calloc(1, sizeof(*n) + room * sizeof(n->items[0]));
 
 	if (!n)
@@ -25,6 +26,7 @@ struct notice *notice_new_locked(struct node *dir, size_t room)
 struct notice_item *notice_add_locked(struct notice *n, struct node *node, const char *name,
 				      bool gone)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	struct notice_item *item = &n->items[n->count];
 	_cleanup_free_ char *dir = node_path_locked(n->dir);
 
@@ -45,6 +47,7 @@ struct notice_item *notice_add_locked(struct notice *n, struct node *node, const
 
 static void end_item_locked(struct tree *t, struct notice_item *item)
 {
+	LOCK_HELD(&t->lock);
 	struct node *n = item->node;
 
 	free(item->name);
@@ -62,6 +65,8 @@ static void end_item_locked(struct tree *t, struct notice_item *item)
 
 void notice_free_locked(struct tree *t, struct notice *n)
 {
+	LOCK_HELD(&t->lock);
+
 	for (size_t i = 0; i < n->count; i++)
 		end_item_locked(t, &n->items[i]);
 	node_unuse_locked(t, n->dir);

@@ -34,6 +34,7 @@ void quota_fini(struct quota *q)
 /* NULL: no memory. */
 static struct quota_share *share_locked(struct quota *q, uid_t uid)
 {
+	LOCK_HELD(&q->lock);
 	struct quota_share *s;
 
 	HASH_FIND(hh, q->shares, &uid, sizeof(uid), s);
@@ -49,6 +50,8 @@ static struct quota_share *share_locked(struct quota *q, uid_t uid)
 
 static void forget_locked(struct quota *q, struct quota_share *s)
 {
+	LOCK_HELD(&q->lock);
+
 	if (s->used)
 		return;
 	HASH_DELETE(hh, q->shares, s);
@@ -58,6 +61,7 @@ static void forget_locked(struct quota *q, struct quota_share *s)
 /* Resizes the uid's share. False if growing would leave others less than `left` allows. */
 static bool move_share_locked(struct quota *q, uid_t uid, size_t before, size_t after, size_t left)
 {
+	LOCK_HELD(&q->lock);
 	struct quota_share *s = share_locked(q, uid);
 	bool moved;
 

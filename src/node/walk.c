@@ -152,6 +152,7 @@ static void step(struct walk *w, struct kv_list *list, const char *folder, size_
 void walk_step_locked(struct tree *t, struct walk *w, const char *folder, const char *entry,
 		      pid_t thread)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_list *list =
 		t->config.ahead ? (struct kv_list *)cache_peek(t->config.cache, TREE_LIST, folder)
 				: NULL;

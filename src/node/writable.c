@@ -165,6 +165,7 @@ static char *probe_of(const char *path)
 /* What was asked for itself. */
 static enum kv_reach asked_locked(struct tree *t, const struct question *q)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct object *o = NULL;
 	_cleanup_free_ char *key = NULL, *probe = q->below ? probe_of(q->path) : NULL;
 	const struct entry_rights *e;
@@ -183,6 +184,7 @@ static enum kv_reach asked_locked(struct tree *t, const struct question *q)
 
 static enum kv_reach answer_locked(struct tree *t, const struct question *q)
 {
+	LOCK_HELD(&t->lock);
 	struct kv *kv = t->config.kv;
 	enum kv_reach told = kv->ops->known->may_write(kv, q->path, q->any, q->below);
 
@@ -191,6 +193,7 @@ static enum kv_reach answer_locked(struct tree *t, const struct question *q)
 
 enum kv_reach writable_known_locked(struct tree *t, const struct node *n)
 {
+	LOCK_HELD(&t->lock);
 	struct question q;
 	enum kv_reach known;
 
@@ -204,6 +207,7 @@ enum kv_reach writable_known_locked(struct tree *t, const struct node *n)
 /* A question that fails is one without an answer; others wait for nothing then. */
 static int ask_locked(struct tree *t, size_t kind, const char *key, const struct ask *ask)
 {
+	LOCK_HELD(&t->lock);
 	struct object *o = NULL;
 	int r = key ? cache_get(t->config.cache, kind, key, ask, &o, NULL, NULL) : 0;
 
@@ -215,6 +219,7 @@ static int ask_locked(struct tree *t, size_t kind, const char *key, const struct
 
 static int learn_locked(struct tree *t, const struct question *q, const struct ask *ask)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_free_ char *key = NULL, *probe = q->below ? probe_of(q->path) : NULL;
 	int r;
 
@@ -232,6 +237,7 @@ static int learn_locked(struct tree *t, const struct question *q, const struct a
 
 int writable_learn_locked(struct tree *t, const struct node *n, const struct ask *ask)
 {
+	LOCK_HELD(&t->lock);
 	struct question q;
 	int r;
 
@@ -245,6 +251,8 @@ int writable_learn_locked(struct tree *t, const struct node *n, const struct ask
 
 void writable_show_locked(struct tree *t, const struct node *n, struct stat *attr)
 {
+	LOCK_HELD(&t->lock);
+
 	if (!t->config.shared && (attr->st_mode & 0222) &&
 	    writable_known_locked(t, n) == KV_REACH_NO)
 		attr->st_mode &= ~(mode_t)0222;
@@ -252,10 +260,14 @@ void writable_show_locked(struct tree *t, const struct node *n, struct stat *att
 
 int writable_show_learn_locked(struct tree *t, const struct node *n, const struct ask *ask)
 {
+	LOCK_HELD(&t->lock);
+
 	return t->config.shared ? 0 : writable_learn_locked(t, n, ask);
 }
 
 bool writable_show_pending_locked(struct tree *t, const struct node *n)
 {
+	LOCK_HELD(&t->lock);
+
 	return !t->config.shared && writable_known_locked(t, n) == KV_REACH_UNKNOWN;
 }

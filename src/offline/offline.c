@@ -117,6 +117,8 @@ static struct said *find(struct said *table, const char *key, size_t len)
 
 static void drop_locked(struct offline *o, struct said *s)
 {
+	LOCK_HELD(&o->lock);
+
 	HASH_DEL(o->pending, s);
 	o->bytes -= weight(s);
 	object_put(s->object);
@@ -125,6 +127,8 @@ static void drop_locked(struct offline *o, struct said *s)
 
 static void forget_locked(struct offline *o)
 {
+	LOCK_HELD(&o->lock);
+
 	free_all(&o->pending);
 	o->bytes = 0;
 	o->forget = true;
@@ -133,6 +137,7 @@ static void forget_locked(struct offline *o)
 
 static bool has_room_locked(const struct offline *o, const struct object *object)
 {
+	LOCK_HELD(&o->lock);
 	size_t count = HASH_COUNT(o->pending);
 
 	if (!object)
@@ -176,6 +181,7 @@ void offline_forget(struct offline *o)
 /* Takes everything pending, with its identity. NULL: no memory, and it stays. */
 static struct batch *gather_locked(struct offline *o)
 {
+	LOCK_HELD(&o->lock);
 	struct batch *b = calloc(1, sizeof(*b));
 	char *who = strdup(o->who);
 
@@ -272,6 +278,7 @@ static void tell(struct offline *o, const struct err *err)
 /* After a failed write: removals must still be written, before any later answer. */
 static void give_back_locked(struct offline *o)
 {
+	LOCK_HELD(&o->lock);
 	struct batch *b = steal(o->taken);
 	struct said *s, *next;
 
@@ -286,6 +293,7 @@ static void give_back_locked(struct offline *o)
 
 static void sleep_locked(struct offline *o, uint64_t time)
 {
+	LOCK_HELD(&o->lock);
 	uint64_t until = clock_mono() + time;
 
 	while (!o->stop && cond_wait_until(&o->work, &o->lock, until))
@@ -294,11 +302,15 @@ static void sleep_locked(struct offline *o, uint64_t time)
 
 static bool has_work_locked(const struct offline *o)
 {
+	LOCK_HELD(&o->lock);
+
 	return o->past || (o->who && (o->pending || o->forget));
 }
 
 static void take_locked(struct offline *o)
 {
+	LOCK_HELD(&o->lock);
+
 	o->taken = o->past;
 	if (o->past)
 		LL_DELETE(o->past, o->taken);

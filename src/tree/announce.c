@@ -157,6 +157,7 @@ static struct event *make_event(struct dir *d, const struct telling *told, bool 
 static struct telling tell_locked(struct tree *t, struct dir *d, const struct kv_version *v,
 				  enum shown_origin origin, struct event **event)
 {
+	LOCK_HELD(&t->lock);
 	struct shown *s = &d->shown;
 	struct telling told = {.v = v};
 
@@ -207,6 +208,7 @@ static void fill_notice(struct tree *t, struct notice *n, struct dir *d, const s
 struct notice *announce_version_locked(struct tree *t, struct dir *d, const struct kv_version *v,
 				       enum shown_origin origin, bool always)
 {
+	LOCK_HELD(&t->lock);
 	struct event *event = NULL;
 	struct telling told = tell_locked(t, d, v, origin, &event);
 	size_t room = HASH_COUNT(d->node.children) + (v ? v->count : 0) + 1;
@@ -237,11 +239,14 @@ struct notice *announce_version_locked(struct tree *t, struct dir *d, const stru
 
 void announce_send_locked(struct tree *t, struct notice *n)
 {
+	LOCK_HELD(&t->lock);
+
 	t->config.changed(t->config.arg, n);
 }
 
 void announce_absence_locked(struct tree *t, struct dir *d, const char *name)
 {
+	LOCK_HELD(&t->lock);
 	struct notice *n = notice_new_locked(&d->node, 1);
 
 	if (!n)
@@ -253,6 +258,7 @@ void announce_absence_locked(struct tree *t, struct dir *d, const char *name)
 
 void announce_time_locked(struct tree *t, struct field *f, const struct timespec *mtime)
 {
+	LOCK_HELD(&t->lock);
 	struct dir *d = field_dir(f);
 	struct timespec now = clock_timespec(d->shown.mtime);
 	struct notice *n;

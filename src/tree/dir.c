@@ -59,12 +59,15 @@ static struct dir *dir_new(struct tree *t, struct node *parent, const char *name
 
 struct dir *dir_new_root(struct tree *t, const char *path)
 {
+	LOCK_SCOPE(&t->lock);
+
 	return dir_new(t, NULL, "", strdup(path));
 }
 
 struct dir *dir_child_locked(struct tree *t, struct node *parent, const char *name,
 			     const char *component)
 {
+	LOCK_HELD(&t->lock);
 	struct node *known = node_child_locked(parent, name);
 
 	if (known && node_is_dir(known))
@@ -81,6 +84,7 @@ static int empty_list(struct kv_list **out, struct err *err)
 
 void dir_asked_locked(const struct tree *t, struct dir *d, const struct ask *ask)
 {
+	LOCK_HELD(&t->lock);
 	if (!ask->asker)
 		return;
 	if (ask->uid == 0 || ask->uid == t->config.uid)
@@ -107,6 +111,7 @@ static uint64_t kinds_told(const struct tree *t, const struct dir *d)
 int dir_list_locked(struct tree *t, struct dir *d, const struct ask *ask, struct kv_list **out,
 		    uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct object *o = NULL;
 	struct kv_list *none;
 	struct cache_note note;
@@ -142,6 +147,7 @@ int dir_list_locked(struct tree *t, struct dir *d, const struct ask *ask, struct
 int dir_version_locked(struct tree *t, struct dir *d, const struct ask *ask,
 		       struct kv_version **out, uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	uint64_t now = clock_mono();
 
 	if (dir_may_be_secret(d) || (*d->path && kinds_told(t, d) < ask->since))
@@ -153,6 +159,7 @@ int dir_version_locked(struct tree *t, struct dir *d, const struct ask *ask,
 
 bool dir_hidden_locked(struct tree *t, const char *path)
 {
+	LOCK_HELD(&t->lock);
 	struct hidden *h;
 
 	HASH_FIND_STR(t->hidden, path, h);
@@ -161,6 +168,7 @@ bool dir_hidden_locked(struct tree *t, const char *path)
 
 int dir_hide_locked(struct tree *t, const char *path, const struct kv_version *latest)
 {
+	LOCK_HELD(&t->lock);
 	struct hidden *h;
 
 	dir_unhide_locked(t, path);
@@ -177,6 +185,7 @@ int dir_hide_locked(struct tree *t, const char *path, const struct kv_version *l
 
 void dir_unhide_locked(struct tree *t, const char *path)
 {
+	LOCK_HELD(&t->lock);
 	struct hidden *h;
 
 	HASH_FIND_STR(t->hidden, path, h);
@@ -189,6 +198,7 @@ void dir_unhide_locked(struct tree *t, const char *path)
 
 bool dir_has_entries_locked(struct tree *t, const char *path, const struct kv_list *list)
 {
+	LOCK_HELD(&t->lock);
 	for (size_t i = 0; i < list->count; i++) {
 		_cleanup_free_ char *entry = dir_child_path(path, list->entries[i].name);
 
@@ -207,6 +217,7 @@ static bool is_back(const struct hidden *h, const struct kv_version *latest)
 int dir_review_hidden_locked(struct tree *t, const char *path, const struct ask *ask,
 			     unsigned *kinds, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct object *data = NULL, *list = NULL;
 	struct hidden *h;
 	unsigned left = 0;
@@ -239,6 +250,7 @@ int dir_review_hidden_locked(struct tree *t, const char *path, const struct ask 
 static int listed_locked(struct tree *t, struct dir *d, const char *raw, const struct ask *ask,
 			 unsigned *kinds, uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_list *list = NULL;
 	_cleanup_free_ char *path = dir_child_path(d->path, raw);
 	int r = dir_list_locked(t, d, ask, &list, ttl, err);
@@ -267,6 +279,7 @@ static bool is_doubtful(struct tree *t, const struct dir *d, const char *raw)
 static int reached_locked(struct tree *t, struct dir *d, const char *raw, const struct ask *ask,
 			  bool is_secret, unsigned *kinds, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_free_ char *path = dir_child_path(d->path, raw);
 	_cleanup_object_ struct object *data = NULL, *reach = NULL;
 	int r, refused = 0;
@@ -328,6 +341,7 @@ static int take_field_locked(struct tree *t, struct dir *d, const struct wanted 
 
 int tree_settle_locked(struct tree *t, struct node *n, const struct ask *ask)
 {
+	LOCK_HELD(&t->lock);
 	struct dir *d = node_is_dir(n)	   ? dir_of(n)
 			: node_is_field(n) ? field_dir(field_of(n))
 					   : NULL;
@@ -338,6 +352,7 @@ int tree_settle_locked(struct tree *t, struct node *n, const struct ask *ask)
 bool dir_shows_field_locked(const struct dir *d, const struct kv_version *v, const char *raw,
 			    size_t len)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	if (d->removals && d->removals->has(d->removals, raw, len))
 		return false;
 	return kv_version_field(v, raw, len) != NULL;
@@ -347,6 +362,7 @@ bool dir_shows_field_locked(const struct dir *d, const struct kv_version *v, con
 static int find_locked(struct tree *t, struct dir *d, const struct wanted *w, const struct ask *ask,
 		       struct node **child, uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_version *v = NULL;
 	uint64_t list_ttl = t->config.ttl, data_ttl = 0;
 	unsigned kinds = 0;
@@ -387,6 +403,7 @@ static int find_served_locked(struct tree *t, struct dir *d, const struct wanted
 			      const struct ask *ask, struct node *known, struct node **child,
 			      uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct ask strict = *ask;
 	uint64_t now = clock_mono();
 	int r = find_locked(t, d, w, ask, child, ttl, err);
@@ -411,6 +428,7 @@ static int dir_lookup_locked(struct tree *t, struct node *n, const char *name,
 			     const struct ask *ask, struct node **child, uint64_t *ttl,
 			     struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct dir *d = dir_of(n);
 	struct node *known = node_child_locked(n, name);
 	struct wanted w = {.name = name};
@@ -453,6 +471,7 @@ static int dir_lookup_locked(struct tree *t, struct node *n, const char *name,
 static int dir_attr_locked(struct tree *t, struct node *n, const struct ask *ask, struct stat *attr,
 			   uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	const struct dir *d = dir_of(n);
 
 	dir_times_stat(&d->times, t->started, attr);
@@ -464,6 +483,7 @@ static int dir_attr_locked(struct tree *t, struct node *n, const struct ask *ask
 
 static void dir_access_locked(const struct tree *t, const struct node *n, struct access *a)
 {
+	LOCK_HELD(&t->lock);
 	const struct dir *d = container_of(n, const struct dir, node);
 
 	rule_access(rules_of(&t->config.rules, d->path), a);
@@ -532,6 +552,7 @@ static void amend_list(struct tree *t, const char *folder, const char *component
 int dir_make_local_locked(struct tree *t, struct dir *parent, const char *name, const char *raw,
 			  uid_t uid, struct dir **out)
 {
+	LOCK_HELD(&t->lock);
 	struct dir *d = dir_child_locked(t, &parent->node, name, raw);
 	int r = d ? node_make_local_locked(t, &d->node, uid) : -ENOMEM;
 
@@ -550,6 +571,7 @@ int dir_make_local_locked(struct tree *t, struct dir *parent, const char *name, 
 
 void dir_appeared_locked(struct tree *t, struct dir *d)
 {
+	LOCK_HELD(&t->lock);
 	unsigned kind = KV_ENTRY_SECRET;
 	struct node *n = &d->node;
 
@@ -568,6 +590,7 @@ void dir_appeared_locked(struct tree *t, struct dir *d)
 
 void dir_vanished_locked(struct tree *t, struct dir *d)
 {
+	LOCK_HELD(&t->lock);
 	const char *slash = strrchr(d->path, '/');
 
 	d->kinds &= ~(unsigned)KV_ENTRY_SECRET;

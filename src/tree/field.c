@@ -37,6 +37,7 @@ static bool is_named(struct node *n, const char *raw, size_t raw_len)
  * field in ".vault/fields" has the same one. */
 static uint64_t free_ino_locked(const struct dir *d, uint64_t ino, const char *raw, size_t raw_len)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	struct node *child, *next;
 
 	if (!d->renamed)
@@ -49,12 +50,15 @@ static uint64_t free_ino_locked(const struct dir *d, uint64_t ino, const char *r
 
 uint64_t field_ino_now_locked(const struct dir *d, const char *raw, size_t raw_len)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	return free_ino_locked(d, field_ino(d, raw, raw_len), raw, raw_len);
 }
 
 /* Who has it open goes on with what it was, whatever has its name. */
 static bool is_open_locked(const struct tree *t, const struct node *n)
 {
+	LOCK_HELD(&t->lock);
 	const struct handle *h;
 
 	DL_FOREACH2(t->handles, h, after)
@@ -68,6 +72,7 @@ static bool is_open_locked(const struct tree *t, const struct node *n)
  * file that never changes, with fast_open, the next one is always another. */
 static struct field *revive_locked(const struct tree *t, struct dir *d, const char *name)
 {
+	LOCK_HELD(&t->lock);
 	struct field *f;
 	struct node *n;
 
@@ -88,6 +93,7 @@ static struct field *revive_locked(const struct tree *t, struct dir *d, const ch
 struct field *field_child_locked(struct tree *t, struct dir *d, const char *name, const char *raw,
 				 size_t raw_len)
 {
+	LOCK_HELD(&t->lock);
 	struct node *known = node_child_locked(&d->node, name);
 	struct field *f;
 
@@ -120,6 +126,7 @@ struct field *field_child_locked(struct tree *t, struct dir *d, const char *name
 int field_rename_locked(struct tree *t, struct field *f, struct dir *to, const char *name,
 			const char *raw, size_t raw_len)
 {
+	LOCK_HELD(&t->lock);
 	char *copy = malloc(raw_len + 1);
 
 	struct dir *from = field_dir(f);
@@ -141,6 +148,7 @@ int field_rename_locked(struct tree *t, struct field *f, struct dir *to, const c
 
 int field_fix_locked(struct tree *t, struct field *f, struct kv_version *v)
 {
+	LOCK_HELD(&t->lock);
 	const struct kv_field *entry = kv_version_field(v, f->raw, f->raw_len);
 	struct timespec mtime = clock_timespec(field_dir(f)->shown.mtime);
 	struct content content;
@@ -170,6 +178,7 @@ static int no_such_field(const struct field *f, struct err *err)
 /* The directory that has the place of `d` now: itself while it is there. NULL: none is known. */
 static struct dir *living_dir_locked(struct dir *d)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	struct dir *parent;
 	struct node *n;
 
@@ -184,6 +193,7 @@ static struct dir *living_dir_locked(struct dir *d)
 static int find_again_locked(struct tree *t, struct field *f, const struct ask *ask,
 			     struct node **out, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_version *v = NULL;
 	struct dir *d = living_dir_locked(field_dir(f));
 	struct node *known = d ? node_child_locked(&d->node, f->node.name) : NULL;
@@ -210,6 +220,8 @@ static int find_again_locked(struct tree *t, struct field *f, const struct ask *
 int field_find_again_locked(struct tree *t, struct node *n, const struct ask *ask,
 			    struct node **out, struct err *err)
 {
+	LOCK_HELD(&t->lock);
+
 	*out = NULL;
 	if (node_is_field(n) && n->gone)
 		return find_again_locked(t, field_of(n), ask, out, err);
@@ -219,6 +231,7 @@ int field_find_again_locked(struct tree *t, struct node *n, const struct ask *as
 
 int field_stand_in_locked(struct tree *t, struct node *n, const struct ask *ask, struct node **out)
 {
+	LOCK_HELD(&t->lock);
 	int r = field_find_again_locked(t, n, ask, out, NULL);
 
 	if (r == PARKED)
@@ -234,6 +247,7 @@ static int current_locked(struct tree *t, struct field *f, const struct ask *ask
 			  struct kv_version **v, const struct kv_field **entry, uint64_t *ttl,
 			  struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	int r;
 
 	if (f->node.gone)
@@ -261,6 +275,7 @@ static int current_locked(struct tree *t, struct field *f, const struct ask *ask
 /* Of what is removed: what those who have it open read. */
 static size_t gone_size_locked(struct tree *t, struct field *f)
 {
+	LOCK_HELD(&t->lock);
 	const struct handle *h;
 
 	DL_FOREACH2(t->handles, h, after)
@@ -274,6 +289,7 @@ static size_t gone_size_locked(struct tree *t, struct field *f)
 static int attr_again_locked(struct tree *t, struct field *f, const struct ask *ask,
 			     struct stat *attr, uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct node *now;
 	int r = field_find_again_locked(t, &f->node, ask, &now, err);
 
@@ -290,6 +306,7 @@ static int attr_again_locked(struct tree *t, struct field *f, const struct ask *
 static int field_attr_locked(struct tree *t, struct node *n, const struct ask *ask,
 			     struct stat *attr, uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct field *f = field_of(n);
 	_cleanup_object_ struct kv_version *v = NULL;
 	const struct kv_field *entry;
@@ -329,6 +346,7 @@ static int field_attr_locked(struct tree *t, struct node *n, const struct ask *a
 static int field_content_locked(struct tree *t, struct node *n, const struct ask *ask,
 				struct content *out, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct field *f = field_of(n);
 	struct kv_version *v = NULL;
 	const struct kv_field *entry;
@@ -351,6 +369,7 @@ static int field_content_locked(struct tree *t, struct node *n, const struct ask
 
 static void field_access_locked(const struct tree *t, const struct node *n, struct access *a)
 {
+	LOCK_HELD(&t->lock);
 	const struct field *f = container_of(n, const struct field, node);
 
 	rule_access(rules_of_field(&t->config.rules, dir_of(n->parent)->path, f->raw), a);

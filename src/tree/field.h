@@ -33,6 +33,8 @@ static inline struct field *field_of(struct node *n)
 /* Until when (clock_mono()) somebody may be reading it. */
 static inline uint64_t field_read_until_locked(const struct field *f)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	return f->opened + READING_TIME;
 }
 
@@ -70,6 +72,8 @@ int field_stand_in_locked(struct tree *t, struct node *n, const struct ask *ask,
  * leaving finds that done. */
 static inline void field_stay_locked(struct field *f)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	f->node.coming = f->node.leaving = false;
 }
 

@@ -46,6 +46,8 @@ static void lapse(struct timer *timer)
 
 static void leave_locked(struct tree *t, struct handle *h, struct node *n, uint64_t by)
 {
+	LOCK_HELD(&t->lock);
+
 	if (!h->leaves)
 		t->leaving++;
 	h->leaves = n;
@@ -54,6 +56,7 @@ static void leave_locked(struct tree *t, struct handle *h, struct node *n, uint6
 
 static bool expects_any_locked(struct tree *t)
 {
+	LOCK_HELD(&t->lock);
 	const struct handle *h;
 
 	DL_FOREACH2(t->handles, h, after)
@@ -65,6 +68,7 @@ static bool expects_any_locked(struct tree *t)
 /* The time is the same for all, so that a timer which is armed is so for the earliest. */
 void last_close_expect_locked(struct tree *t, struct handle *h, struct node *n)
 {
+	LOCK_HELD(&t->lock);
 	bool armed = expects_any_locked(t);
 
 	leave_locked(t, h, n, clock_mono() + EXPECT_TIME);
@@ -75,11 +79,15 @@ void last_close_expect_locked(struct tree *t, struct handle *h, struct node *n)
 
 void last_close_begin_locked(struct tree *t, struct handle *h, struct node *n)
 {
+	LOCK_HELD(&t->lock);
+
 	leave_locked(t, h, n, UINT64_MAX);
 }
 
 struct waitq last_close_end_locked(struct tree *t, struct handle *h)
 {
+	LOCK_HELD(&t->lock);
+
 	if (!h->leaves)
 		return (struct waitq){NULL};
 	h->leaves = NULL;
@@ -105,6 +113,7 @@ static bool concerns(struct node *leaves, struct node *n)
 
 int last_close_wait_locked(struct tree *t, struct node *n, const struct ask *ask)
 {
+	LOCK_HELD(&t->lock);
 	struct handle *h;
 
 	if (t->leaving == 0 || !ask->asker)

@@ -42,6 +42,7 @@ static uint64_t disturbs(const struct shown *s, const struct kv_version *v, uint
 /* A new file of ours that is at the server by now, whoever made it, is that one. */
 static void adopt_locked(struct tree *t, struct dir *d, const struct kv_version *v)
 {
+	LOCK_HELD(&t->lock);
 	struct node *child, *next;
 
 	HASH_ITER (hh, d->node.children, child, next) {
@@ -109,12 +110,15 @@ const struct shown_ops latest_ops = {
 
 void latest_show_locked(struct dir *d, struct kv_version *v, enum shown_origin origin)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	shown_offer(&d->shown, v, origin, clock_mono());
 }
 
 void latest_learn_locked(struct tree *t, struct dir *d, struct kv_version *v,
 			 enum shown_origin origin, uint64_t mark)
 {
+	LOCK_HELD(&t->lock);
 	const struct tree_config *c = &t->config;
 	uint64_t ttl = rules_ttl(&c->rules, d->path, c->ttl);
 	bool learnt = cache_learn(c->cache, TREE_DATA, d->path, object_ref(&v->object),
@@ -133,6 +137,8 @@ void latest_learn_locked(struct tree *t, struct dir *d, struct kv_version *v,
 
 void latest_withdraw_locked(struct tree *t, struct dir *d, int code)
 {
+	LOCK_HELD(&t->lock);
+
 	if (d->shown.told)
 		fixed_release_all_locked(t);
 	shown_withdraw(&d->shown, code);
@@ -148,6 +154,7 @@ static bool is_refusal(int r)
  * not at hand. */
 static struct kv_version *at_hand_locked(struct tree *t, struct dir *d)
 {
+	LOCK_HELD(&t->lock);
 	const struct shown *s = &d->shown;
 	_cleanup_object_ struct kv_version *v = NULL;
 
@@ -158,6 +165,7 @@ static struct kv_version *at_hand_locked(struct tree *t, struct dir *d)
 
 void latest_changed_locked(struct tree *t, struct dir *d)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_version *v = NULL;
 
 	if (!d->shown.unannounced)
@@ -169,6 +177,8 @@ void latest_changed_locked(struct tree *t, struct dir *d)
 /* Somebody has asked for the secret. */
 static void used_locked(struct tree *t, struct dir *d, const struct ask *ask)
 {
+	LOCK_HELD(&t->lock);
+
 	d->watch.used = clock_mono();
 	d->watch.held = false;
 	dir_asked_locked(t, d, ask);
@@ -177,6 +187,7 @@ static void used_locked(struct tree *t, struct dir *d, const struct ask *ask)
 int latest_get_locked(struct tree *t, struct dir *d, const struct ask *ask, struct kv_version **out,
 		      uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct shown *s = &d->shown;
 	_cleanup_object_ struct kv_version *v = NULL;
 	struct object *o = NULL;
@@ -215,6 +226,8 @@ int latest_get_locked(struct tree *t, struct dir *d, const struct ask *ask, stru
 
 void latest_opened_locked(struct field *f, struct kv_version *v)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	f->readers++;
 	f->opened = clock_mono();
 	shown_opened(&field_dir(f)->shown, v);
@@ -222,12 +235,16 @@ void latest_opened_locked(struct field *f, struct kv_version *v)
 
 void latest_closed_locked(struct field *f)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	f->readers--;
 	shown_closed(&field_dir(f)->shown, clock_mono());
 }
 
 void latest_wait_drained_locked(struct tree *t, struct dir *d)
 {
+	LOCK_HELD(&t->lock);
+
 	while (d->shown.phase == SHOWN_DRAINING)
 		cond_wait(&t->drained, &t->lock);
 }

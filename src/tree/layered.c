@@ -25,6 +25,7 @@ static int no_memory(struct err *err)
 static int take_field_locked(struct tree *t, struct dir *d, const struct wanted *w,
 			     struct node **child, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct field *f = field_child_locked(t, d, w->name, w->raw, w->len);
 
 	if (!f)
@@ -36,6 +37,7 @@ static int take_field_locked(struct tree *t, struct dir *d, const struct wanted 
 static int take_dir_locked(struct tree *t, struct dir *d, const struct wanted *w, uint64_t ttl,
 			   struct node **child, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct dir *c = dir_child_locked(t, &d->node, w->name, w->raw);
 
 	if (!c)
@@ -56,6 +58,7 @@ static bool is_directory(const struct tree *t, const struct dir *d, const struct
 int layered_first_locked(struct tree *t, struct dir *d, const struct wanted *w,
 			 const struct ask *ask, struct node **child, uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_list *list = NULL;
 	bool listed;
 	int r;
@@ -78,6 +81,7 @@ int layered_first_locked(struct tree *t, struct dir *d, const struct wanted *w,
 int layered_last_locked(struct tree *t, struct dir *d, const struct wanted *w, int r,
 			const struct ask *ask, struct node **child, uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	uint64_t held = r == -ENOENT ? t->config.negative_ttl : 0;
 	struct kv_field field;
 
@@ -105,6 +109,7 @@ static bool stands_in(const struct tree *t, const struct dir *d, int r)
 int layered_list_locked(struct tree *t, struct dir *d, const struct ask *ask, struct kv_list **out,
 			uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	int r = dir_list_locked(t, d, ask, out, ttl, err);
 
 	if (stands_in(t, d, r)) {
@@ -120,6 +125,7 @@ int layered_list_locked(struct tree *t, struct dir *d, const struct ask *ask, st
 int layered_version_locked(struct tree *t, struct dir *d, const struct ask *ask,
 			   struct kv_version **out, uint64_t *ttl, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	int r = dir_version_locked(t, d, ask, out, ttl, err);
 
 	if (stands_in(t, d, r)) {
@@ -156,6 +162,7 @@ bool layered_has(const struct tree *t, const struct field *f)
 void layered_unanswered_locked(struct tree *t, const struct dir *d, const char *raw, size_t len,
 			       const struct ask *ask, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_free_ char *path = dir_child_path(d->path, raw);
 	struct failure told = {.uid = ask->uid, .path = path, .dirs = {d->path}, .names = true};
 

@@ -108,6 +108,7 @@ static bool is_listed(const struct listing *l, const struct node *n)
 /* An entry is shown unless it was removed here; to look it up tells whether it still is. */
 static unsigned shown_kinds_locked(struct tree *t, const struct dir *d, const struct kv_entry *e)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_free_ char *path = t->hidden ? dir_child_path(d->path, e->name) : NULL;
 
 	char name[NAME_BYTES_MAX + 1];
@@ -122,6 +123,7 @@ static unsigned shown_kinds_locked(struct tree *t, const struct dir *d, const st
 
 static bool shows_field_locked(struct dir *d, const struct kv_version *v, const struct kv_field *f)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	char name[NAME_BYTES_MAX + 1];
 	struct node *n = NULL;
 
@@ -134,6 +136,7 @@ static bool shows_field_locked(struct dir *d, const struct kv_version *v, const 
 
 static int fill_locked(struct tree *t, struct listing *l)
 {
+	LOCK_HELD(&t->lock);
 	struct dir *d = dir_of(l->node);
 	struct node *child, *next;
 	int r = 0;
@@ -163,6 +166,7 @@ static int fill_locked(struct tree *t, struct listing *l)
 /* Where listing is refused: what our rights name, and what we have read. An empty list: nothing. */
 static int known_locked(struct tree *t, struct dir *d, const struct ask *ask, struct kv_list **out)
 {
+	LOCK_HELD(&t->lock);
 	struct kv *kv = t->config.kv;
 	struct object *reach = NULL;
 	struct node *child, *next;
@@ -199,6 +203,7 @@ static int known_locked(struct tree *t, struct dir *d, const struct ask *ask, st
 static int review_hidden_locked(struct tree *t, struct dir *d, const struct kv_list *list,
 				const struct ask *ask)
 {
+	LOCK_HELD(&t->lock);
 	size_t turn = list->count ? clock_mono() / REVIEW_TIME * REVIEWED % list->count : 0;
 	struct ask strict = *ask; /* as for a name that is absent */
 	uint64_t now = clock_mono();
@@ -222,6 +227,7 @@ static int review_hidden_locked(struct tree *t, struct dir *d, const struct kv_l
 /* The folder may be refused and the secret not, and the other way round. */
 static int gather_locked(struct tree *t, struct listing *l, const struct ask *ask, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct dir *d = dir_of(l->node);
 	int a = layered_list_locked(t, d, ask, &l->list, &l->list_ttl, err), b;
 
@@ -257,6 +263,7 @@ int listing_add(struct listing *l, const char *name, bool directory, uint64_t in
 
 int listing_check_locked(struct tree *t, struct node *dir, const struct ask *ask, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct listing l = {.node = dir};
 	int r = gather_locked(t, &l, ask, err);
 
@@ -268,6 +275,7 @@ int listing_check_locked(struct tree *t, struct node *dir, const struct ask *ask
 static int fill_control_locked(struct tree *t, struct listing *l, const struct ask *ask,
 			       struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct node *child, *next;
 	int r = l->node->type->list_locked(t, l->node, ask, l, err);
 
@@ -280,6 +288,7 @@ static int fill_control_locked(struct tree *t, struct listing *l, const struct a
 /* Whether the kernel may go on with the listing that it has kept. */
 static bool is_unchanged_locked(const struct tree *t, const struct listing *l)
 {
+	LOCK_HELD(&t->lock);
 	struct dir *d = dir_of(l->node);
 	struct node *child, *next;
 	bool same = l->list == d->streamed && l->version && d->streamed_version &&
@@ -293,6 +302,7 @@ static bool is_unchanged_locked(const struct tree *t, const struct listing *l)
 
 static void remember_locked(const struct tree *t, const struct listing *l)
 {
+	LOCK_HELD(&t->lock);
 	struct dir *d = dir_of(l->node);
 
 	object_put(d->streamed);
@@ -323,6 +333,7 @@ static int charge(struct tree *t, struct listing *l, struct err *err)
 /* Once for each opendir(3): the first time it is asked from memory alone. */
 static void note_walk_locked(struct tree *t, struct dir *d, const struct ask *ask)
 {
+	LOCK_HELD(&t->lock);
 	struct dir *parent = d->node.parent ? dir_of(d->node.parent) : NULL;
 	const char *slash = strrchr(d->path, '/');
 
@@ -395,6 +406,7 @@ void tree_closedir(struct tree *t, struct listing *l)
 
 bool listing_is_open_locked(const struct tree *t, const struct node *dir, pid_t process)
 {
+	LOCK_HELD(&t->lock);
 	const struct listing *l;
 
 	DL_FOREACH (t->listings, l)
@@ -407,6 +419,7 @@ bool listing_is_open_locked(const struct tree *t, const struct node *dir, pid_t 
 static struct node *row_node_locked(struct tree *t, struct listing *l, const struct listed *row,
 				    const char *name)
 {
+	LOCK_HELD(&t->lock);
 	struct node *known = node_child_locked(l->node, name);
 	struct dir *d = dir_of(l->node), *c;
 	struct field *f;
@@ -436,6 +449,7 @@ static struct node *row_node_locked(struct tree *t, struct listing *l, const str
 static void full_view_locked(struct tree *t, struct listing *l, const struct listed *row,
 			     const char *name, struct view *view)
 {
+	LOCK_HELD(&t->lock);
 	uint64_t passed = clock_mono() - l->opened;
 	uint64_t ttl = row->directory ? l->list_ttl : l->version_ttl;
 	struct node *n = row_node_locked(t, l, row, name);
@@ -461,6 +475,7 @@ static void full_view_locked(struct tree *t, struct listing *l, const struct lis
 /* Number 0 is the directory itself, 1 the one above it; above the mount there is none that is ours. */
 static const char *dot_locked(const struct listing *l, size_t i, struct view *view)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	const struct node *n = i == 1 && l->node->parent ? l->node->parent : l->node;
 
 	view->attr = (struct stat){.st_mode = S_IFDIR, .st_ino = n->ino};
@@ -470,6 +485,7 @@ static const char *dot_locked(const struct listing *l, size_t i, struct view *vi
 /* As stat(2) tells it. A field that was renamed has kept its number. */
 static uint64_t row_ino_locked(struct listing *l, const struct listed *row, const char *name)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	const struct node *known = node_child_locked(l->node, name);
 
 	if (row->ino)

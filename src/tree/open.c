@@ -17,6 +17,7 @@
 
 static int check_locked(struct tree *t, struct node *n, const struct ask *ask)
 {
+	LOCK_HELD(&t->lock);
 	int r;
 
 	if (n->gone)
@@ -29,6 +30,7 @@ static int check_locked(struct tree *t, struct node *n, const struct ask *ask)
 
 static void count_locked(struct handle *h, bool by_pages)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	struct field *f;
 
 	if (!node_is_field(h->node) || !h->content.object)
@@ -43,6 +45,7 @@ static void count_locked(struct handle *h, bool by_pages)
 
 struct handle *handle_new_locked(struct tree *t, struct node *n)
 {
+	LOCK_HELD(&t->lock);
 	struct handle *h = calloc(1, sizeof(*h));
 
 	if (!h)
@@ -55,6 +58,8 @@ struct handle *handle_new_locked(struct tree *t, struct node *n)
 
 void handle_free_locked(struct tree *t, struct handle *h)
 {
+	LOCK_HELD(&t->lock);
+
 	DL_DELETE2(t->handles, h, before, after);
 	metric_move(METRIC_HANDLES, -1);
 	object_put(h->content.object);
@@ -65,6 +70,7 @@ void handle_free_locked(struct tree *t, struct handle *h)
 static int content_locked(struct tree *t, struct node *node, const struct ask *ask,
 			  struct content *content, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	int r = check_locked(t, node, ask);
 
 	if (r == 0)
@@ -89,6 +95,7 @@ static void reader_end(struct feed_reader **r)
 static int open_locked(struct tree *t, struct node *node, const struct ask *ask,
 		       struct handle **out, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct content content;
 	struct handle *h;
 	struct node *now;
@@ -137,6 +144,7 @@ int tree_open(struct tree *t, struct node *node, const struct caller *caller, co
 
 static int current_locked(const struct handle *h, struct content *c)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	struct field *f;
 	const struct shown *s;
 	const struct kv_field *now;
@@ -185,6 +193,7 @@ int tree_read(struct tree *t, struct handle *h, size_t offset, size_t size, cons
 static int fetch_again_locked(struct tree *t, struct field *f, const struct ask *ask,
 			      struct kv_version **v, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	const struct fixed *fixed = f->node.fixed;
 	struct dir *d = field_dir(f);
 	_cleanup_free_ char *key = source_version_key(d->path, fixed->number, fixed->created);
@@ -208,6 +217,7 @@ static int fetch_again_locked(struct tree *t, struct field *f, const struct ask 
 static int fixed_content_locked(struct tree *t, struct node *n, const struct ask *ask,
 				struct content *out, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct kv_version *v = NULL;
 	const struct kv_field *entry;
 	struct field *f;

@@ -70,6 +70,7 @@ int permit_refused(struct err *err, int r)
 
 int tree_permit_locked(struct tree *t, struct node *node, const struct caller *caller, int mask)
 {
+	LOCK_HELD(&t->lock);
 	struct stat attr;
 
 	if ((mask & W_OK) && is_unchangeable(t, node))

@@ -161,6 +161,7 @@ static struct caller reader_of(const struct tree *t, const struct ask *ask)
 
 void rights_print_failures_locked(const struct tree *t, const struct ask *ask, struct buf *to)
 {
+	LOCK_HELD(&t->lock);
 	struct caller caller = reader_of(t, ask);
 	struct reader r = {.t = t};
 

@@ -60,6 +60,7 @@ static int print(const cJSON *item, char **text)
 static int metadata_locked(struct tree *t, struct dir *d, const struct ask *ask,
 			   struct object **out, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	int r = -ENOENT;
 
 	if (dir_traits(t, d) & KV_FLAT)
@@ -72,6 +73,7 @@ static int metadata_locked(struct tree *t, struct dir *d, const struct ask *ask,
 int settings_text_locked(struct tree *t, struct dir *d, const char *attribute,
 			 const struct ask *ask, char **text, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct object *o = NULL;
 	const struct setting *setting = settings_find(attribute);
 	const char *key = settings_custom_key(attribute);
@@ -91,6 +93,7 @@ int settings_text_locked(struct tree *t, struct dir *d, const char *attribute,
 
 int settings_list_locked(struct tree *t, struct dir *d, const struct ask *ask, struct buf *to)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct object *o = NULL;
 	const cJSON *custom;
 	int r = metadata_locked(t, d, ask, &o, NULL);
@@ -111,6 +114,7 @@ int settings_list_locked(struct tree *t, struct dir *d, const struct ask *ask, s
 
 size_t settings_count_locked(struct tree *t, const struct dir *d)
 {
+	LOCK_HELD(&t->lock);
 	_cleanup_object_ struct object *o = cache_peek(t->config.cache, TREE_METADATA, d->path);
 
 	return o ? (size_t)cJSON_GetArraySize(json_get(

@@ -126,10 +126,21 @@ static void free_below(struct tree *t, struct node *n)
 	}
 }
 
-void tree_free(struct tree *t)
+static void free_nodes(struct tree *t)
 {
+	LOCK_SCOPE(&t->lock);
 	struct hidden *h, *next;
 
+	forget_below(t);
+	free_below(t, t->root);
+	free(t->root->name);
+	t->root->type->free(t, t->root);
+	HASH_ITER (hh, t->hidden, h, next)
+		dir_unhide_locked(t, h->path);
+}
+
+void tree_free(struct tree *t)
+{
 	if (!t)
 		return;
 	tree_deafen(t);
@@ -138,12 +149,7 @@ void tree_free(struct tree *t)
 		tree_release(t, t->handles);
 	while (t->listings)
 		tree_closedir(t, t->listings);
-	forget_below(t);
-	free_below(t, t->root);
-	free(t->root->name);
-	t->root->type->free(t, t->root);
-	HASH_ITER (hh, t->hidden, h, next)
-		dir_unhide_locked(t, h->path);
+	free_nodes(t);
 	dir_times_drop_all(&t->times);
 	failures_fini(&t->failures);
 	outline_key_free(t->digests);
@@ -174,6 +180,7 @@ void tree_noticed(struct tree *t, struct notice *notice)
 static int describe_locked(struct tree *t, struct node *n, const struct ask *ask, struct view *view,
 			   struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	int r = node_is_dir(n) ? 0 : last_close_wait_locked(t, n, ask);
 
 	if (r != 0)
@@ -225,6 +232,7 @@ int tree_leave(struct tree *t, struct node *dir, const char *name)
 
 static void withdraw_below_locked(struct tree *t, struct node *n, int code)
 {
+	LOCK_HELD(&t->lock);
 	struct node *child, *next;
 
 	if (node_is_dir(n))
@@ -249,6 +257,7 @@ void tree_forget_all(struct tree *t, int code)
 static int settle_control_locked(struct tree *t, struct node *n, const struct ask *ask,
 				 struct view *view, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct content content = {0};
 	int r;
 
@@ -266,6 +275,7 @@ static int settle_control_locked(struct tree *t, struct node *n, const struct as
 
 static void forget_control_locked(struct node *dir, const char *name)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
 	struct node *known = node_child_locked(dir, name);
 
 	if (known && known->fixed && known->type->control)
@@ -362,6 +372,7 @@ void tree_taken_back(struct tree *t, struct node *node, struct view *view)
 /* Whether what it holds can be had: asks what open(2) asks. */
 static int readable_locked(struct tree *t, struct node *n, const struct ask *ask, struct err *err)
 {
+	LOCK_HELD(&t->lock);
 	struct content content = {0};
 	int r;
 
@@ -411,6 +422,8 @@ bool tree_is_known(struct tree *t, struct node *node)
 /* The directory that a node is, or is in, whether beside its fields or in its ".vault". */
 static const struct dir *home_locked(struct node *n)
 {
+	LOCK_HELD_NAMED(LOCK_TREE);
+
 	while (n && !node_is_dir(n))
 		n = n->parent;
 	return n ? dir_of(n) : NULL;

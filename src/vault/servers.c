@@ -151,6 +151,7 @@ static void tell(struct servers *s, const char *address, const struct err *why)
 static bool fail_locked(struct asking *a, struct server *server, bool probe, bool of_both,
 			uint64_t pause, const struct err *why)
 {
+	LOCK_HELD(&a->s->lock);
 	uint64_t now = clock_mono();
 	/* A server that timed out has had its chance. */
 	bool at_once = a->s->count > 1 || why->code == ETIMEDOUT, opened;
@@ -261,6 +262,7 @@ static void wake(void *arg)
 
 static bool may_ask_locked(const struct servers *s, int kind)
 {
+	LOCK_HELD(&s->lock);
 	for (size_t i = 0; i < s->count; i++) {
 		enum breaker_says says = breaker_state(&s->list[i].breakers[kind]);
 

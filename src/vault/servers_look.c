@@ -35,6 +35,7 @@ static bool is_open(const struct server *server, int kind)
 
 bool servers_behind_locked(const struct servers *s, const struct server *server)
 {
+	LOCK_HELD(&s->lock);
 	const struct health_look *health = &server->health;
 
 	if (health->leaderless)
@@ -48,6 +49,8 @@ bool servers_behind_locked(const struct servers *s, const struct server *server)
 /* Whether no other server serves in its place. */
 static bool is_needed_locked(const struct servers *s, const struct server *server, int kind)
 {
+	LOCK_HELD(&s->lock);
+
 	for (size_t i = 0; i < s->count; i++)
 		if (&s->list[i] != server && !is_open(&s->list[i], kind) &&
 		    !servers_behind_locked(s, &s->list[i]))
@@ -63,6 +66,7 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 /* When the next check is due (clock_mono()); 0: there is nothing to check. */
 static uint64_t due_locked(const struct servers *s, const struct server *server)
 {
+	LOCK_HELD(&s->lock);
 	const struct server *current = &s->list[s->current];
 	uint64_t due = 0;
 
@@ -85,6 +89,8 @@ static uint64_t due_locked(const struct servers *s, const struct server *server)
 
 bool servers_pending_locked(struct servers *s, int kind, uint64_t soon)
 {
+	LOCK_HELD(&s->lock);
+
 	for (size_t i = 0; i < s->count; i++) {
 		const struct server *server = &s->list[i];
 		uint64_t due = server->looked_after ? due_locked(s, server) : 0;
@@ -98,6 +104,7 @@ bool servers_pending_locked(struct servers *s, int kind, uint64_t soon)
 
 bool servers_move_locked(struct servers *s, const struct server *server)
 {
+	LOCK_HELD(&s->lock);
 	const char *before = s->list[s->current].address;
 
 	if (server == &s->list[s->current])
@@ -111,6 +118,8 @@ bool servers_move_locked(struct servers *s, const struct server *server)
 
 static void hope_locked(struct server *server)
 {
+	LOCK_HELD(&server->servers->lock);
+
 	breaker_hope(&server->breakers[READS]);
 	if (servers_behind_locked(server->servers, server))
 		breaker_worse(&server->breakers[CHANGES], clock_mono());
@@ -122,6 +131,7 @@ static void hope_locked(struct server *server)
 static void take_in_locked(struct servers *s, struct server *server, int r,
 			   const struct health_look *health, const struct err *why)
 {
+	LOCK_HELD(&s->lock);
 	const struct server *current = &s->list[s->current];
 
 	server->looked = r;
@@ -143,6 +153,7 @@ static void take_in_locked(struct servers *s, struct server *server, int r,
 
 static uint64_t patience_locked(const struct server *server)
 {
+	LOCK_HELD(&server->servers->lock);
 	uint64_t patience = 4 * server->latency;
 
 	if (patience < PATIENCE_MIN)
@@ -154,6 +165,7 @@ static uint64_t patience_locked(const struct server *server)
 static int look_locked(struct servers *s, struct server *server, struct limit limit,
 		       struct err *why)
 {
+	LOCK_HELD(&s->lock);
 	struct health_look health = {0};
 	uint64_t begun = clock_mono();
 	int r;
@@ -195,6 +207,8 @@ static void look_after(struct job *job)
 
 static bool begin_locked(struct servers *s, struct server *server)
 {
+	LOCK_HELD(&s->lock);
+
 	if (s->stopping || server->looked_after || !due_locked(s, server))
 		return false;
 	if (!s->lookers)

@@ -80,6 +80,7 @@ static void wake(struct hooks *h)
 
 static struct due *find_locked(struct hooks *h, const struct on_change *hook, const char *path)
 {
+	LOCK_HELD(&h->lock);
 	struct due *d;
 
 	DL_FOREACH (h->all, d)
@@ -121,6 +122,7 @@ static void join_event(struct event *to, const struct event *e)
 
 static void add_locked(struct hooks *h, const struct on_change *hook, const struct event *e)
 {
+	LOCK_HELD(&h->lock);
 	struct due *d = find_locked(h, hook, e->secret);
 
 	if (d && d->event)
@@ -238,6 +240,7 @@ static int start(struct hooks *h, const struct on_change *hook, uint32_t id, con
 
 static bool is_busy_locked(const struct hooks *h, const struct on_change *hook)
 {
+	LOCK_HELD(&h->lock);
 	const struct due *d;
 
 	DL_FOREACH (h->all, d)
@@ -261,6 +264,7 @@ static void log_start(const struct due *d, int r)
 /* Starts what is due, and forgets what has nothing more to do; when to look again, 0 for when told. */
 static uint64_t start_due_locked(struct hooks *h, uint64_t now)
 {
+	LOCK_HELD(&h->lock);
 	struct due *d, *next;
 	uint64_t again = 0;
 
@@ -316,6 +320,7 @@ static void log_end(const struct due *d, const struct runner_end *end)
 
 static void take_ends_locked(struct hooks *h)
 {
+	LOCK_HELD(&h->lock);
 	struct runner_end end;
 	struct due *d;
 	int r;

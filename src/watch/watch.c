@@ -240,6 +240,7 @@ static void run_look(struct job *job)
 
 static void start_jobs_locked(struct watch *w, uint64_t now)
 {
+	LOCK_HELD(&w->lock);
 	size_t due = w->spacing ? (size_t)((now - w->begun) / w->spacing) + 1 : w->now.count;
 
 	if (due > w->now.count)

@@ -84,7 +84,7 @@ Test(draft, a_new_one_is_empty_and_clean, .init = support_init)
 	cr_assert_eq(d->opener, getpid());
 	cr_assert_eq(d->cas, NO_CAS);
 	cr_assert_eq(d->base->number, 3);
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 static void *thread_draft(void *arg)
@@ -103,7 +103,7 @@ Test(draft, its_opener_is_the_process_and_not_the_thread, .init = support_init)
 	cr_assert_eq(pthread_create(&thread, NULL, thread_draft, base), 0);
 	cr_assert_eq(pthread_join(thread, &d), 0);
 	cr_assert_eq(((struct draft *)d)->opener, getpid());
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 Test(draft, bytes_land_where_they_are_written, .init = support_init)
@@ -116,7 +116,7 @@ Test(draft, bytes_land_where_they_are_written, .init = support_init)
 	cr_assert_eq(put(d, "d!", 10), 0);
 	cr_assert_eq(draft_write(d, "\0", 1, 5, false), 0);
 	assert_holds(d, "hello\0World!", 12);
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 Test(draft, a_hole_is_zero, .init = support_init)
@@ -125,7 +125,7 @@ Test(draft, a_hole_is_zero, .init = support_init)
 
 	cr_assert_eq(put(d, "b", 5), 0);
 	assert_holds(d, "\0\0\0\0\0b", 6);
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 Test(draft, append_goes_to_the_end_whatever_the_offset, .init = support_init)
@@ -136,7 +136,7 @@ Test(draft, append_goes_to_the_end_whatever_the_offset, .init = support_init)
 	cr_assert_eq(append(d, "two", 0), 0);
 	cr_assert_eq(append(d, "three", 1000000), 0);
 	assert_holds(d, "onetwothree", 11);
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 /* Imitates two programs with a scratch file open, one of them with O_APPEND. */
@@ -148,7 +148,7 @@ Test(draft, each_write_says_for_itself_whether_it_appends, .init = support_init)
 	cr_assert_eq(put(d, "O", 0), 0);
 	cr_assert_eq(append(d, "two", 1), 0);
 	assert_holds(d, "Onetwo", 6);
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 Test(draft, truncate_cuts_and_grows, .init = support_init)
@@ -163,7 +163,7 @@ Test(draft, truncate_cuts_and_grows, .init = support_init)
 	assert_holds(d, "he", 2);
 	cr_assert_eq(draft_truncate(d, 5), 0);
 	assert_holds(d, "he\0\0\0", 5);
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 Test(draft, truncate_to_nothing_replaces_all, .init = support_init)
@@ -174,7 +174,7 @@ Test(draft, truncate_to_nothing_replaces_all, .init = support_init)
 	cr_assert_eq(draft_truncate(d, 0), 0);
 	cr_assert(d->replaces);
 	assert_holds(d, "", 0);
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 Test(draft, what_was_emptied_is_not_once_something_is_written, .init = support_init)
@@ -187,7 +187,7 @@ Test(draft, what_was_emptied_is_not_once_something_is_written, .init = support_i
 	d->emptied = true;
 	cr_assert_eq(draft_truncate(d, 0), 0);
 	cr_assert_not(d->emptied);
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 Test(draft, a_change_is_dated, .init = support_init)
@@ -201,7 +201,7 @@ Test(draft, a_change_is_dated, .init = support_init)
 	d->touched = 0;
 	draft_truncate(d, 0);
 	cr_assert_geq(d->touched, before);
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 Test(draft, it_grows_up_to_the_bound, .init = support_init)
@@ -216,7 +216,7 @@ Test(draft, it_grows_up_to_the_bound, .init = support_init)
 	cr_assert_eq(draft_truncate(d, MAX), 0);
 	cr_assert_eq(draft_write(d, bytes, MAX, 0, false), 0);
 	assert_holds(d, bytes, MAX);
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 /* A program that does not look at what write(2) says must not commit the half that went well. */
@@ -241,7 +241,7 @@ Test(draft, a_write_beyond_the_bound_fails_it_for_good, .init = support_init)
 			     -EFBIG, "%zu", i);
 		cr_assert_eq(d->text.len, 5, "%zu", i);
 		assert_failed_for_good(d, EFBIG);
-		draft_put_locked(d);
+		support_draft_put(d);
 	}
 }
 
@@ -255,7 +255,7 @@ Test(draft, a_truncate_beyond_the_bound_fails_it_for_good, .init = support_init)
 		put(d, "hello", 0);
 		cr_assert_eq(draft_truncate(d, sizes[i]), -EFBIG);
 		assert_failed_for_good(d, EFBIG);
-		draft_put_locked(d);
+		support_draft_put(d);
 	}
 }
 
@@ -267,7 +267,7 @@ Test(draft, what_has_failed_stays_failed, .init = support_init)
 	draft_fail(d, EBUSY);
 	assert_failed_for_good(d, EBUSY);
 	cr_assert_eq(d->text.len, 5, "it may be asked for as a conflict");
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 static void assert_reads(struct draft *d, size_t offset, size_t size, const char *expected)
@@ -292,7 +292,7 @@ Test(draft, reading_is_bounded_by_what_there_is, .init = support_init)
 	assert_reads(d, SIZE_MAX, SIZE_MAX, "");
 	assert_reads(d, 2, SIZE_MAX, "llo");
 	assert_reads(d, 0, 0, "");
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 static void assert_taken(struct draft *d, bool also_emptied, const char *expected)
@@ -318,7 +318,7 @@ Test(draft, what_was_changed_is_taken_once, .init = support_init)
 	draft_truncate(d, 0);
 	assert_taken(d, false, "");
 	assert_holds(d, "", 0);
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 Test(draft, what_was_only_emptied_is_taken_where_that_is_asked_for, .init = support_init)
@@ -329,7 +329,7 @@ Test(draft, what_was_only_emptied_is_taken_where_that_is_asked_for, .init = supp
 	assert_taken(d, false, NULL);
 	assert_taken(d, true, "");
 	assert_taken(d, true, NULL);
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 Test(draft, what_is_taken_is_a_copy, .init = support_init)
@@ -341,7 +341,7 @@ Test(draft, what_is_taken_is_a_copy, .init = support_init)
 	cr_assert(draft_take(d, false, &text));
 	put(d, "J", 0);
 	cr_assert(d->dirty);
-	draft_put_locked(d);
+	support_draft_put(d);
 	cr_assert_str_eq(text.data, "hello");
 }
 
@@ -352,9 +352,9 @@ Test(draft, it_goes_with_its_last_user, .init = support_init)
 
 	d->refs++;
 	put(d, "hello", 0);
-	draft_put_locked(d);
+	support_draft_put(d);
 	assert_holds(d, "hello", 5);
-	draft_put_locked(d);
+	support_draft_put(d);
 	cr_assert_eq(secmem_used(), before);
 }
 
@@ -366,8 +366,8 @@ Test(draft, it_lives_in_secret_memory_and_gives_all_back, .init = support_init)
 
 	put(d, "hello", 50);
 	cr_assert_geq(secmem_used(), empty + 55);
-	draft_put_locked(d);
-	draft_put_locked(NULL);
+	support_draft_put(d);
+	support_draft_put(NULL);
 	cr_assert_eq(secmem_used(), before);
 }
 
@@ -386,7 +386,7 @@ Test(draft, without_memory_it_is_as_before, .init = support_init)
 	assert_holds(d, "hello", 5);
 	cr_assert_eq(put(d, "J", 0), 0);
 	assert_taken(d, false, "Jello");
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 /* Writes `n` times `s`: what comes of the last. */
@@ -406,7 +406,7 @@ static void assert_takes(const char *s, size_t n)
 	cr_assert_eq(put_many(d, s, n), 0, "%s", s);
 	cr_assert_eq(put_many(d, s, 1), -EFBIG, "%s", s);
 	assert_failed_for_good(d, EFBIG);
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 Test(draft, a_value_is_bounded_as_it_is_stored, .init = support_init)
@@ -429,7 +429,7 @@ Test(draft, a_document_is_bounded_as_it_is_written, .init = support_init)
 	cr_assert_eq(draft_truncate(d, 0), 0);
 	cr_assert_eq(put_many(d, "\xff", MAX), 0);
 	cr_assert_eq(d->failed, 0);
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 Test(draft, zeros_of_a_value_are_stored_as_base64, .init = support_init)
@@ -439,7 +439,7 @@ Test(draft, zeros_of_a_value_are_stored_as_base64, .init = support_init)
 	cr_assert_eq(draft_truncate(d, MAX / 4 * 3), 0);
 	cr_assert_eq(draft_truncate(d, MAX / 4 * 3 + 1), -EFBIG);
 	assert_failed_for_good(d, EFBIG);
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 /* A value that is too large already, since somebody else has written it. */
@@ -453,7 +453,7 @@ Test(draft, too_large_a_value_may_be_cut, .init = support_init)
 	cr_assert_eq(draft_truncate(d, MAX / 2), 0);
 	cr_assert_eq(put(d, "x", 0), 0);
 	cr_assert_eq(d->failed, 0);
-	draft_put_locked(d);
+	support_draft_put(d);
 }
 
 /* A program that writes in blocks may split a character. */
@@ -470,7 +470,7 @@ Test(draft, a_character_may_come_in_two_writes, .init = support_init)
 				cr_assert_eq(draft_write(d, &characters[i][k], 1, at + k, false), 0,
 					     "%zu of %zu bytes at %zu", k, len, at);
 		cr_assert_eq(draft_size(d), MAX / len * len);
-		draft_put_locked(d);
+		support_draft_put(d);
 	}
 }
 
@@ -481,5 +481,5 @@ Test(draft, bytes_that_are_no_part_of_a_character_are_not_waited_for, .init = su
 	cr_assert_eq(put_many(d, "x", MAX / 4 * 3), 0);
 	cr_assert_eq(append(d, "\xc3\xff\xff\xff", 0), -EFBIG);
 	assert_failed_for_good(d, EFBIG);
-	draft_put_locked(d);
+	support_draft_put(d);
 }

@@ -132,9 +132,9 @@ Test(quota, drafts_share_one, .init = support_init)
 	cr_assert_eq(q.used, 7);
 	cr_assert_eq(draft_write(a, "ghi", 3, 0, true), 0);
 	cr_assert_eq(draft_size(a), 9);
-	draft_put_locked(a);
+	support_draft_put(a);
 	cr_assert_eq(q.used, 1);
-	draft_put_locked(b);
+	support_draft_put(b);
 	cr_assert_eq(q.used, 0);
 }
 
@@ -166,7 +166,7 @@ Test(quota, too_much_does_not_fail_a_draft_that_has_one, .init = support_init)
 	assert_holds(d, "hello");
 	cr_assert_eq(draft_write(d, "J", 1, 0, false), 0);
 	assert_holds(d, "Jello");
-	draft_put_locked(d);
+	support_draft_put(d);
 	cr_assert_eq(q.used, 0);
 }
 

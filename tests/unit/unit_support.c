@@ -7,6 +7,7 @@
 #include "base/cancel.h"
 #include "base/log.h"
 #include "base/secmem.h"
+#include "edit/draft.h"
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -161,6 +162,14 @@ char *support_captured(void)
 struct limit support_limit(void)
 {
 	return (struct limit){.deadline = clock_mono() + 60 * NS_PER_SEC};
+}
+
+void support_draft_put(struct draft *d)
+{
+	static struct lock tree = LOCK_INITIALIZER(LOCK_TREE);
+	LOCK_SCOPE(&tree);
+
+	draft_put_locked(d);
 }
 
 void tally_add(struct tally *t)

@@ -46,6 +46,10 @@ bool support_same(const cJSON *a, const cJSON *b);
 void support_capture(void);
 char *support_captured(void);
 
+/* Drops a draft under the lock of a tree, as its users do. */
+struct draft;
+void support_draft_put(struct draft *d);
+
 /* The end of a wait that only a bug makes so long. */
 struct limit support_limit(void);
 
