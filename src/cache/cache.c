@@ -28,8 +28,7 @@
 #include <string.h>
 #include <utlist.h>
 
-/* How long to wait for a fetch if there is an old object, as a share of its timeout; in silence
- * less. */
+/* How long to wait for a fetch if there is an old object, as a share of its timeout. */
 #define PATIENCE_SHARE 10
 #define PATIENCE_MIN   (100 * NS_PER_MS)
 #define PATIENCE_MAX   NS_PER_SEC

@@ -385,7 +385,9 @@ def upgraded_under_a_mount(t):
     engine = "up-" + t.name
     m, events, hooks = replaced(t, engine, 1, lambda: t.server.api(
         "POST", f"sys/mounts/{engine}/tune", {"options": {"version": "2"}}))
-    held = os.open(m / "s/f", os.O_RDWR)
+    opened = [] # EIO for as long as nobody has asked what the engine is now
+    until(lambda: m.errno_of(lambda p: opened.append(os.open(p, os.O_RDWR)), m / "s/f") == "")
+    held = opened[0]
     end = time.monotonic() + 30
     while "user.vault.version" not in os.listxattr(m / "s"):
         assert m.errno_of(m.read, "s/f") in ("", "EIO"), "cached, an outage, or found again"

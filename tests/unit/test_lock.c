@@ -70,7 +70,7 @@ Test(lock, they_are_taken_in_order_and_released_in_any, .init = support_init)
 }
 
 #ifdef DEBUG_LOCKS
-/* What a process that does so says before it aborts. */
+/* The message of a process that breaks the rule, before it aborts. */
 static void assert_fatal(void (*mistake)(void), const char *says)
 {
 	char text[200] = "";
