@@ -126,8 +126,9 @@ def refusals(t):
         stop.set()
         reader.join()
     assert all(reads), wrong[:5]
-    # One after the other they wait for their turn, and are told what they are.
-    time.sleep(2)
+    # One after the other they wait for their turn, and get their own error. Fetches that the storm began may wait
+    # in front of them until their deadline, which is 10 s.
+    time.sleep(11)
     outcomes = [m.errno_of(open, m / f"theirs/s{i}/x") for i in range(30)]
     assert outcomes == ["EACCES"] * 30, outcomes
     assert_short_log(m, begun_all)
