@@ -9,7 +9,6 @@
 #include "tree/last_close.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 
 int cas_arm_locked(struct dir *d, uid_t uid, int64_t number)
@@ -87,10 +86,8 @@ static int look(struct tree *t, struct dir *d, const struct request *rq, bool wh
 	if (r == 0)
 		*cas = cas_armed_locked(d, rq->caller->uid);
 	lock_release(&t->lock);
-	if (r == 0 && *cas != NO_CAS && !change_is_unseen(*base) && *cas != (*base)->number)
-		r = err_set(rq->err, EBUSY,
-			    "check-and-set: the latest version is %" PRId64 ", not %" PRId64,
-			    (*base)->number, *cas);
+	if (r == 0)
+		r = change_check_merge(&(struct secret_change){.cas = *cas}, *base, false, rq->err);
 	if (r != 0)
 		object_put(steal(*base));
 	return r;
