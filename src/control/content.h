@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "tree/dir.h"
 
-/* What files in ".vault" hold. */
+/* The content of files in ".vault". */
 
 /* Text, in secret memory, as what a content is kept by. */
 struct text {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* "data.json" and "data.env": all of a secret, as one document. What is written to the first is parsed,
- * checked against what servers take, and replaces all that the secret holds. */
+/* "data.json" and "data.env": all of a secret, as one document. A write to the first is parsed,
+ * checked against the limits of servers, and replaces the whole secret. */
 
 #include "control/files.h"
 

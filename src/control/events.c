@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Who reads .vault/events is told what it could see by walking. */
+/* A reader of .vault/events gets only the changes that it could see by walking the tree. */
 struct reading {
 	const struct tree *t;
 	struct viewer viewer;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Fields by their names alone. Their nodes are children of the secret's directory like those that have
- * their names there, so that all that holds for fields holds for them: drafts, draining, notices. What
- * tells them apart is a name with slashes, which no look-up in the directory can ask for, and which
- * makes the paths in logs and notices right. */
+ * their names there, so that all that holds for fields holds for them: drafts, draining, notices. Their
+ * names differ by slashes, which no look-up in the directory can ask for, and which make the paths in
+ * logs and notices right. */
 
 #include "control/fields.h"
 

@@ -4,11 +4,11 @@
 
 #include "edit/target.h"
 
-/* What the rows of control.c's table are made of. */
+/* The functions in the rows of control.c's table. */
 
 #define DOCUMENT_MAX (32u << 20) /* the most that a request may be (max_request_size) */
 
-/* What a file holds in the ".vault" of `d`: as a node_type's content_locked. */
+/* Makes the content of a file in the ".vault" of `d`: as a node_type's content_locked. */
 typedef int control_content(struct tree *t, struct dir *d, const struct ask *ask,
 			    struct content *out, struct err *err);
 control_content document_locked, data_env_locked, number_locked, metadata_json_locked,
@@ -17,7 +17,8 @@ control_content document_locked, data_env_locked, number_locked, metadata_json_l
 /* Whether it is there, where asking for what it holds tells something else: 0, -ENOENT, PARKED; any other
  * error is of a file that is there and cannot be read. */
 typedef int control_there(struct tree *t, struct dir *d, const struct ask *ask, struct err *err);
-/* A process that has removed data.json does not see it for a while. Who may not read it may write it. */
+/* A process that has removed data.json does not see it for a while. One that may not read it
+ * may still write it. */
 control_there document_there_locked;
 /* Where there is a version there is metadata. There may be metadata alone: then the folder above lists
  * it. */

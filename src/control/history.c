@@ -91,7 +91,7 @@ int history_get_locked(struct tree *t, struct dir *d, int64_t number, bool value
 		return r == -ENOENT ? no_version(number, err) : err_set(err, ENOMEM, "no memory");
 	if (values && known->state == KV_LIVE)
 		return values_locked(t, d, number, known, ask, out, err);
-	/* What was deleted is not to be kept. */
+	/* The content of a deleted version must not be kept. */
 	if (known->state != KV_LIVE)
 		key = source_version_key(d->path, number, known->created);
 	if (key)

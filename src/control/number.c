@@ -97,7 +97,7 @@ static int read_past(struct tree *t, struct dir *d, int64_t number, const struct
 	}
 }
 
-/* What is the latest already is not made anew. */
+/* The latest version is not written again. */
 static int number_commit(struct tree *t, const struct target *at, struct buf *text,
 			 struct commit *c, const struct request *rq, struct kv_version **out)
 {

@@ -154,7 +154,8 @@ static int latest_locked(struct tree *t, struct subject *s, const struct field *
 	return origin_locked(t, s, f, r);
 }
 
-/* Whom it is asked of. 0 with a version of the caller's, where there is one. */
+/* Finds the secret or field that the attribute is of. 0 with a version of the caller's, if there is
+ * one. */
 static int subject_locked(struct tree *t, struct node *n, const struct ask *ask, struct subject *s,
 			  struct err *err)
 {

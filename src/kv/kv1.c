@@ -17,7 +17,6 @@
 #include "base/log.h"
 #include "base/secmem.h"
 #include "kv/acl.h"
-#include "kv/acl.h"
 
 #include <errno.h>
 #include <openssl/evp.h>

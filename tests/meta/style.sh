@@ -11,7 +11,7 @@ report() {
 }
 
 # Folders whose comments were rewritten in plain English. The list grows.
-plain="base http conf host vault aws store event auth kv cache layer offline rule complete migrate cli cmd/run"
+plain="base http conf host vault aws store event auth kv cache layer offline rule complete migrate cli cmd/run cmd/admin cmd/kv control"
 
 echo 1..11
 report "every source says its licence in its first lines" \

@@ -9,7 +9,7 @@
 extern const struct command command_mount, command_umount, command_login, command_status,
 	command_doctor, command_migrate, command_setup, command_local;
 
-/* What mount(8) runs, by this name; not a command but a program. */
+/* The program that mount(8) runs: vaultfs under this name. */
 #define MOUNT_HELPER "mount.vaultfs"
 int mount_helper_run(int argc, char **argv);
 

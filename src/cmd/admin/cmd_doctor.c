@@ -25,7 +25,7 @@ static void tell(const char *verdict, const char *what, const char *text, const 
 	       advice ? advice : "");
 }
 
-/* What follows from what the server, or our own set-up, says. */
+/* Advice for an error of the server's, or of our own set-up. */
 static const char *advice_for(int code, const char *words)
 {
 	if (strstr(words, "is sealed"))

@@ -90,7 +90,7 @@ static int server_status(struct remote *r, struct err *err)
 	return s < 0 ? s : print_token(r, err);
 }
 
-/* What it fails by is the server's doing, and .vault/errors has its words. */
+/* If it fails, .vault/errors has the server's words. */
 static int order_renewal(const char *dir, struct err *err)
 {
 	_cleanup_free_ char *file = NULL;

@@ -324,7 +324,8 @@ static int merge(struct edit *e, const struct kv_version *mine, struct err *err)
 	return s < 0 ? err_set(err, ENOMEM, "no memory") : 0;
 }
 
-/* What is shown of others is not ours to write. A field may be called so too. */
+/* Leaves out the variables of other layers, which are shown but not written. A field may have the
+ * name of their member. */
 static void drop_theirs(const struct edit *e)
 {
 	cJSON *next;
@@ -389,7 +390,7 @@ static int edit_draft(struct edit *e, bool first, struct err *err)
 	return s;
 }
 
-/* What the base becomes by the draft. */
+/* Makes the version that the draft turns the base into. */
 static int apply_draft(struct edit *e, struct kv_version **out, struct err *err)
 {
 	_cleanup_object_ struct kv_version *doc = NULL;

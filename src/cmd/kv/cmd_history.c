@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What becomes of one field. Called with a NULL for what is not there. */
+/* Visits one field of two versions. A side that lacks the field is NULL. */
 struct visitor {
 	void (*visit)(struct visitor *v, const struct kv_field *before,
 		      const struct kv_field *after);

@@ -147,7 +147,7 @@ static int walk_into(struct listing *l, const char *path, const char *below, con
 	if (depth == DEPTH_MAX)
 		return err_set(err, ELOOP, "%s is too deep", folder);
 	s = walk(l, folder, inside, depth + 1, err);
-	/* What is refused is named, as the folder that it is. */
+	/* A folder that may not be listed is still named. */
 	return s == -EACCES ? add_name(l, below, name, "/", NULL) : s;
 }
 

@@ -24,7 +24,7 @@ static const struct flag flags[] = {
 	{0},
 };
 
-/* What is to be in the secret. Names point into the command line, and into `documents`. */
+/* The fields to write. Names point into the command line, and into `documents`. */
 struct put {
 	struct kv_change *changes;
 	struct buf *texts; /* of what was read from files; one for each word */

@@ -102,7 +102,7 @@ const struct command command_rollback = {
 	.run = rollback_run,
 };
 
-/* What must be so before anything is done to any of them. */
+/* Checks all versions before any of them is changed. */
 static int check_there(struct remote *r, const struct place *at, bool destroys,
 		       const long long *numbers, size_t count, struct err *err)
 {
